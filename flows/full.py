@@ -1,0 +1,138 @@
+"""Flow `inclinet`: everything, from images and catalogue to evaluated networks."""
+
+from collections.abc import Mapping
+from os import cpu_count
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows.children import cancel_children, run_children
+from inclinet.artifacts import Reference
+from inclinet.naming import batch_folder, stored_band
+from inclinet.settings import Augment, Sample, Size, Split, Train
+from tasks.augment import augment as augment_batch
+from tasks.augment import augment_test
+from tasks.common import read_reference
+from tasks.compress import compress
+from tasks.evaluate import evaluate, index, skipped
+from tasks.inputs import catalogue, inventory
+from tasks.prep import prep
+from tasks.split import split as split_band
+
+__all__ = ["full"]
+
+By = dict[str, Reference]
+
+
+def _run_name() -> str:
+    return f"inclinet-{str(flow_run.id)[:8]}"
+
+
+def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
+    wait(list(futures.values()))
+    return {name: future.result() for name, future in futures.items()}
+
+
+def _prepare(size: int, sample: Sample, labels: Reference) -> By:
+    """Run prep and compress; returns the packed files by band."""
+    listings = _results(
+        {band: inventory.with_options(tags=["inventory", band]).submit(sample, band, labels) for band in sample.bands}
+    )
+    chunks = _results(
+        {
+            (band, chunk): prep.with_options(tags=["prep", band]).submit(sample, band, size, listing, chunk)
+            for band, listing in listings.items()
+            for chunk in sorted(listing.facts["chunks"])
+        }
+    )
+    by_band = {band: {c: ref for (b, c), ref in chunks.items() if b == band} for band in sample.bands}
+    packed = _results(
+        {
+            band: compress.with_options(tags=["compress", band]).submit(band, size, references)
+            for band, references in by_band.items()
+        }
+    )
+    tables = {f"inventory-{band}": listing for band, listing in listings.items()}
+    tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in chunks.items()}
+    skipped({"catalogue": labels, **tables})
+    return packed
+
+
+def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int, list[Reference]]:
+    """Make the stored batches; returns them by subsample."""
+    batches = _results(
+        {
+            (k, b): augment_batch.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
+            for k in range(niter + 1)
+            for b in range(1, settings.nbatch + 1)
+        }
+    )
+    return {k: [ref for (of, _), ref in sorted(batches.items()) if of == k] for k in range(niter + 1)}
+
+
+def _train(
+    size: int, settings: Train, batches: dict[int, list[Reference]], validation: Reference | None, tests: By
+) -> By:
+    """Train every network on every subsample on the pool `gpu`; returns the networks by name."""
+    children = {
+        f"{model}_{k}": {
+            "model": model,
+            "subsample": k,
+            "size": size,
+            "settings": settings,
+            "batches": batches[k],
+            "validation": validation,
+            "tests": tests,
+            "report_to": f"runs/{_run_name()}/references/{model}_{k}.json",
+        }
+        for model in settings.models
+        for k in batches
+    }
+    run_children("train/gpu", children)
+    return {name: read_reference(parameters["report_to"]) for name, parameters in children.items()}
+
+
+@flow(
+    name="inclinet",
+    flow_run_name=_run_name,
+    # Bounded: every task is busy, and an unbounded pool would start them all at once.
+    task_runner=ThreadPoolTaskRunner(max_workers=cpu_count() or 1),
+    on_cancellation=[cancel_children],
+    persist_result=False,
+)
+def full(
+    size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
+    sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
+    split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
+    augment: Annotated[Augment, Field(description="Stored training batches.")] = Augment(),
+    train: Annotated[Train, Field(description="Networks and how they are trained.")] = Train(),
+) -> None:
+    """Prepare, split, augment, train and evaluate: from folders of cutouts to evaluated networks.
+
+    What was made before from the same images, settings and code is found, not made again.
+    """
+    labels = catalogue(sample)
+    packed = _prepare(size, sample, labels)
+    samples = _results(
+        {
+            stored_band(band): split_band.with_options(tags=["split", band]).submit(band, size, reference, split)
+            for band, reference in packed.items()
+        }
+    )
+    batches = _augment(size, samples, split.niter, augment)
+    tested = {band: reference for band, reference in samples.items() if reference.facts["test"]}
+    validation = augment_test(tested, size, augment) if tested else None
+    networks = _train(size, train, batches, validation, tested)
+    evaluation = evaluate(networks, labels)
+    made = {
+        "packed": list(packed.values()),
+        "samples": list(samples.values()),
+        **{f"augmented/{batch_folder(k)}": references for k, references in batches.items()},
+        "models": list(networks.values()),
+        "evaluation": [evaluation],
+    }
+    index(_run_name(), made, ["models", "evaluation"])

@@ -1,0 +1,214 @@
+"""Artifacts: immutable outputs of a stage, addressed by what made them.
+
+The key of an artifact is a hash of its inputs' content, its settings and the code that makes it. Its
+manifest is written last: no manifest, no artifact. So two runs cannot clash, and what is done is done.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from inclinet.files import sha256
+from inclinet.store import Store, check_key
+
+__all__ = ["Artifacts", "DamagedArtifactError", "Reference", "code_digest"]
+
+_MANIFEST = "manifest.json"
+_PARALLEL = 8
+_PACKAGE = Path(__file__).parent
+_WITHOUT_EFFECT = frozenset({"errors", "progress", "settings"})  # on what a stage writes
+
+
+class DamagedArtifactError(Exception):
+    """A file of an artifact is missing or does not have the SHA-256 of its manifest."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A small pointer to an artifact, fit to be passed between tasks and runs.
+
+    Attributes
+    ----------
+    key : str
+        Folder of the artifact in the store.
+    digest : str
+        SHA-256 over the names and digests of its files: its content.
+    files : dict of str to str
+        SHA-256 of each file.
+    facts : dict
+        A few numbers about it.
+    """
+
+    key: str
+    digest: str
+    files: dict[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _source(name: str) -> tuple[str, frozenset[str]]:
+    """Return the source of a module of this package, by its name within it, and those that it imports."""
+    source = (_PACKAGE / f"{name}.py").read_text()
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    own = {match[1] for one in names if (match := re.fullmatch(r"inclinet\.(\w+)", one))}
+    return source, frozenset(one for one in own - _WITHOUT_EFFECT if (_PACKAGE / f"{one}.py").is_file())
+
+
+@cache
+def code_digest(module: str) -> str:
+    """Return a digest of the source of a module of this package and of all of the package's it imports."""
+    seen: set[str] = set()
+    todo = {module}
+    while todo:
+        seen |= todo
+        todo = {name for one in todo for name in _source(one)[1]} - seen
+    return _digest({name: _source(name)[0] for name in seen})
+
+
+class Artifacts:
+    """The artifacts in a store.
+
+    Parameters
+    ----------
+    store : Store
+    cache : Path
+        Local folder of files fetched before, by digest; grows to `cache_bytes`, then the files used
+        longest ago go.
+    """
+
+    def __init__(self, store: Store, cache: Path, cache_bytes: int = 20 * 2**30) -> None:
+        self.store = store
+        self.cache = cache
+        self.cache_bytes = cache_bytes
+
+    def key(self, stage: str, name: str, inputs: Mapping[str, str], settings: object, code: str) -> str:
+        """Return the key of the artifact that a stage makes of these inputs (digests by name)."""
+        made_by = {"stage": stage, "inputs": dict(inputs), "settings": settings, "code": code}
+        return check_key(f"artifacts/{stage}/{name}-{_digest(made_by)[:24]}")
+
+    def find(self, key: str) -> Reference | None:
+        """Return the artifact at `key`, None unless its manifest and all its files are there."""
+        try:
+            manifest = json.loads(self.store.read(f"{key}/{_MANIFEST}"))
+            sizes = {name: entry["size"] for name, entry in manifest["files"].items()}
+            digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        there = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(key)}
+        if any(there.get(name) != size for name, size in sizes.items()):
+            return None
+        return Reference(key, _digest(digests), digests, manifest["facts"])
+
+    def publish(
+        self, key: str, folder: Path, *, inputs: Mapping[str, str], settings: object, facts: Mapping[str, Any]
+    ) -> Reference:
+        """Upload every file of `folder`, then the manifest; returns the reference."""
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+        digests = {path.name: sha256(path) for path in paths}
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            list(pool.map(lambda path: self.store.put(path, f"{key}/{path.name}"), paths))
+        manifest = {
+            "key": key,
+            "files": {p.name: {"size": p.stat().st_size, "sha256": digests[p.name]} for p in paths},
+            "inputs": dict(inputs),
+            "settings": settings,
+            "facts": dict(facts),
+        }
+        self.store.write(f"{key}/{_MANIFEST}", json.dumps(manifest, indent=1).encode())
+        return Reference(key, _digest(digests), digests, dict(facts))
+
+    def fetch(self, reference: Reference, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
+        """Bring files of an artifact (all unless named) into `folder`, each checked by its SHA-256.
+
+        Raises
+        ------
+        DamagedArtifactError
+            When a file is missing or damaged.
+        """
+        wanted = list(reference.files) if names is None else list(names)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return list(pool.map(lambda name: self._fetch_one(reference, name, folder), wanted))
+
+    def _fetch_one(self, reference: Reference, name: str, folder: Path) -> Path:
+        digest = reference.files[name]
+        kept, path = self.cache / digest, folder / name
+        try:
+            os.utime(kept)
+        except FileNotFoundError:
+            self._download(f"{reference.key}/{name}", digest, kept)
+        path.unlink(missing_ok=True)
+        # A link outlives the cache's entry: the cache may be cleared while the file is in use.
+        os.link(kept, path)
+        return path
+
+    def _download(self, key: str, digest: str, kept: Path) -> None:
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
+            path = Path(folder) / "file"
+            try:
+                self.store.get(key, path)
+            except FileNotFoundError:
+                raise DamagedArtifactError(f"{self.store.uri}/{key} is missing") from None
+            if sha256(path) != digest:
+                # Without its manifest the artifact is made again, by this run's retry or any later run.
+                self.store.delete(f"{key.rpartition('/')[0]}/{_MANIFEST}")
+                raise DamagedArtifactError(f"{self.store.uri}/{key} is damaged: its SHA-256 is not {digest}")
+            path.chmod(0o444)
+            self._make_room(path.stat().st_size)
+            path.replace(kept)
+
+    def _make_room(self, size: int) -> None:
+        kept = [(e.stat().st_mtime, e.stat().st_size, e.path) for e in os.scandir(self.cache) if e.is_file()]
+        excess = size + sum(length for _, length, _ in kept) - self.cache_bytes
+        for _, length, path in sorted(kept):
+            if excess <= 0:
+                break
+            Path(path).unlink(missing_ok=True)
+            excess -= length
+
+    def make(
+        self,
+        stage: str,
+        name: str,
+        *,
+        inputs: Mapping[str, str],
+        settings: object,
+        module: str,
+        work: Callable[[Path], Mapping[str, Any]],
+    ) -> tuple[Reference, bool]:
+        """Return the artifact and whether it had to be made.
+
+        Parameters
+        ----------
+        inputs : mapping of str to str
+            Content digests of what goes in.
+        settings : JSON-able
+            All that changes the output beside the inputs.
+        module : str
+            The module that makes it; its source and that of its imports count as an input.
+        work : callable
+            Writes the files into the folder it is given and returns facts.
+        """
+        key = self.key(stage, name, inputs, settings, code_digest(module))
+        if found := self.find(key):
+            return found, False
+        with tempfile.TemporaryDirectory(prefix=f"inclinet-{stage}-") as folder:
+            facts = work(Path(folder))
+            return self.publish(key, Path(folder), inputs=inputs, settings=settings, facts=facts), True

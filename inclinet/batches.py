@@ -1,0 +1,116 @@
+"""What stands between split and train: sample files and stored batches, read and written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inclinet.arrays import read_arrays, write_arrays
+from inclinet.errors import InclinetError
+from inclinet.naming import FILTERS, sample_file
+from inclinet.scaling import MIN_INCLINATION
+
+__all__ = ["BIN_WIDTH", "Batch", "Samples", "batchsize_of", "find_samples", "inclination_bin", "read_samples"]
+
+BIN_WIDTH = 5
+"""Width (deg) of the bins of inclination: [45, 50], (50, 55], … (85, 90]."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One band's galaxies: `images` (N, size, size, 3) of integers, `labels` (N,) deg, `pgcs` (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    pgcs: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch: `images` uint8 (N, size, size, 3), `labels` (N,) deg, `pgcs` (N,), `filters` (N,) of bytes."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    pgcs: np.ndarray
+    filters: np.ndarray
+
+    def write(self, path: Path) -> Path:
+        """Write the batch as an array file: `images`, `labels`, `pgcIDs`, `filter`."""
+        return write_arrays(
+            path,
+            {"images": self.images, "labels": self.labels, "pgcIDs": self.pgcs, "filter": self.filters},
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Batch":
+        """Read a stored batch, images as a memory map where the file allows it.
+
+        Raises
+        ------
+        InclinetError
+            When the file is no stored batch.
+        """
+        arrays = read_arrays(path, ["images", "labels", "pgcIDs", "filter"])
+        images = arrays["images"]
+        n = len(images) if images.ndim == 4 else -1
+        if images.dtype != np.uint8 or {len(np.atleast_1d(array)) for array in arrays.values()} != {n}:
+            raise InclinetError(f"{path}: not a stored batch (uint8 images and one label, PGC, filter each)")
+        return cls(images, arrays["labels"].astype(np.int32), arrays["pgcIDs"].astype(np.int32), arrays["filter"])
+
+
+def inclination_bin(labels: np.ndarray) -> np.ndarray:
+    """Return the bin (0–8) of each label in degrees; each bin holds its upper edge, the first both edges."""
+    labels = np.asarray(labels)
+    return np.maximum(np.ceil((labels - MIN_INCLINATION) / BIN_WIDTH).astype(int) - 1, 0)
+
+
+def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
+    """Read the sample files of one side and subsample, by stored band; bands without a galaxy are left out.
+
+    Raises
+    ------
+    InclinetError
+        When a file is no sample file of that size.
+    """
+    samples = {}
+    for band, path in paths.items():
+        arrays = read_arrays(path, ["images", "labels", "pgcIDs"])
+        images, labels, pgcs = arrays["images"], arrays["labels"], arrays["pgcIDs"]
+        if images.ndim != 4 or images.shape[1:] != (size, size, 3) or images.dtype.kind not in "iu":
+            raise InclinetError(
+                f"{path}: images are {images.dtype} of shape {images.shape}, not integers of shape "
+                f"(N, {size}, {size}, 3) (option --size)"
+            )
+        if labels.shape != (len(images),) or pgcs.shape != labels.shape:
+            raise InclinetError(f"{path}: {len(labels)} labels and {len(pgcs)} PGCs for {len(images)} images")
+        if np.any((labels < MIN_INCLINATION) | (labels > 90)):
+            raise InclinetError(f"{path}: holds labels outside {MIN_INCLINATION}–90 deg; run the split again")
+        if len(labels):
+            samples[band] = Samples(images, labels.astype(np.int32), pgcs.astype(np.int32))
+    return samples
+
+
+def batchsize_of(batch: Batch) -> int:
+    """Return how many images of each bin and colour class a stored batch holds."""
+    bins = len(np.unique(inclination_bin(batch.labels)))
+    classes = len({f == b"c" for f in np.unique(batch.filters)})
+    return len(batch.labels) // (bins * classes)
+
+
+def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[str, Path]:
+    """Return the sample files of one side and subsample by stored band.
+
+    Raises
+    ------
+    InclinetError
+        When there is none.
+    """
+    found = {band: infolder / sample_file(band, size, side, subsample) for band in FILTERS}
+    found = {band: path for band, path in found.items() if path.is_file()}
+    if not found:
+        raise InclinetError(
+            f"{infolder}: no sample file such as {sample_file('g', size, side, subsample)} "
+            "(options --infolder, --size, --niter); run `inclinet split` first"
+        )
+    return found

@@ -1,0 +1,143 @@
+"""The galaxy catalogue and the labels it gives."""
+
+import io
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from inclinet.errors import InclinetError
+
+__all__ = ["Catalog", "numeric_label", "read_catalog"]
+
+logger = logging.getLogger(__name__)
+
+_PGC = re.compile(r"0*[1-9][0-9]{0,8}")
+_OPTIONAL = ("inc_flg", "fon", "inc_note")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A catalogue that was read and checked.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per galaxy, indexed by PGC number (int); all cells are stripped strings. The column `label`
+        holds `F` (face-on), `0` (rejected) or the integer inclination in degrees.
+    skipped : dict of int or str to str
+        Reason for every row that gives no label, by PGC number (or by `line <n>` when that is unreadable).
+    """
+
+    table: pd.DataFrame
+    skipped: dict[int | str, str]
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """Label of each galaxy by PGC number."""
+        return dict(zip(self.table.index.tolist(), self.table["label"], strict=True))
+
+
+def numeric_label(label: str) -> int:
+    """Return a label as a number: `0` → 0, `F` → 1, else the inclination in degrees."""
+    return 1 if label == "F" else int(label)
+
+
+def _decode(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InclinetError(f"{path}: the catalogue cannot be read ({error.strerror or error})") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    text = _decode(path)
+    first = text.split("\n", 1)[0]
+    names = [name.strip() for name in first.split("|")]
+    missing = [name for name in ("pgc", "inc") if name not in names]
+    if missing:
+        raise InclinetError(
+            f"{path}: the catalogue has no column {' and no column '.join(map(repr, missing))}; "
+            "its first line must name the columns, split by '|' "
+            f"(found: {', '.join(names)[:200] or 'nothing'})"
+        )
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise InclinetError(f"{path}: the catalogue names the column {repeated[0]!r} more than once")
+    try:
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep="|",
+            header=0,
+            names=names,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            quoting=3,
+            on_bad_lines="error",
+        )
+    except (pd.errors.ParserError, ValueError) as error:
+        raise InclinetError(f"{path}: the catalogue cannot be parsed: {str(error).strip()}") from None
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    absent = [name for name in _OPTIONAL if name not in table]
+    if absent:
+        logger.warning("%s: no column %s; taken as empty", path, ", ".join(absent))
+    return table.assign(**dict.fromkeys(absent, ""))
+
+
+def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None, str]:
+    """Return (label, reason why there is none)."""
+    flag = pd.to_numeric(inc_flg or "0", errors="coerce")
+    if not np.isfinite(flag):
+        return None, f"inc_flg {inc_flg!r} is not a number"
+    if flag > 0:
+        return ("F" if fon == "F" or "face_on" in inc_note else "0"), ""
+    if not inc:
+        return None, "no inclination in the catalogue"
+    inclination = pd.to_numeric(inc, errors="coerce")
+    if not np.isfinite(inclination) or not 0 <= inclination <= 90:
+        return None, f"inclination {inc!r} is not a number of degrees from 0 to 90"
+    return str(int(np.floor(inclination + 0.5))), ""
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Read a catalogue: text, columns split by `|`, names in the first line.
+
+    Rows without a usable PGC number or inclination are skipped with a reason. Rows that repeat a galaxy
+    with the same label collapse into one; rows that contradict each other are refused.
+
+    Raises
+    ------
+    InclinetError
+        When the file cannot be read, lacks `pgc` or `inc`, contradicts itself, or gives no label at all.
+    """
+    table = _read_table(path)
+    skipped: dict[int | str, str] = {}
+    rows: dict[int, tuple[int, str]] = {}
+    cells = zip(*(table[name] for name in ("pgc", "inc", *_OPTIONAL)), strict=True)
+    for row, (cell, *rest) in enumerate(cells):
+        if not _PGC.fullmatch(cell):
+            skipped[f"line {row + 2}"] = f"PGC number {cell!r} is not a positive whole number"
+            continue
+        pgc = int(cell)
+        label, reason = _label(*rest)
+        if label is None:
+            skipped[pgc] = reason
+        elif rows.setdefault(pgc, (row, label))[1] != label:
+            raise InclinetError(
+                f"{path}: PGC {pgc} stands there twice, with the labels {rows[pgc][1]} and {label} "
+                f"(lines {rows[pgc][0] + 2} and {row + 2}); remove one of them"
+            )
+    if not rows:
+        example = next((f"; for example {key}: {reason}" for key, reason in skipped.items()), "; it has no rows")
+        raise InclinetError(f"{path}: no galaxy of the catalogue has a label{example}")
+    kept, labels = zip(*rows.values(), strict=True)
+    labelled = table.iloc[list(kept)].assign(label=labels).set_index(pd.Index(list(rows), name="pgc"))
+    return Catalog(labelled, {key: reason for key, reason in skipped.items() if key not in rows})

@@ -1,0 +1,420 @@
+"""How good the networks are: figures of merit of predicted inclinations against human ones.
+
+Works on a table of predictions alone (`inclinet.predict` makes one), so it needs neither images nor Keras.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from inclinet.errors import InclinetError
+from inclinet.files import whole_file
+from inclinet.naming import FILTERS
+from inclinet.scaling import MIN_INCLINATION
+
+__all__ = [
+    "axis_ratio_inclination",
+    "baseline_predictions",
+    "bin_index",
+    "bin_names",
+    "ensemble_predictions",
+    "evaluate",
+    "figures_of_merit",
+    "markdown_table",
+    "network_columns",
+    "read_predictions",
+    "summary",
+    "write_predictions",
+]
+
+logger = logging.getLogger(__name__)
+
+EDGES = np.arange(MIN_INCLINATION, 91, 5)
+"""Edges of the inclination bins (deg)."""
+
+Q0 = 0.2
+"""Axial ratio of a disc seen edge-on, the value that the human standards rest on (Tully & Pierce 2000)."""
+
+_KEYS = ["pgc", "filter", "inc_m"]
+_NETWORK = re.compile(r"(?P<model>[A-Za-z]\w*)_\d+")
+_AXIS_RATIOS = ("b_a", "Sba")
+
+
+def network_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns of `table` that hold a network's predictions: `<model>_<subsample>`."""
+    return [name for name in table if _NETWORK.fullmatch(str(name)) and name not in _KEYS]
+
+
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """Read a table of predictions.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV file; an unnamed index column and bands written as ``b'c'`` are accepted.
+
+    Returns
+    -------
+    DataFrame
+        One row per image: `pgc` int64, `filter` (``c``, ``g``, ``r`` or ``i``), `inc_m` human inclination
+        (deg) and one column per network (deg). Other columns are left out.
+
+    Raises
+    ------
+    InclinetError
+        If the file cannot be read, a column is missing, or a row holds something else than numbers, an
+        inclination outside 45 to 90 deg or an unknown band.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InclinetError(f"{path}: cannot be read as a CSV table of predictions ({error}).") from error
+    return _tidy(table, str(path))
+
+
+def write_predictions(table: pd.DataFrame, path: str | Path) -> Path:
+    """Write a table of predictions in the columns that `read_predictions` returns, after an unnamed index.
+
+    Raises
+    ------
+    InclinetError
+        If `table` lacks a column or holds a bad row.
+    """
+    table = _tidy(table, f"Table meant for {path}")
+    with whole_file(Path(path)) as temporary:
+        table.to_csv(temporary)
+    return Path(path)
+
+
+def figures_of_merit(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float | int | None]:
+    """Compare predicted inclinations with the true ones.
+
+    Parameters
+    ----------
+    prediction, truth : array_like of shape (N,)
+        Inclinations (deg), matched by position.
+
+    Returns
+    -------
+    dict
+        `n` images; `rms`, `mae`, `bias` (mean of prediction - truth), `p68` and `p95` (percentiles of the
+        absolute error, linearly interpolated), all in deg; `slope` of prediction - truth against truth
+        (least squares; None if the truth takes one value only); `above_10`, the share with an absolute
+        error above 10 deg.
+
+    Raises
+    ------
+    InclinetError
+        If there is no image, or a value is not finite.
+    ValueError
+        If the shapes differ.
+    """
+    prediction, truth = np.asarray(prediction, dtype=float), np.asarray(truth, dtype=float)
+    if prediction.shape != truth.shape or truth.ndim != 1:
+        raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} must be one list each")
+    if not truth.size:
+        raise InclinetError("There is no image to evaluate on.")
+    error = prediction - truth
+    if bad := np.flatnonzero(~np.isfinite(error)).tolist():
+        raise InclinetError(
+            f"{len(bad)} of {truth.size} inclinations are not finite (first at position {bad[0]}): "
+            "predict these images again, or leave out the network that made them."
+        )
+    size = np.abs(error)
+    p68, p95 = np.percentile(size, [68, 95])
+    return {
+        "n": int(truth.size),
+        "rms": float(np.sqrt(np.mean(error**2))),
+        "mae": float(size.mean()),
+        "bias": float(error.mean()),
+        "slope": _slope(truth, error),
+        "p68": float(p68),
+        "p95": float(p95),
+        "above_10": float(np.mean(size > 10)),
+    }
+
+
+def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean and median of all networks, and of every model that has more than one network (deg).
+
+    The columns are named ``median of all``, ``mean of all``, ``median of model4`` and so on.
+    """
+    networks = network_columns(table)
+    families: dict[str, list[str]] = {}
+    for name in networks:
+        families.setdefault(_NETWORK.fullmatch(name)["model"], []).append(name)
+    groups = {"all": networks} | {model: names for model, names in families.items() if len(names) > 1}
+    columns = {}
+    for group, names in groups.items():
+        columns[f"median of {group}"] = table[names].median(axis=1, skipna=False)
+        columns[f"mean of {group}"] = table[names].mean(axis=1, skipna=False)
+    return pd.DataFrame(columns)
+
+
+def axis_ratio_inclination(q: ArrayLike, q0: float = Q0) -> np.ndarray:
+    """Return the inclination (deg) of an oblate disc from its axial ratio.
+
+    cos² i = (q² - q0²) / (1 - q0²), Hubble (1926, ApJ 64, 321).
+
+    Parameters
+    ----------
+    q : array_like
+        Axial ratio b/a of the image; up to `q0` means 90 deg, from 1 on 0 deg, NaN stays NaN.
+    q0 : float
+        Axial ratio of the disc seen edge-on, in [0, 1).
+    """
+    if not 0 <= q0 < 1:
+        raise ValueError(f"q0 must lie in [0, 1), not {q0}")
+    squared = (np.clip(np.asarray(q, dtype=float), q0, 1) ** 2 - q0**2) / (1 - q0**2)
+    # Rounding may leave a hair outside [0, 1].
+    return np.degrees(np.arccos(np.sqrt(np.clip(squared, 0, 1))))
+
+
+def baseline_predictions(
+    table: pd.DataFrame, catalog: pd.DataFrame | None = None, train_mean: float | None = None
+) -> dict[str, pd.Series]:
+    """Return what simple methods predict for the images of `table`: what a network has to beat.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Predictions, of which `pgc` and `inc_m` are used.
+    catalog : DataFrame, optional
+        Catalogue with `pgc` as column or index and axial ratios in `b_a` or `Sba`; cells that are no number
+        in (0, 1] count as unmeasured (the catalogue writes 0.00 for these).
+    train_mean : float, optional
+        Mean inclination of the training labels (deg); without it that of the labels in `table`.
+
+    Returns
+    -------
+    dict of str to Series
+        Predicted inclinations (deg) on the index of `table`; for an axial ratio only the measured galaxies,
+        and no entry where there is none.
+
+    Raises
+    ------
+    InclinetError
+        If `catalog` has no `pgc`.
+    """
+    mean = float(table["inc_m"].mean() if train_mean is None else train_mean)
+    baselines = {"mean inclination": pd.Series(mean, index=table.index)}
+    for column in _AXIS_RATIOS:
+        if catalog is None or column not in catalog:
+            continue
+        ratio = table["pgc"].map(_axis_ratios(catalog, column)).dropna()
+        if ratio.empty:
+            logger.info("No test galaxy has an axis ratio in column %s of the catalogue.", column)
+            continue
+        baselines[f"axis ratio ({column})"] = pd.Series(axis_ratio_inclination(ratio), index=ratio.index)
+    return baselines
+
+
+def bin_names() -> list[str]:
+    """Return the names of the inclination bins in order: from 45 to 50 deg, and so on to 90."""
+    return [f"{low}\N{EN DASH}{high}" for low, high in pairwise(EDGES)]
+
+
+def bin_index(inclination: ArrayLike, closed: Literal["left", "right"] = "left") -> np.ndarray:
+    """Return the bin of every inclination.
+
+    Parameters
+    ----------
+    inclination : array_like of shape (N,)
+        Inclinations (deg), 45 to 90.
+    closed : {"left", "right"}
+        ``left``: [45, 50), [50, 55), ... [85, 90], the bins of the published evaluation;
+        ``right``: [45, 50], (50, 55], ... (85, 90], the bins of the augmentation.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        Position in `bin_names`.
+
+    Raises
+    ------
+    InclinetError
+        If an inclination lies outside 45 to 90 deg.
+    ValueError
+        If `closed` is neither of the two.
+    """
+    if closed not in ("left", "right"):
+        raise ValueError(f"closed must be 'left' or 'right', not {closed!r}")
+    inclination = np.asarray(inclination, dtype=float)
+    outside = inclination[~((inclination >= EDGES[0]) & (inclination <= EDGES[-1]))]
+    if outside.size:
+        raise InclinetError(f"Inclination {outside[0]:g} deg lies outside {EDGES[0]} to {EDGES[-1]}.")
+    # An edge opens the bin above it when bins are closed on the left, and so sorts before itself.
+    side = "right" if closed == "left" else "left"
+    return np.clip(np.searchsorted(EDGES, inclination, side=side) - 1, 0, len(EDGES) - 2)
+
+
+def evaluate(
+    predictions: pd.DataFrame,
+    catalog: pd.DataFrame | None = None,
+    train_mean: float | None = None,
+    closed: Literal["left", "right"] = "left",
+) -> dict:
+    """Evaluate networks, their ensembles and simple baselines on the test images.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row per image, as `read_predictions` returns.
+    catalog, train_mean
+        As for `baseline_predictions`.
+    closed : {"left", "right"}
+        Which edge belongs to an inclination bin, as for `bin_index`.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. `networks`, `ensembles` and `baselines` map a name to its `figures_of_merit` and its
+        number of `galaxies`; `by_band` and `by_bin` map a name to the figures of every band and inclination
+        bin that holds an image; `bins_closed` repeats `closed`; `images` and `galaxies` count the test set;
+        `std` is the population standard deviation of its labels (deg).
+
+    Raises
+    ------
+    InclinetError
+        If there is no test galaxy, a column is missing or a row is bad.
+    """
+    if predictions.empty:
+        raise InclinetError(
+            "There is no test galaxy to evaluate on: the table of predictions is empty. "
+            "Take more galaxies labelled 45 deg or above, so that some fall into the test set."
+        )
+    table = _tidy(predictions, "Table of predictions")
+    groups = {
+        "networks": {name: table[name] for name in network_columns(table)},
+        "ensembles": dict(ensemble_predictions(table).items()),
+        "baselines": baseline_predictions(table, catalog, train_mean),
+    }
+    named = {name: prediction for group in groups.values() for name, prediction in group.items()}
+    bins = pd.Series(np.array(bin_names())[bin_index(table["inc_m"], closed)], index=table.index)
+    return {
+        **{
+            group: {name: _overall(table, values) for name, values in members.items()}
+            for group, members in groups.items()
+        },
+        "by_band": {name: _by(table, p, table["filter"], FILTERS.values()) for name, p in named.items()},
+        "by_bin": {name: _by(table, p, bins, bin_names()) for name, p in named.items()},
+        "bins_closed": closed,
+        "images": len(table),
+        "galaxies": int(table["pgc"].nunique()),
+        "std": float(table["inc_m"].std(ddof=0)),
+    }
+
+
+def summary(evaluation: dict) -> list[dict[str, str | float | int | None]]:
+    """Return the rows of a result table: networks, then ensembles, then baselines.
+
+    Each row holds `name`, `n`, `RMS`, `MAE`, `bias`, `p68` (deg, two decimals), `slope` (three decimals, or
+    None) and `above 10` (share of errors above 10 deg, three decimals).
+    """
+    return [
+        {
+            "name": name,
+            "n": figures["n"],
+            "RMS": round(figures["rms"], 2),
+            "MAE": round(figures["mae"], 2),
+            "bias": round(figures["bias"], 2),
+            "slope": None if figures["slope"] is None else round(figures["slope"], 3),
+            "p68": round(figures["p68"], 2),
+            "above 10": round(figures["above_10"], 3),
+        }
+        for group in ("networks", "ensembles", "baselines")
+        for name, figures in evaluation[group].items()
+    ]
+
+
+def markdown_table(evaluation: dict) -> str:
+    """Return the `summary` as a Markdown table, angles in deg."""
+    lines = [
+        "| | images | RMS (deg) | MAE (deg) | bias (deg) | slope | 68 % (deg) | above 10 deg |",
+        "|:--|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in summary(evaluation):
+        # A slope needs labels of more than one value.
+        slope = "n/a" if row["slope"] is None else f"{row['slope']:+.3f}"
+        lines.append(
+            f"| {row['name']} | {row['n']:,} | {row['RMS']:.2f} | {row['MAE']:.2f} | {row['bias']:+.2f} "
+            f"| {slope} | {row['p68']:.2f} | {100 * row['above 10']:.1f} % |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _slope(truth: np.ndarray, error: np.ndarray) -> float | None:
+    offset = truth - truth.mean()
+    spread = float(offset @ offset)
+    # Identical labels leave rounding noise at most.
+    return float(offset @ (error - error.mean())) / spread if np.ptp(truth) > 0 and spread > 0 else None
+
+
+def _overall(table: pd.DataFrame, prediction: pd.Series) -> dict:
+    rows = table.loc[prediction.index]
+    return figures_of_merit(prediction, rows["inc_m"]) | {"galaxies": int(rows["pgc"].nunique())}
+
+
+def _by(table: pd.DataFrame, prediction: pd.Series, key: pd.Series, order: Iterable[str]) -> dict[str, dict]:
+    groups = prediction.groupby(key.loc[prediction.index]).groups
+    return {
+        name: figures_of_merit(prediction.loc[groups[name]], table.loc[groups[name], "inc_m"])
+        for name in order
+        if name in groups
+    }
+
+
+def _axis_ratios(catalog: pd.DataFrame, column: str) -> pd.Series:
+    if "pgc" not in catalog and catalog.index.name != "pgc":
+        raise InclinetError("The catalogue has no column pgc: its axis ratios belong to no galaxy.")
+    pgc = catalog.get("pgc", catalog.index)
+    ratios = pd.Series(
+        pd.to_numeric(catalog[column], errors="coerce").to_numpy(dtype=float),
+        index=np.asarray(pd.to_numeric(pgc, errors="coerce"), dtype=float),
+    )
+    measured = ratios[(ratios > 0) & (ratios <= 1) & ratios.index.notna()]
+    return measured[~measured.index.duplicated()]
+
+
+def _tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the known columns of `table` as numbers and band letters; `where` begins every error."""
+    networks = network_columns(table)
+    if missing := [name for name in _KEYS if name not in table]:
+        raise InclinetError(f"{where}: column {', '.join(missing)} is missing; write it into the first line.")
+    if not networks:
+        raise InclinetError(f"{where}: no column of a network, such as model4_0; predict with one first.")
+    table = table[_KEYS + networks].reset_index(drop=True)
+    letters = table["filter"].map(_letter)
+    _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, "a band: c, g, r or i")
+    numbers = {"filter": letters}
+    for name in ["pgc", "inc_m", *networks]:
+        column = pd.to_numeric(table[name], errors="coerce")
+        _refuse(table, name, ~np.isfinite(column.to_numpy(dtype=float)), where, "a finite number")
+        numbers[name] = column
+    _refuse(table, "pgc", numbers["pgc"] % 1 != 0, where, "a whole number")
+    _refuse(table, "inc_m", ~numbers["inc_m"].between(EDGES[0], EDGES[-1]), where, "in 45 to 90 deg")
+    return table.assign(**numbers).astype({"pgc": "int64"})
+
+
+def _letter(band: object) -> str:
+    """Return the letter of a band that may be bytes, or the text of bytes as the published table has it."""
+    text = band.decode("latin-1") if isinstance(band, bytes) else str(band).strip()
+    return text[2:-1] if re.fullmatch(r"b'.*'|b\".*\"", text) else text
+
+
+def _refuse(table: pd.DataFrame, column: str, bad: ArrayLike, where: str, wanted: str) -> None:
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        row = int(rows[0])
+        more = f", and so in {rows.size - 1} more rows" if rows.size > 1 else ""
+        raise InclinetError(
+            f"{where}: row {row} (pgc {table['pgc'].iloc[row]}), column {column}: "
+            f"'{table[column].iloc[row]}' is not {wanted}{more}. Correct the row or take it out."
+        )

@@ -1,0 +1,116 @@
+"""One image: found, opened, squared, downsampled."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inclinet.naming import ImageName, parse_image
+
+__all__ = ["BadImageError", "choose_images", "open_image", "save_jpeg", "square", "to_small"]
+
+_MAX_PIXELS = 64_000_000
+_QUALITY = 95
+
+
+class BadImageError(Exception):
+    """One image cannot be used; the message is the reason. Its galaxy is skipped, the run goes on."""
+
+
+def choose_images(names: Iterable[str], imroot: str, band: str) -> dict[int, str]:
+    """Return the file name to use for each galaxy (PGC number) in one band.
+
+    Where a galaxy has several, `.sdss.jpg` wins over the locally processed `.jpg`.
+    """
+    chosen: dict[int, tuple[ImageName, str]] = {}
+    for name in sorted(names):
+        parsed = parse_image(name, imroot)
+        if parsed is None or parsed.band != band:
+            continue
+        if parsed.pgc not in chosen or parsed.preferred:
+            chosen[parsed.pgc] = (parsed, name)
+    return {pgc: name for pgc, (_, name) in sorted(chosen.items())}
+
+
+def _drop_alpha(image: Image.Image) -> Image.Image:
+    """Return the image in mode L or RGB. Alpha is not light: it is dropped, not blended."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return Image.fromarray((np.clip(np.asarray(image, np.int64), 0, 65535) >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise BadImageError("its pixels are floating-point numbers; 8 or 16 bits are wanted")
+    if image.mode == "LA":
+        return image.getchannel("L")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB") else image.convert("RGBA").convert("RGB")
+
+
+def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
+    """Open an image whole, of mode RGB if `colour`, else L.
+
+    Parameters
+    ----------
+    at_least : int
+        Sides (pixels) down to which a JPEG may be decoded at reduced scale; 0 for full scale.
+
+    Raises
+    ------
+    BadImageError
+        When the file is missing, empty, truncated, no image, or too large to be one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise BadImageError(f"{image.width}×{image.height} pixels is more than {_MAX_PIXELS} in all")
+            if at_least:
+                image.draft(None, (at_least, at_least))
+            image.load()
+            plain = _drop_alpha(image)
+            return plain.convert("RGB" if colour else "L")
+    except BadImageError:
+        raise
+    except FileNotFoundError:
+        raise BadImageError("no such file") from None
+    except Image.DecompressionBombError:
+        raise BadImageError("so many pixels that it may be an attack on the memory") from None
+    except Exception as error:  # Pillow raises nearly anything on damaged files
+        raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from error
+
+
+def square(image: Image.Image) -> Image.Image:
+    """Pad an image to a square, centred, with the median of its border.
+
+    Stretching would change the axis ratio, and so the inclination.
+    """
+    width, height = image.size
+    if width == height:
+        return image
+    pixels = np.asarray(image).reshape(height, width, -1)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    fill = tuple(int(value) for value in np.median(border, axis=0))
+    side = max(width, height)
+    padded = Image.new(image.mode, (side, side), fill if len(fill) > 1 else fill[0])
+    padded.paste(image, ((side - width) // 2, (side - height) // 2))
+    return padded
+
+
+def to_small(path: Path, size: int, colour: bool) -> Image.Image:
+    """Return the image at `path` squared and resampled (antialiased) to size × size pixels.
+
+    Raises
+    ------
+    BadImageError
+        When the image cannot be used.
+    """
+    image = square(open_image(path, colour, at_least=2 * size))
+    return image.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def save_jpeg(image: Image.Image, path: Path) -> None:
+    """Save as JPEG with full colour resolution."""
+    image.save(path, "JPEG", quality=_QUALITY, subsampling=0)

@@ -1,0 +1,99 @@
+"""Stage evaluate, over local files: run the networks on the test set, write figures of merit and pictures."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from inclinet.batches import find_samples, read_samples
+from inclinet.catalog import read_catalog
+from inclinet.errors import InclinetError
+from inclinet.evaluate import (
+    baseline_predictions,
+    evaluate,
+    markdown_table,
+    read_predictions,
+    write_predictions,
+)
+from inclinet.files import whole_file
+from inclinet.naming import network_file, parse_network
+from inclinet.plots import error_against_truth, error_histogram
+from inclinet.progress import Track, silent
+
+__all__ = ["evaluate_networks", "merge_predictions", "read_all_predictions", "report"]
+
+logger = logging.getLogger(__name__)
+
+_KEYS = ["pgc", "filter", "inc_m"]
+
+
+def evaluate_networks(models: Path, samples: Path, *, size: int = 128, track: Track = silent) -> pd.DataFrame:
+    """Run every network in a folder on the test set; returns the table of predictions.
+
+    Raises
+    ------
+    InclinetError
+        When there is no network or no test set.
+    """
+    from inclinet.predict import load_network, predict_samples
+
+    paths = sorted(path for path in models.iterdir() if parse_network(path.name)) if models.is_dir() else []
+    if not paths:
+        raise InclinetError(
+            f"{models}: no network such as {network_file(0, 'model4')} (option --models); run `inclinet train` first"
+        )
+    test = read_samples(find_samples(samples, size, "test", 0), size)
+    tables = []
+    for path in track(paths, "evaluate", len(paths)):
+        model, subsample = parse_network(path.name)
+        tables.append(predict_samples(load_network(path), test, f"{model}_{subsample}"))
+    return merge_predictions(tables)
+
+
+def merge_predictions(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables of predictions of the same images, one network each, side by side."""
+    merged, *others = tables
+    for table in others:
+        merged = merged.merge(table, on=_KEYS, how="outer", validate="one_to_one")
+    return merged
+
+
+def read_all_predictions(paths: Iterable[Path]) -> pd.DataFrame:
+    """Read tables of predictions of one network each, side by side."""
+    return merge_predictions([read_predictions(path) for path in paths])
+
+
+def report(table: pd.DataFrame, outfolder: Path, *, catalog: Path | None = None) -> dict:
+    """Evaluate a table of predictions; write `predictions.csv`, `metrics.json`, `metrics.md` and figures.
+
+    Returns
+    -------
+    dict
+        As `inclinet.evaluate.evaluate`.
+
+    Raises
+    ------
+    InclinetError
+        When there is no test galaxy, or the catalogue cannot be read.
+    """
+    ratios = read_catalog(catalog).table.reset_index() if catalog else None
+    evaluation = evaluate(table, ratios)
+    write_predictions(table, outfolder / "predictions.csv")
+    for name, text in {
+        "metrics.json": json.dumps(evaluation, indent=1),
+        "metrics.md": markdown_table(evaluation),
+    }.items():
+        with whole_file(outfolder / name) as part:
+            part.write_text(text)
+    _figures(table, evaluation, ratios, outfolder)
+    return evaluation
+
+
+def _figures(table: pd.DataFrame, evaluation: Mapping, catalog: pd.DataFrame | None, outfolder: Path) -> None:
+    shown = next(iter(evaluation["ensembles"] or evaluation["networks"]))
+    baselines = baseline_predictions(table, catalog)
+    baseline = next((series.rename(name) for name, series in baselines.items() if "axis ratio" in name), None)
+    error_against_truth(table, shown, outfolder / "error_against_truth.png")
+    error_histogram(table, shown, outfolder / "error_histogram.png", baseline)

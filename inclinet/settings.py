@@ -1,0 +1,77 @@
+"""The settings of every stage: one default, one bound and one description for command line and flows."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Augment", "Band", "Sample", "Size", "Split", "Train"]
+
+Band = Literal["g", "r", "i", "gri"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Size(_Settings):
+    """Size of the images."""
+
+    size: int = Field(128, ge=8, le=1024, description="Pixels a side of the downsampled images.")
+
+
+class Sample(_Settings):
+    """Which images and which catalogue."""
+
+    images: str = Field(
+        "input/galaxies",
+        min_length=1,
+        description="Folder of the images: a prefix of the artifact store, s3://bucket/prefix, "
+        "or an absolute path that every worker sees.",
+    )
+    catalog: str = Field(
+        "input/catalog.csv",
+        min_length=1,
+        description="Catalogue, columns split by '|': a key of the artifact store, s3://bucket/key, "
+        "or an absolute path that every worker sees.",
+    )
+    imroot: str = Field(
+        "d25x2_rot", pattern=r"^[\w.+-]+$", description="Root of the image names: pgc<ID>_<root>_<band>.png."
+    )
+    bands: tuple[Band, ...] = Field(
+        ("g", "r", "i", "gri"), min_length=1, description="Bands to use; a sample with one band works."
+    )
+
+
+class Split(_Settings):
+    """How galaxies are divided into test set, training set and subsamples."""
+
+    niter: int = Field(3, ge=0, le=99, description="Number of bagging subsamples beside subsample 0.")
+    test_fraction: float = Field(0.10, gt=0, lt=1, description="Share of the galaxies in the test set.")
+    subsample_fraction: float = Field(0.67, gt=0, lt=1, description="Share of the training galaxies in each subsample.")
+    seed: int = Field(0, ge=0, description="Seed of the split; another one moves every galaxy.")
+
+
+class Augment(_Settings):
+    """How the stored training batches are made."""
+
+    nbatch: int = Field(3, ge=1, le=99, description="Stored batches for each subsample.")
+    batchsize: int = Field(
+        3,
+        ge=1,
+        le=100_000,
+        description="Images in each 5-degree bin of inclination and colour class; 1000 in production.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the augmentation.")
+
+
+class Train(_Settings):
+    """How a network is trained."""
+
+    models: tuple[str, ...] = Field(("model4",), min_length=1, description="Networks to train.")
+    N_batch_iter: int = Field(1, ge=1, le=10_000, description="Passes over all stored batches.")
+    training_batch_size: int = Field(64, ge=1, le=65_536, description="Images in a mini-batch.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Learning rate of Adam at the first step.")
+    schedule: Literal["constant", "cosine"] = Field(
+        "cosine", description="Learning rate from step to step: falling as a half cosine, or constant."
+    )
+    seed: int = Field(0, ge=0, description="Seed of weights, dropout and the order of batches and images.")

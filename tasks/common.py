@@ -1,0 +1,147 @@
+"""What all tasks share: the store they work on, when they are retried, how they say that nothing was to do."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+from boto3.exceptions import S3TransferFailedError, S3UploadFailedError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from prefect import Task, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+from s3transfer.exceptions import RetriesExceededError
+
+from inclinet.artifacts import Artifacts, Reference
+from inclinet.errors import InclinetError
+from inclinet.store import Store, open_store
+
+__all__ = [
+    "artifacts",
+    "finished",
+    "inputs_of",
+    "is_transient",
+    "locate",
+    "make",
+    "read_reference",
+    "report_reference",
+    "stage_task",
+    "work_folder",
+]
+
+_PASSING_CODES = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
+_PASSING = (
+    BotoConnectionError,
+    HTTPClientError,
+    S3TransferFailedError,
+    S3UploadFailedError,
+    RetriesExceededError,
+    httpx.TransportError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+def artifacts() -> Artifacts:
+    """Return the artifacts in the store that the worker's environment names.
+
+    `INCLINET_STORE` is `s3://bucket/prefix` or a folder; `INCLINET_CACHE` the local folder of fetched files,
+    `INCLINET_CACHE_GB` its size. Endpoint and credentials are boto3's (`AWS_…`).
+
+    Raises
+    ------
+    InclinetError
+        When `INCLINET_STORE` is not set.
+    """
+    uri = os.environ.get("INCLINET_STORE")
+    if not uri:
+        raise InclinetError("INCLINET_STORE is not set; start the worker with it, e.g. s3://inclinet")
+    cache = Path(os.environ.get("INCLINET_CACHE", Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"))
+    return Artifacts(open_store(uri), cache, int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
+
+
+def locate(source: str, store: Store) -> tuple[Store, str]:
+    """Return the store and key of an input given as s3://bucket/key, absolute path, or key of `store`."""
+    if "://" not in source and not source.startswith("/"):
+        return store, source
+    folder, _, name = source.rstrip("/").rpartition("/")
+    return open_store(folder or "/"), name
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether trying again may help: network, throttling and server errors; never bad input."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or error.response["Error"]["Code"] in _PASSING_CODES
+    return isinstance(error, _PASSING)
+
+
+def _worth_retrying(task: Task, run: TaskRun, state: State) -> bool:
+    try:
+        state.result()
+    except BaseException as error:
+        return is_transient(error)
+    return False
+
+
+def stage_task(stage: str, run_name: str) -> Callable[[Callable], Task]:
+    """Return the decorator of a stage's task: named, tagged, retried on transient errors with jittered delays.
+
+    Caching is the artifact store's: its keys see the inputs' content, the settings and the code, and its
+    manifests tell whether an artifact is whole, none of which Prefect's own cache does.
+    """
+    return task(
+        name=stage,
+        task_run_name=run_name,
+        tags=[stage],
+        retries=4,
+        retry_delay_seconds=exponential_backoff(backoff_factor=2),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+@contextmanager
+def work_folder(stage: str) -> Iterator[Path]:
+    """Give a temporary folder for a task's inputs."""
+    with tempfile.TemporaryDirectory(prefix=f"inclinet-{stage}-in-") as folder:
+        yield Path(folder)
+
+
+def finished(reference: Reference, made: bool) -> State:
+    """Return the state a task ends in: `Completed`, or `Cached` when the artifact was there already."""
+    numbers = ", ".join(f"{name} {value}" for name, value in reference.facts.items() if isinstance(value, int))
+    message = f"{reference.key} ({numbers})" if numbers else reference.key
+    return Completed(name="Completed" if made else "Cached", message=message, data=reference)
+
+
+def make(stage: str, name: str, **how: Any) -> State:
+    """Make an artifact unless it is there; see `inclinet.artifacts.Artifacts.make`."""
+    reference, made = artifacts().make(stage, name, **how)
+    get_run_logger().info("%s %s", "made" if made else "found", reference.key)
+    return finished(reference, made)
+
+
+def inputs_of(references: Mapping[str, Reference]) -> dict[str, str]:
+    """Return the content digest of each reference."""
+    return {name: reference.digest for name, reference in references.items()}
+
+
+def report_reference(key: str, reference: Reference) -> None:
+    """Leave the reference of what a child run made where its parent looks for it."""
+    artifacts().store.write(key, json.dumps(asdict(reference)).encode())
+
+
+def read_reference(key: str) -> Reference:
+    """Return the reference that a child run left."""
+    return Reference(**json.loads(artifacts().store.read(key)))

@@ -1,0 +1,44 @@
+"""Task of the compress stage."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect.client.schemas.objects import State
+
+from inclinet.artifacts import Reference
+from inclinet.compress import pack
+from inclinet.errors import InclinetError
+from inclinet.naming import packed_file, parse_small
+from tasks.common import artifacts, inputs_of, make, stage_task, work_folder
+from tasks.prep import IMAGES
+
+__all__ = ["compress"]
+
+
+@stage_task("compress", "compress-{band}")
+def compress(band: str, size: int, chunks: dict[str, Reference]) -> State:
+    """Pack one band's downsampled images into one array file."""
+
+    def work(out: Path) -> Mapping[str, int]:
+        with work_folder("compress") as folder:
+            for chunk, reference in chunks.items():
+                [path] = artifacts().fetch(reference, folder / chunk, [IMAGES])
+                with zipfile.ZipFile(path) as archive:
+                    archive.extractall(folder / "small")
+            small = folder / "small"
+            small.mkdir(exist_ok=True)
+            files = [(path, name) for path in small.iterdir() if (name := parse_small(path.name))]
+            if not files:
+                raise InclinetError(f"band {band}: not one image could be used; the table of skipped galaxies says why")
+            pack(files, out / packed_file(size, band), workers=2)
+        return {"images": len(files)}
+
+    return make(
+        "compress",
+        band,
+        inputs=inputs_of(chunks),
+        settings={"band": band, "size": size},
+        module="compress",
+        work=work,
+    )

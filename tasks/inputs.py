@@ -1,0 +1,125 @@
+"""Tasks that look at what comes in: the catalogue, and which images there are, by their content."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from prefect.client.schemas.objects import State
+
+from inclinet.artifacts import Reference
+from inclinet.catalog import read_catalog
+from inclinet.errors import InclinetError
+from inclinet.images import choose_images
+from inclinet.prep import write_skipped
+from inclinet.settings import Sample
+from inclinet.store import Entry, Store
+from tasks.common import artifacts, locate, make, stage_task, work_folder
+
+__all__ = ["CATALOG", "LABELS", "SKIPPED", "catalogue", "inventory"]
+
+CATALOG, LABELS, SKIPPED, FILES = "catalog.csv", "labels.json", "skipped.csv", "files.json"
+_CHUNK = 500  # images, about
+_PARALLEL = 16
+_MAX_BYTES = 100 * 2**20
+
+
+@stage_task("catalogue", "catalogue")
+def catalogue(sample: Sample) -> State:
+    """Read and check the catalogue; the artifact holds it, the labels by PGC number, and the rows skipped."""
+    store, key = locate(sample.catalog, artifacts().store)
+    try:
+        content = store.read(key)
+    except FileNotFoundError:
+        raise InclinetError(
+            f"catalogue {sample.catalog!r} is not in {store.uri}; upload it or change `catalog`"
+        ) from None
+
+    def work(folder: Path) -> Mapping[str, int]:
+        path = folder / CATALOG
+        path.write_bytes(content)
+        catalog = read_catalog(path)
+        (folder / LABELS).write_text(json.dumps(catalog.labels))
+        write_skipped(folder / SKIPPED, catalog.skipped)
+        return {"galaxies": len(catalog.labels), "skipped": len(catalog.skipped)}
+
+    inputs = {"catalogue": hashlib.sha256(content).hexdigest()}
+    return make("catalogue", "catalogue", inputs=inputs, settings=None, module="catalog", work=work)
+
+
+def _digests(store: Store, folder: str, chosen: Mapping[str, Entry]) -> dict[str, str]:
+    """Return the SHA-256 of each file; those whose size and tag did not change are not read again."""
+    where = hashlib.sha256(f"{store.uri}/{folder}".encode()).hexdigest()[:24]
+    memo_store, memo_key = artifacts().store, f"digests/{where}.json"
+    try:
+        memo = json.loads(memo_store.read(memo_key))
+    except (FileNotFoundError, ValueError):
+        memo = {}
+
+    def digest(entry: Entry) -> list:
+        known = memo.get(entry.key)
+        if known and known[:2] == [entry.size, entry.tag]:
+            return known
+        return [entry.size, entry.tag, hashlib.sha256(store.read(entry.key)).hexdigest()]
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        found = dict(zip([e.key for e in chosen.values()], pool.map(digest, chosen.values()), strict=True))
+    if any(memo.get(key) != value for key, value in found.items()):
+        memo_store.write(memo_key, json.dumps(memo | found).encode())
+    return {name: found[entry.key][2] for name, entry in chosen.items()}
+
+
+def _chunk_of(pgc: int, chunks: int) -> int:
+    """Return a galaxy's chunk: by hash, so that a new galaxy changes one chunk, not all after it."""
+    return int.from_bytes(hashlib.sha256(str(pgc).encode()).digest()[:8], "big") % chunks
+
+
+@stage_task("inventory", "inventory-{band}")
+def inventory(sample: Sample, band: str, labels: Reference) -> State:
+    """List the images of one band with their digests and labels, in chunks of about 500.
+
+    The artifact's `chunks` fact gives the digest of each chunk: what the prep of that chunk depends on.
+    """
+    store, prefix = locate(sample.images, artifacts().store)
+    entries = {entry.key.rpartition("/")[2]: entry for entry in store.list(prefix)}
+    chosen = choose_images(entries, sample.imroot, band)
+    if not chosen:
+        raise InclinetError(
+            f"{sample.images}: no image such as pgc<ID>_{sample.imroot}_{band} among {len(entries)} files in "
+            f"{store.uri}; put them there, or change `images`, `imroot` or `bands`"
+        )
+    with work_folder("inventory") as folder:
+        [path] = artifacts().fetch(labels, folder, [LABELS])
+        known = {int(pgc): label for pgc, label in json.loads(path.read_text()).items()}
+    names = [name for pgc, name in chosen.items() if pgc in known and entries[name].size <= _MAX_BYTES]
+    digests = _digests(store, f"{prefix}/{band}", {name: entries[name] for name in names})
+    chunks = 1
+    while len(names) > chunks * _CHUNK:
+        chunks *= 2
+    files: dict[int, list] = defaultdict(list)
+    for pgc, name in chosen.items():
+        if name in digests:
+            files[_chunk_of(pgc, chunks)].append([pgc, name, digests[name], known[pgc]])
+    skipped = {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in known}
+    skipped |= {pgc: f"no image in band {band}" for pgc in known if pgc not in chosen}
+    skipped |= {
+        pgc: f"{name}: {entries[name].size} bytes is too large for a cutout"
+        for pgc, name in chosen.items()
+        if pgc in known and name not in digests
+    }
+    content = json.dumps({f"{chunk:03d}": rows for chunk, rows in sorted(files.items())})
+    facts = {
+        "images": len(names),
+        "skipped": len(skipped),
+        "chunks": {f"{c:03d}": hashlib.sha256(json.dumps(rows).encode()).hexdigest() for c, rows in files.items()},
+    }
+
+    def work(folder: Path) -> Mapping:
+        (folder / FILES).write_text(content)
+        write_skipped(folder / SKIPPED, skipped)
+        return facts
+
+    inputs = {"files": hashlib.sha256(content.encode()).hexdigest(), "catalogue": labels.digest}
+    return make("inventory", band, inputs=inputs, settings=None, module="images", work=work)

@@ -1,0 +1,66 @@
+"""Tasks of the prep stage."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect.client.schemas.objects import State
+
+from inclinet.artifacts import Reference
+from inclinet.errors import InclinetError
+from inclinet.prep import downsample, write_skipped
+from inclinet.settings import Sample
+from tasks.common import artifacts, locate, make, stage_task, work_folder
+from tasks.inputs import FILES, SKIPPED
+
+__all__ = ["IMAGES", "prep"]
+
+IMAGES = "images.zip"
+
+
+def _zip(folder: Path, path: Path) -> None:
+    """Pack the files of a folder; the same files give the same bytes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
+
+
+@stage_task("prep", "prep-{band}-{chunk}")
+def prep(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -> State:
+    """Downsample one chunk of one band's images; the artifact holds them in `images.zip`."""
+
+    def work(out: Path) -> Mapping[str, int]:
+        store, prefix = locate(sample.images, artifacts().store)
+        with work_folder("prep") as folder:
+            [path] = artifacts().fetch(listing, folder, [FILES])
+            rows = json.loads(path.read_text())[chunk]
+            digests = {name: digest for _, name, digest, _ in rows}
+
+            def bring(name: str) -> Path:
+                content = store.read(f"{prefix}/{name}")
+                if hashlib.sha256(content).hexdigest() != digests[name]:
+                    raise InclinetError(f"{sample.images}/{name} changed while the run was going on; run it again")
+                path = folder / name
+                path.write_bytes(content)
+                return path
+
+            small = folder / "small"
+            small.mkdir()
+            skipped = downsample(
+                {pgc: name for pgc, name, _, _ in rows},
+                {pgc: label for pgc, _, _, label in rows},
+                bring,
+                small,
+                band,
+                size,
+                workers=2,
+            )
+            _zip(small, out / IMAGES)
+        write_skipped(out / SKIPPED, skipped)
+        return {"images": len(rows) - len(skipped), "skipped": len(skipped)}
+
+    inputs = {"images": listing.facts["chunks"][chunk]}
+    settings = {"band": band, "size": size}
+    return make("prep", f"{band}-{chunk}", inputs=inputs, settings=settings, module="prep", work=work)

@@ -1,0 +1,39 @@
+"""Task of the split stage."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect.client.schemas.objects import State
+
+from inclinet.arrays import read_arrays
+from inclinet.artifacts import Reference
+from inclinet.naming import packed_file, sample_file, stored_band
+from inclinet.settings import Split
+from inclinet.split import split_band
+from tasks.common import artifacts, make, stage_task, work_folder
+
+__all__ = ["split"]
+
+
+@stage_task("split", "split-{band}")
+def split(band: str, size: int, packed: Reference, settings: Split) -> State:
+    """Split one band into test set, training set and subsamples; every band agrees, for the PGC decides."""
+
+    def work(out: Path) -> Mapping[str, int]:
+        with work_folder("split") as folder:
+            [path] = artifacts().fetch(packed, folder, [packed_file(size, band)])
+            split_band(path, stored_band(band), size, out, settings)
+
+        def count(side: str) -> int:
+            return len(read_arrays(out / sample_file(band, size, side, 0), ["labels"])["labels"])
+
+        return {"train": count("train"), "test": count("test")}
+
+    return make(
+        "split",
+        band,
+        inputs={"packed": packed.digest},
+        settings={"band": band, "size": size, **settings.model_dump()},
+        module="split",
+        work=work,
+    )
