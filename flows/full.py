@@ -58,7 +58,7 @@ def _prepare(size: int, sample: Sample, labels: Reference) -> By:
     )
     tables = {f"inventory-{band}": listing for band, listing in listings.items()}
     tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in chunks.items()}
-    skipped({"catalogue": labels, **tables})
+    skipped({"catalogue": labels, **tables}, return_state=True).result()
     return packed
 
 
@@ -115,7 +115,7 @@ def full(
 
     What was made before from the same images, settings and code is found, not made again.
     """
-    labels = catalogue(sample)
+    labels = catalogue(sample, return_state=True).result()
     packed = _prepare(size, sample, labels)
     samples = _results(
         {
@@ -125,9 +125,9 @@ def full(
     )
     batches = _augment(size, samples, split.niter, augment)
     tested = {band: reference for band, reference in samples.items() if reference.facts["test"]}
-    validation = augment_test(tested, size, augment) if tested else None
+    validation = augment_test(tested, size, augment, return_state=True).result() if tested else None
     networks = _train(size, train, batches, validation, tested)
-    evaluation = evaluate(networks, labels)
+    evaluation = evaluate(networks, labels, return_state=True).result()
     made = {
         "packed": list(packed.values()),
         "samples": list(samples.values()),
@@ -135,4 +135,4 @@ def full(
         "models": list(networks.values()),
         "evaluation": [evaluation],
     }
-    index(_run_name(), made, ["models", "evaluation"])
+    index(_run_name(), made, ["models", "evaluation"], return_state=True).result()

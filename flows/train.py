@@ -34,7 +34,9 @@ def train(
     before: Reference | None = None
     metrics: dict[str, dict] = {}
     for number in range(1, steps + 1):
-        before = step(opaque(session), number, batch_of_step(number, len(batches), settings.seed), before)
+        batch = batch_of_step(number, len(batches), settings.seed)
+        before = step(opaque(session), number, batch, before, return_state=True).result()
         metrics[str(number)] = before.facts
         update_progress_artifact(progress, 100 * number / steps, description=f"step {number} of {steps}")
-    report_reference(report_to, network(opaque(session), before, metrics, tests))
+    finished = network(opaque(session), before, metrics, tests, return_state=True).result()
+    report_reference(report_to, finished)

@@ -108,28 +108,39 @@ def _draw(samples: Mapping[str, Samples], batchsize: int, rng: np.random.Generat
     return [drawn[i] for i in rng.permutation(n)], rng.standard_normal(_NOISE_POOL, np.float32)
 
 
-def _warp(image: np.ndarray, drawn: _Drawn) -> np.ndarray:
+def _sky(image: np.ndarray) -> np.ndarray:
+    """Return the median of the border in each channel."""
+    size = len(image)
+    pixels = image.reshape(size, size, -1)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+    return np.median(border, axis=0)
+
+
+def _warp(image: np.ndarray, sky: np.ndarray, drawn: _Drawn) -> np.ndarray:
     """Rotate, flip, zoom and shift about the centre in one resampling; isotropic, so the axis ratio stays."""
     size = len(image)
     cos, sin = drawn.zoom * np.cos(drawn.angle), drawn.zoom * np.sin(drawn.angle)
     linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if drawn.flip else 1.0, 1.0])
     centre = np.full(2, (size - 1) / 2)
     offset = centre + drawn.shift * size - linear @ centre
-    pixels = image.reshape(size, size, -1)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    fill = np.median(border, axis=0).tolist()
     matrix = np.column_stack([linear, offset])
     return cv2.warpAffine(
-        image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+        image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=sky.tolist()
     )
 
 
-def _tone(drawn: _Drawn, channels: int) -> np.ndarray:
-    """Return the lookup table (256, channels) of gamma, brightness, channel factors and inversion."""
-    values = 255 * (np.arange(256) / 255) ** drawn.gamma * drawn.brightness
+def _tone(drawn: _Drawn, negative: bool, channels: int) -> np.ndarray:
+    """Return the lookup table (256, channels) of gamma, brightness, channel factors and inversion.
+
+    Gamma and brightness act on light: on the negative of an image that is black on white, whose bright sky
+    would otherwise be cut off at 255, and the faint parts of the galaxy with it.
+    """
+    light = np.arange(256)[:, None] / 255
+    if negative:
+        light = 1 - light
     factors = drawn.channels if channels == 3 else np.ones(1)
-    table = np.clip(np.rint(values[:, None] * factors), 0, 255).astype(np.uint8)
-    return 255 - table if drawn.invert else table
+    light = np.clip(light**drawn.gamma * drawn.brightness * factors, 0, 1)
+    return np.rint(255 * (light if negative == drawn.invert else 1 - light)).astype(np.uint8)
 
 
 def _render(image: np.ndarray, drawn: _Drawn, pool: np.ndarray) -> np.ndarray:
@@ -137,11 +148,12 @@ def _render(image: np.ndarray, drawn: _Drawn, pool: np.ndarray) -> np.ndarray:
     colour = drawn.band in _COLOUR
     pixels = np.ascontiguousarray(image if colour else image[..., 0], np.uint8)
     size = len(pixels)
-    result = _warp(pixels, drawn)
+    sky = _sky(pixels)
+    result = _warp(pixels, sky, drawn)
     sigma = drawn.blur * size / 128
     if sigma > 0.1:
         result = cv2.GaussianBlur(result, (0, 0), sigma)
-    table = _tone(drawn, 3 if colour else 1)
+    table = _tone(drawn, bool(sky.mean() > 127), 3 if colour else 1)
     result = cv2.LUT(result, table.reshape(1, 256, -1))
     if not colour:
         return np.broadcast_to(result.reshape(size, size, 1), (size, size, 3))

@@ -1,5 +1,6 @@
 """The galaxy catalogue and the labels it gives."""
 
+import csv
 import io
 import logging
 import re
@@ -57,7 +58,8 @@ def _decode(path: Path) -> str:
         return raw.decode("latin-1")
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path) -> tuple[pd.DataFrame, dict[int | str, str]]:
+    """Return the table, its index the line numbers, and the reasons of the lines that do not fit it."""
     text = _decode(path)
     first = text.split("\n", 1)[0]
     names = [name.strip() for name in first.split("|")]
@@ -72,24 +74,18 @@ def _read_table(path: Path) -> pd.DataFrame:
     if repeated:
         raise InclinetError(f"{path}: the catalogue names the column {repeated[0]!r} more than once")
     try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep="|",
-            header=0,
-            names=names,
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            quoting=3,
-            on_bad_lines="error",
-        )
-    except (pd.errors.ParserError, ValueError) as error:
-        raise InclinetError(f"{path}: the catalogue cannot be parsed: {str(error).strip()}") from None
-    table = table.fillna("").apply(lambda column: column.str.strip())
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="|", quoting=csv.QUOTE_NONE))[1:]
+    except csv.Error as error:
+        raise InclinetError(f"{path}: the catalogue cannot be read as text split by '|' ({error})") from None
+    ragged = {line: row for line, row in enumerate(rows, 2) if len(row) != len(names) and "".join(row).strip()}
+    whole = {line: row for line, row in enumerate(rows, 2) if len(row) == len(names)}
+    table = pd.DataFrame.from_dict(whole, orient="index", columns=names, dtype=str)
+    table = table.apply(lambda column: column.str.strip())
     absent = [name for name in _OPTIONAL if name not in table]
     if absent:
         logger.warning("%s: no column %s; taken as empty", path, ", ".join(absent))
-    return table.assign(**dict.fromkeys(absent, ""))
+    skipped = {f"line {n}": f"has {len(row)} cells, the first line {len(names)}" for n, row in ragged.items()}
+    return table.assign(**dict.fromkeys(absent, "")), skipped
 
 
 def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None, str]:
@@ -118,26 +114,28 @@ def read_catalog(path: Path) -> Catalog:
     InclinetError
         When the file cannot be read, lacks `pgc` or `inc`, contradicts itself, or gives no label at all.
     """
-    table = _read_table(path)
-    skipped: dict[int | str, str] = {}
+    table, skipped = _read_table(path)
     rows: dict[int, tuple[int, str]] = {}
     cells = zip(*(table[name] for name in ("pgc", "inc", *_OPTIONAL)), strict=True)
-    for row, (cell, *rest) in enumerate(cells):
+    for line, (cell, *rest) in zip(table.index.tolist(), cells, strict=True):
         if not _PGC.fullmatch(cell):
-            skipped[f"line {row + 2}"] = f"PGC number {cell!r} is not a positive whole number"
+            skipped[f"line {line}"] = f"PGC number {cell!r} is not a positive whole number"
             continue
         pgc = int(cell)
         label, reason = _label(*rest)
         if label is None:
             skipped[pgc] = reason
-        elif rows.setdefault(pgc, (row, label))[1] != label:
+        elif rows.setdefault(pgc, (line, label))[1] != label:
             raise InclinetError(
                 f"{path}: PGC {pgc} stands there twice, with the labels {rows[pgc][1]} and {label} "
-                f"(lines {rows[pgc][0] + 2} and {row + 2}); remove one of them"
+                f"(lines {rows[pgc][0]} and {line}); remove one of them"
             )
     if not rows:
         example = next((f"; for example {key}: {reason}" for key, reason in skipped.items()), "; it has no rows")
         raise InclinetError(f"{path}: no galaxy of the catalogue has a label{example}")
     kept, labels = zip(*rows.values(), strict=True)
-    labelled = table.iloc[list(kept)].assign(label=labels).set_index(pd.Index(list(rows), name="pgc"))
-    return Catalog(labelled, {key: reason for key, reason in skipped.items() if key not in rows})
+    labelled = table.loc[list(kept)].drop(columns="pgc").assign(label=labels)
+    return Catalog(
+        labelled.set_index(pd.Index(list(rows), name="pgc")),
+        {key: reason for key, reason in skipped.items() if key not in rows},
+    )

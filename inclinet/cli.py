@@ -18,7 +18,7 @@ from inclinet.errors import InclinetError
 from inclinet.naming import BANDS, band_folder, parse_band_folder
 from inclinet.settings import Augment, Sample, Size, Split, Train
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "show_evaluation", "track"]
 
 app = typer.Typer(
     name="inclinet",
@@ -296,11 +296,12 @@ def evaluate(
 
         table = read_predictions(predictions)
     result = report(table, outfolder, catalog=catalog)
-    _show(result)
+    show_evaluation(result)
     console.print(f"wrote predictions.csv, metrics.json and figures to {outfolder}")
 
 
-def _show(evaluation: dict) -> None:
+def show_evaluation(evaluation: dict) -> None:
+    """Print the result table of an evaluation."""
     from inclinet.evaluate import summary
 
     title = f"{evaluation['images']} test images of {evaluation['galaxies']} galaxies; angles in degrees"

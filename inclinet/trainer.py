@@ -6,7 +6,7 @@ interrupted and taken up again ends with the weights of one that was not.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -103,10 +103,8 @@ class Trainer:
         self.network.optimizer.learning_rate.assign(learning_rate(step, self.steps, self.settings))
         self._seed_dropout(step)
         order = np.random.default_rng([self.settings.seed, 3, step]).permutation(len(batch.labels))
-        self.network.reset_metrics()
-        for rows in _chunks(order, self.settings.training_batch_size):
-            logs = self.network.train_on_batch(batch.images[rows], to_scaled(batch.labels[rows]), return_dict=True)
-        trained = {name: float(value) for name, value in logs.items()}
+        chunks = _chunks(order, self.settings.training_batch_size)
+        trained = _mean_metrics(self.network.train_on_batch, batch, chunks)
         if not math.isfinite(trained["loss"]):
             raise InclinetError(
                 f"step {step}: the loss is {trained['loss']}; lower --learning_rate "
@@ -118,12 +116,20 @@ class Trainer:
     def _validate(self, validation: Batch | None) -> dict[str, float | None]:
         if validation is None:
             return dict.fromkeys(("val_loss", "val_mse", "val_mae"))
-        self.network.reset_metrics()
-        for rows in _chunks(np.arange(len(validation.labels)), _VALIDATION_MINIBATCH):
-            logs = self.network.test_on_batch(
-                validation.images[rows], to_scaled(validation.labels[rows]), return_dict=True
-            )
-        return {f"val_{name}": float(value) for name, value in logs.items()}
+        chunks = _chunks(np.arange(len(validation.labels)), _VALIDATION_MINIBATCH)
+        metrics = _mean_metrics(self.network.test_on_batch, validation, chunks)
+        return {f"val_{name}": value for name, value in metrics.items()}
+
+
+def _mean_metrics(run: Callable, batch: Batch, chunks: Iterator[np.ndarray]) -> dict[str, float]:
+    """Run mini-batches; returns their metrics averaged over the images."""
+    totals: dict[str, float] = {}
+    for rows in chunks:
+        # Keras gives each mini-batch's own metrics here: the sums are ours.
+        metrics = run(batch.images[rows], to_scaled(batch.labels[rows]), return_dict=True)
+        for name, value in metrics.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
+    return {name: total / len(batch.labels) for name, total in totals.items()}
 
 
 def _chunks(rows: np.ndarray, length: int) -> Iterator[np.ndarray]:

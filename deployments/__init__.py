@@ -1,0 +1,1 @@
+"""Where the flows run: the service on one machine, its work pools, workers and automations."""

@@ -1,0 +1,252 @@
+"""The container files: versions, secrets, ports, order of start, and what a GPU needs in the work pools."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILE = ROOT / "docker" / "Dockerfile"
+COMPOSE = ROOT / "docker" / "compose.yaml"
+TEMPLATES = {kind: ROOT / "deployments" / f"gpu-{kind}.json" for kind in ("docker", "kubernetes")}
+PLACEHOLDER = re.compile(r"{{\s*([\w.]+)\s*}}")
+INTERPOLATED = re.compile(r"\$\{([^}]+)\}")
+SECRETS = {"POSTGRES_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+@pytest.fixture(scope="module")
+def services():
+    return yaml.safe_load(COMPOSE.read_text())["services"]
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(params=TEMPLATES)
+def template(request):
+    return json.loads(TEMPLATES[request.param].read_text())
+
+
+def pinned(name):
+    constraints = ROOT / "constraints.txt"
+    return re.search(rf"^{re.escape(name)}==([^\s;]+)", constraints.read_text(), re.MULTILINE)[1]
+
+
+def stages():
+    """Return the lines of every stage of the Dockerfile by name, continued lines joined."""
+    text = DOCKERFILE.read_text().replace("\\\n", " ")
+    found = re.split(r"^FROM +\S+ +AS +(\S+)\n", text, flags=re.MULTILINE)
+    return dict(zip(found[1::2], (body.splitlines() for body in found[2::2]), strict=True))
+
+
+def strings(node):
+    if isinstance(node, dict):
+        node = [*node.keys(), *node.values()]
+    if isinstance(node, list):
+        return [text for item in node for text in strings(item)]
+    return [node] if isinstance(node, str) else []
+
+
+def test_dockerfile_passes_hadolint():
+    # Beside the interpreter before the PATH: the tests may run from an environment that is not activated.
+    hadolint = shutil.which("hadolint", path=Path(sys.executable).parent) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed (extra `dev`)")
+    result = subprocess.run([hadolint, DOCKERFILE], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_python_of_the_images_is_supported(project):
+    version = re.search(r"^FROM python:(\d+\.\d+)-slim-bookworm AS", DOCKERFILE.read_text(), re.MULTILINE)[1]
+    assert f">={version}" in project["requires-python"]
+
+
+def test_server_has_the_locked_version_of_prefect(services, project):
+    version = pinned("prefect")
+    assert services["prefect-server"]["image"] == f"prefecthq/prefect:{version}-python3.11"
+    assert f"prefect=={version}" in project["optional-dependencies"]["service"]
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_dependencies_come_from_the_project_files_before_any_code(target, project):
+    found = stages()
+    install = next(line for line in found[f"dependencies-{target}"] if "uv pip install" in line)
+    extras = re.findall(r"--extra (\w+)", install)
+    assert extras == [target, "service"]
+    assert set(extras) <= set(project["optional-dependencies"])
+    assert "--constraints constraints.txt" in install
+    copied = [line for line in found["dependencies"] if line.startswith("COPY")]
+    assert copied == ["COPY pyproject.toml constraints.txt ./"]
+    order = [line.split()[1] for line in found[target] if line.startswith("COPY")]
+    assert order == [f"--from=dependencies-{target}", "--from=code"]
+
+
+def test_every_package_of_the_project_reaches_the_image():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    copied = {word for line in stages()["code"] if line.startswith("COPY") for word in line.split()[1:-1]}
+    assert copied == {*packages, "prefect.yaml", "pyproject.toml", "constraints.txt", "README.md"}
+    admitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert admitted == copied
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_worker_serves_its_own_pool_as_an_ordinary_user(target):
+    lines = stages()[target]
+    user = [line.split()[1] for line in lines if line.startswith("USER")]
+    assert user and user[-1] not in {"0", "root"}
+    command = json.loads(next(line for line in lines if line.startswith("CMD"))[len("CMD") :])
+    assert command[:5] == ["prefect", "worker", "start", "--pool", target]
+    # The HEALTHCHECK asks the server that this option starts.
+    assert "--with-healthcheck" in command
+    assert ("--limit" in command) == (target == "gpu")
+
+
+def test_workers_are_built_from_the_dockerfile(services):
+    for name in ("setup", "worker-cpu", "worker-gpu"):
+        build = services[name]["build"]
+        assert (COMPOSE.parent / build["context"] / build["dockerfile"]).resolve() == DOCKERFILE
+        assert build["target"] in stages()
+        assert services[name]["image"].startswith(f"inclinet-{build['target']}:")
+
+
+def test_images_carry_the_project_version(services, project):
+    images = {service["image"] for service in services.values() if "build" in service}
+    assert images == {f"inclinet-{target}:{project['version']}" for target in ("cpu", "gpu")}
+
+
+def test_secrets_come_from_the_environment_alone(services):
+    named = {}
+    for text in strings(services):
+        for expression in INTERPOLATED.findall(text):
+            name = re.match(r"\w+", expression)[0]
+            named.setdefault(name, set()).add(expression[len(name) :])
+    assert named.keys() >= SECRETS
+    for name in SECRETS:
+        assert all(rest.startswith(":?") and len(rest) > 2 for rest in named[name]), name
+    for service in services.values():
+        for key, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|ACCESS_KEY", key):
+                assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), key
+
+
+def test_example_settings_hold_every_variable_and_no_secret(services):
+    lines = (ROOT / "docker" / ".env.example").read_text().splitlines()
+    settings = dict(line.lstrip("# ").split("=", 1) for line in lines if re.match(r"(# )?[A-Z_]+=", line))
+    used = {re.match(r"\w+", name)[0] for text in strings(services) for name in INTERPOLATED.findall(text)}
+    assert settings.keys() == used
+    assert all(settings[name] == "" for name in SECRETS)
+    defaults = dict(
+        name.split(":-") for text in strings(services) for name in INTERPOLATED.findall(text) if ":-" in name
+    )
+    assert {name: value for name, value in settings.items() if name not in SECRETS} == defaults
+
+
+def test_ports_are_bound_to_this_machine_alone(services):
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_images_are_pinned_by_tag(services):
+    for service in services.values():
+        image = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", service["image"])
+        assert re.fullmatch(r"[\w./-]+:[\w.-]*\d[\w.-]*", image), image
+
+
+def test_services_wait_for_what_they_need(services):
+    for service in services.values():
+        for needed, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "test" in services[needed]["healthcheck"]
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert services[needed]["restart"] == "no"
+    assert services["prefect-server"]["depends_on"].keys() == {"postgres"}
+    assert services["setup"]["depends_on"].keys() == {"prefect-server", "object-store"}
+    for name in ("worker-cpu", "worker-gpu"):
+        assert services[name]["depends_on"].keys() == {"prefect-server", "object-store", "setup"}
+
+
+def test_state_lies_in_named_volumes(services):
+    declared = yaml.safe_load(COMPOSE.read_text())["volumes"].keys()
+    mounted = {
+        volume.split(":")[0]
+        for service in services.values()
+        for volume in service.get("volumes", [])
+        if re.match(r"[a-z]", volume)
+    }
+    assert mounted == declared
+    assert {"postgres", "object-store"} <= mounted
+
+
+def test_services_come_back_by_themselves(services):
+    assert {name for name, service in services.items() if service["restart"] != "unless-stopped"} == {"setup"}
+
+
+def test_workers_know_the_server_and_the_store(services):
+    for name in ("setup", "worker-cpu", "worker-gpu"):
+        environment = services[name]["environment"]
+        assert environment["PREFECT_API_URL"] == "http://prefect-server:4200/api"
+        assert environment["INCLINET_STORE"] == "${INCLINET_STORE:-s3://inclinet}"
+        assert environment["AWS_ENDPOINT_URL"] == "${AWS_ENDPOINT_URL:-http://object-store:9000}"
+        assert f"WORKDIR {environment['INCLINET_HOME']}" in stages()["runtime"]
+
+
+def test_gpu_worker_reserves_a_gpu_and_is_started_on_demand(services):
+    worker = services["worker-gpu"]
+    assert worker["profiles"] == ["gpu"]
+    (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+    assert device["driver"] == "nvidia"
+    assert device["capabilities"] == ["gpu"]
+
+
+def test_template_variables_exist_and_are_used(template):
+    used = {name for text in strings(template["job_configuration"]) for name in PLACEHOLDER.findall(text)}
+    assert used == template["variables"]["properties"].keys()
+
+
+def test_template_runs_the_gpu_image(template, project):
+    assert template["job_configuration"].keys() >= {"command", "env", "labels", "name"}
+    properties = template["variables"]["properties"]
+    assert properties["image"]["default"] == f"inclinet-gpu:{project['version']}"
+    assert properties["env"]["default"].keys() == {"INCLINET_STORE", "AWS_DEFAULT_REGION"}
+
+
+def test_server_accepts_the_template(template):
+    schema_tools = pytest.importorskip("prefect.utilities.schema_tools", reason="Prefect is not installed")
+    schema_tools.is_valid_schema(template["variables"])
+    defaults = {
+        name: value["default"]
+        for name, value in template["variables"]["properties"].items()
+        if value.get("default") is not None
+    }
+    assert schema_tools.validate(defaults, template["variables"], raise_on_error=True) == []
+
+
+def test_docker_containers_ask_for_a_gpu():
+    template = json.loads(TEMPLATES["docker"].read_text())
+    assert template["job_configuration"]["container_create_kwargs"] == "{{ container_create_kwargs }}"
+    kwargs = template["variables"]["properties"]["container_create_kwargs"]["default"]
+    (request,) = kwargs["device_requests"]
+    assert request == {"driver": "nvidia", "count": 1, "capabilities": [["gpu"]]}
+    docker = pytest.importorskip("docker", reason="docker-py is not installed")
+    host = docker.types.HostConfig(version="1.44", **kwargs)
+    assert host["DeviceRequests"][0]["Capabilities"] == [["gpu"]]
+    assert host["ShmSize"] >= 2**30
+
+
+def test_kubernetes_jobs_ask_for_a_gpu():
+    template = json.loads(TEMPLATES["kubernetes"].read_text())
+    pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+    assert container["envFrom"] == [{"secretRef": {"name": "{{ store_secret }}"}}]

@@ -1,0 +1,225 @@
+"""The service on one machine: real store, real Prefect server, real workers."""
+
+import contextlib
+import json
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("psutil", reason="needs the extra `service`")
+pytest.importorskip("prefect", reason="needs the extra `service`")
+
+import psutil
+
+from deployments import service as module
+from deployments.service import BUCKET, bucket_client, down, status, up
+from inclinet.errors import InclinetError
+
+PREFECT_YAML = """
+pull:
+  - prefect.deployments.steps.set_working_directory:
+      directory: "{{ $INCLINET_HOME }}"
+deployments:
+  - name: tiny
+    entrypoint: flow.py:tiny
+    work_pool: {name: cpu}
+"""
+
+FLOW = """
+import os
+import time
+
+import boto3
+from prefect import flow
+
+
+@flow
+def tiny(seconds: float = 0):
+    boto3.client("s3").put_object(Bucket="inclinet", Key="tiny.txt", Body=os.getcwd().encode())
+    time.sleep(seconds)
+"""
+
+
+def free_ports(count=2):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def alive(processes):
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "prefect.yaml").write_text(PREFECT_YAML)
+    (folder / "flow.py").write_text(FLOW)
+    return folder
+
+
+@pytest.fixture
+def state(tmp_path):
+    folder = tmp_path / "state"
+    yield folder
+    down(folder)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """Give a service that runs; its ports, folder and project."""
+    root = tmp_path_factory.mktemp("service")
+    (root / "prefect.yaml").write_text(PREFECT_YAML)
+    (root / "flow.py").write_text(FLOW)
+    try:
+        yield up(root / "state", root, *free_ports())
+    finally:
+        down(root / "state")
+
+
+@pytest.fixture
+def client(running):
+    with module._prefect_client(running) as client:
+        yield client
+
+
+def wait_for_state(client, run, name, seconds=60):
+    deadline = time.monotonic() + seconds
+    while (state := client.read_flow_run(run).state).name != name:
+        assert time.monotonic() < deadline, f"still {state!r}"
+        time.sleep(0.2)
+
+
+def run_tiny(client, seconds=0):
+    deployment = client.read_deployment_by_name("tiny/tiny")
+    return client.create_flow_run_from_deployment(deployment.id, parameters={"seconds": seconds}).id
+
+
+@pytest.mark.service
+def test_up_gives_a_bucket_pools_and_workers(running, client):
+    store = bucket_client(running)
+    store.put_object(Bucket=BUCKET, Key="a/b.txt", Body=b"spiral")
+    assert store.get_object(Bucket=BUCKET, Key="a/b.txt")["Body"].read() == b"spiral"
+    assert {pool.name: pool.type for pool in client.read_work_pools()} == {"cpu": "process", "gpu": "process"}
+    assert client.read_work_pool("gpu").concurrency_limit >= 1
+    assert client.read_work_pool("cpu").concurrency_limit is None
+    assert all(status(running.folder).values())
+
+
+@pytest.mark.service
+def test_a_deployed_flow_runs_on_the_worker_and_reaches_the_store(running, client):
+    wait_for_state(client, run_tiny(client), "Completed")
+    body = bucket_client(running).get_object(Bucket=BUCKET, Key="tiny.txt")["Body"].read()
+    assert body.decode() == str(running.project)
+
+
+@pytest.mark.service
+def test_second_up_keeps_the_processes_and_refuses_other_ports(running, capsys):
+    before = status(running.folder)
+    again = up(running.folder, running.project)
+    assert again == running
+    assert status(running.folder) == before
+    assert capsys.readouterr().out.count("already running") == 4
+    with pytest.raises(InclinetError, match="make down"):
+        up(running.folder, running.project, prefect_port=free_ports(1)[0])
+
+
+@pytest.mark.service
+def test_secrets_stay_private(running):
+    secret = running.environment["AWS_SECRET_ACCESS_KEY"]
+    for name in ("credentials", "env.sh"):
+        assert stat.S_IMODE((running.folder / name).stat().st_mode) == 0o600
+    processes = status(running.folder).values()
+    assert not any(secret in " ".join(process.cmdline()) for process in processes)
+    assert not any(secret in log.read_text() for log in (running.folder / "logs").iterdir())
+    script = f". {running.folder}/env.sh && printf %s $AWS_SECRET_ACCESS_KEY"
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout == secret
+
+
+@pytest.mark.service
+def test_down_ends_flow_runs_and_keeps_data(running):
+    with module._prefect_client(running) as client:
+        run = run_tiny(client, seconds=300)
+        wait_for_state(client, run, "Running")
+    processes = [process for process in status(running.folder).values() if process]
+    tree = processes + [child for process in processes for child in process.children(recursive=True)]
+    assert len(tree) > 4
+    assert len(down(running.folder)) == 4
+    assert alive(tree) == []
+    assert down(running.folder) == []
+    assert up(running.folder, running.project) == running
+    assert bucket_client(running).head_object(Bucket=BUCKET, Key="a/b.txt")["ContentLength"] == 6
+    with module._prefect_client(running) as client:
+        assert client.read_flow_run(run).state.name == "Crashed"
+
+
+@pytest.mark.parametrize(("taken", "variable"), [(0, "PREFECT_PORT"), (1, "STORE_PORT")])
+def test_taken_port_is_named_and_nothing_starts(state, project, taken, variable):
+    ports = free_ports()
+    with socket.create_server(("127.0.0.1", ports[taken])):
+        options = [f"--prefect-port={ports[0]}", f"--store-port={ports[1]}"]
+        command = [sys.executable, "-m", "deployments.service", "up", *options]
+        command += [f"--folder={state}", f"--project={project}"]
+        result = subprocess.run(command, cwd=module.PROJECT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert f"port {ports[taken]}" in result.stderr
+    assert f"make up {variable}=" in result.stderr
+    assert status(state) == {}
+
+
+def test_failed_start_stops_what_it_started(state, project, monkeypatch):
+    spawned = []
+    monkeypatch.setattr(module, "_prefect", lambda *arguments: [sys.executable, "-c", "exit('no server')"])
+    monkeypatch.setattr(module, "_stop", lambda ps, stop=module._stop: stop(spawned.extend(ps) or spawned))
+    with pytest.raises(InclinetError, match="no server"):
+        up(state, project, *free_ports())
+    assert len(spawned) == 1
+    assert alive(spawned) == []
+    assert status(state) == {}
+
+
+def test_recycled_pid_is_left_alone(state):
+    state.mkdir()
+    bystander = psutil.Popen(["sleep", "60"])
+    record = {"pid": bystander.pid, "created": bystander.create_time() - 60, "address": ""}
+    (state / "processes.json").write_text(json.dumps({"object-store": record}))
+    try:
+        assert status(state) == {"object-store": None}
+        assert down(state) == []
+        assert bystander.is_running()
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_stop_kills_what_ignores_it_and_its_children(monkeypatch):
+    monkeypatch.setattr(module, "_GRACE", 0.5)
+    deaf = psutil.Popen(["sh", "-c", "trap '' TERM; sleep 60 & echo ready; wait; wait"], stdout=subprocess.PIPE)
+    deaf.stdout.readline()
+    tree = [deaf, *deaf.children()]
+    assert len(tree) == 2
+    module._stop([deaf])
+    deaf.stdout.close()
+    assert alive(tree) == []
+
+
+def test_up_without_prefect_yaml_says_so(state, tmp_path):
+    with pytest.raises(InclinetError, match=r"no prefect\.yaml"):
+        up(state, tmp_path)
+    assert not state.exists()
+
+
+def test_gpus_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert module._count_gpus() == 0
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: A'\necho '  MIG 1g.18gb'\necho 'GPU 1: B'\n")
+    program.chmod(0o755)
+    assert module._count_gpus() == 2

@@ -1,0 +1,89 @@
+import json
+import os
+
+import pytest
+
+from inclinet.artifacts import Artifacts, DamagedArtifactError, code_digest
+from inclinet.store import open_store
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    return Artifacts(open_store(str(tmp_path / "store")), tmp_path / "cache")
+
+
+def make(artifacts, content="hello", settings=None, calls=None):
+    def work(folder):
+        if calls is not None:
+            calls.append(content)
+        (folder / "a.txt").write_text(content)
+        (folder / "b.txt").write_text("b")
+        return {"images": 3}
+
+    return artifacts.make("stage", "g", inputs={"in": "1"}, settings=settings, module="split", work=work)
+
+
+def test_made_once_then_found(artifacts, tmp_path):
+    calls = []
+    first, made = make(artifacts, calls=calls)
+    again, made_again = make(artifacts, calls=calls)
+    assert (made, made_again, len(calls)) == (True, False, 1)
+    assert first == again
+    assert first.facts == {"images": 3}
+    [path] = artifacts.fetch(first, tmp_path / "out", ["a.txt"])
+    assert path.read_text() == "hello"
+    manifest = json.loads(artifacts.store.read(f"{first.key}/manifest.json"))
+    assert manifest["files"]["a.txt"]["size"] == 5
+    assert manifest["inputs"] == {"in": "1"}
+
+
+def test_other_settings_make_another(artifacts):
+    assert make(artifacts, settings={"size": 1})[0].key != make(artifacts, settings={"size": 2})[0].key
+
+
+def test_the_digest_is_that_of_the_content(artifacts):
+    one, two = make(artifacts, settings=1)[0], make(artifacts, settings=2)[0]
+    assert one.key != two.key
+    assert one.digest == two.digest
+    assert make(artifacts, content="other", settings=3)[0].digest != one.digest
+
+
+def test_without_a_manifest_there_is_no_artifact(artifacts):
+    reference, _ = make(artifacts)
+    artifacts.store.delete(f"{reference.key}/manifest.json")
+    assert artifacts.find(reference.key) is None
+    assert make(artifacts)[1]
+
+
+@pytest.mark.parametrize("harm", ["delete", "truncate", "flip"])
+def test_damage_is_found_and_healed(artifacts, tmp_path, harm):
+    reference, _ = make(artifacts)
+    path = tmp_path / "store" / reference.key / "a.txt"
+    if harm == "delete":
+        path.unlink()
+    elif harm == "truncate":
+        path.write_text("hel")
+    else:
+        path.write_text("hallo")
+    with pytest.raises(DamagedArtifactError, match="a.txt"):
+        artifacts.fetch(reference, tmp_path / "out")
+    healed, made = make(artifacts)
+    assert made
+    assert artifacts.fetch(healed, tmp_path / "out")[0].read_text() == "hello"
+
+
+def test_the_cache_stays_within_its_size(tmp_path):
+    artifacts = Artifacts(open_store(str(tmp_path / "store")), tmp_path / "cache", cache_bytes=2500)
+    for n in range(4):
+        reference, _ = make(artifacts, content=str(n) * 1000, settings=n)
+        [path] = artifacts.fetch(reference, tmp_path / "out", ["a.txt"])
+        os.utime(tmp_path / "cache" / reference.files["a.txt"], (n, n))
+        assert path.read_text() == str(n) * 1000
+    kept = list((tmp_path / "cache").iterdir())
+    assert sum(file.stat().st_size for file in kept) <= 2500
+    assert len(kept) == 2
+
+
+def test_the_code_digest_follows_imports():
+    assert code_digest("split") != code_digest("augment")
+    assert code_digest("split") == code_digest("split")
