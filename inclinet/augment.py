@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inclinet.batches import Batch, Samples, find_samples, inclination_bin, read_samples
+from inclinet.batches import Batch, Samples, find_samples, inclination_bin, is_negative, read_samples, sky
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS, batch_file, batch_folder
 from inclinet.progress import Track, silent
@@ -108,15 +108,7 @@ def _draw(samples: Mapping[str, Samples], batchsize: int, rng: np.random.Generat
     return [drawn[i] for i in rng.permutation(n)], rng.standard_normal(_NOISE_POOL, np.float32)
 
 
-def _sky(image: np.ndarray) -> np.ndarray:
-    """Return the median of the border in each channel."""
-    size = len(image)
-    pixels = image.reshape(size, size, -1)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    return np.median(border, axis=0)
-
-
-def _warp(image: np.ndarray, sky: np.ndarray, drawn: _Drawn) -> np.ndarray:
+def _warp(image: np.ndarray, fill: np.ndarray, drawn: _Drawn) -> np.ndarray:
     """Rotate, flip, zoom and shift about the centre in one resampling; isotropic, so the axis ratio stays."""
     size = len(image)
     cos, sin = drawn.zoom * np.cos(drawn.angle), drawn.zoom * np.sin(drawn.angle)
@@ -125,7 +117,7 @@ def _warp(image: np.ndarray, sky: np.ndarray, drawn: _Drawn) -> np.ndarray:
     offset = centre + drawn.shift * size - linear @ centre
     matrix = np.column_stack([linear, offset])
     return cv2.warpAffine(
-        image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=sky.tolist()
+        image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=fill.tolist()
     )
 
 
@@ -146,14 +138,14 @@ def _tone(drawn: _Drawn, negative: bool, channels: int) -> np.ndarray:
 def _render(image: np.ndarray, drawn: _Drawn, pool: np.ndarray) -> np.ndarray:
     """Return the augmented image, uint8 (size, size, 3)."""
     colour = drawn.band in _COLOUR
-    pixels = np.ascontiguousarray(image if colour else image[..., 0], np.uint8)
+    pixels = np.ascontiguousarray(image if colour else image[..., :1], np.uint8)
     size = len(pixels)
-    sky = _sky(pixels)
-    result = _warp(pixels, sky, drawn)
+    level = sky(pixels)
+    result = _warp(pixels, level, drawn)
     sigma = drawn.blur * size / 128
     if sigma > 0.1:
         result = cv2.GaussianBlur(result, (0, 0), sigma)
-    table = _tone(drawn, bool(sky.mean() > 127), 3 if colour else 1)
+    table = _tone(drawn, bool(is_negative(level)), 3 if colour else 1)
     result = cv2.LUT(result, table.reshape(1, 256, -1))
     if not colour:
         return np.broadcast_to(result.reshape(size, size, 1), (size, size, 3))

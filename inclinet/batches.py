@@ -11,7 +11,17 @@ from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS, sample_file
 from inclinet.scaling import MIN_INCLINATION
 
-__all__ = ["BIN_WIDTH", "Batch", "Samples", "batchsize_of", "find_samples", "inclination_bin", "read_samples"]
+__all__ = [
+    "BIN_WIDTH",
+    "Batch",
+    "Samples",
+    "batchsize_of",
+    "find_samples",
+    "inclination_bin",
+    "is_negative",
+    "read_samples",
+    "sky",
+]
 
 BIN_WIDTH = 5
 """Width (deg) of the bins of inclination: [45, 50], (50, 55], … (85, 90]."""
@@ -89,6 +99,17 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
         if len(labels):
             samples[band] = Samples(images, labels.astype(np.int32), pgcs.astype(np.int32))
     return samples
+
+
+def sky(images: np.ndarray) -> np.ndarray:
+    """Return the median of each image's border in each channel, float (…, 3), of images (…, size, size, 3)."""
+    edges = [images[..., 0, :, :], images[..., -1, :, :], images[..., 1:-1, 0, :], images[..., 1:-1, -1, :]]
+    return np.median(np.concatenate(edges, axis=-2), axis=-2)
+
+
+def is_negative(sky_level: np.ndarray) -> np.ndarray:
+    """Return whether images are dark on a bright sky, from their sky's level, (…, channels)."""
+    return np.mean(sky_level, axis=-1) > 127
 
 
 def batchsize_of(batch: Batch) -> int:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from inclinet.batches import Samples
+from inclinet.batches import Samples, is_negative, sky
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS
 from inclinet.scaling import to_degrees
@@ -31,6 +31,11 @@ def load_network(path: Path) -> keras.Model:
         raise InclinetError(f"{path}: not a trained network ({str(error).splitlines()[0]})") from error
 
 
+def _positive(images: np.ndarray) -> np.ndarray:
+    """Return the images bright on a dark sky, inverting those that are not."""
+    return np.where(is_negative(sky(images))[:, None, None, None], 255 - images, images)
+
+
 def _orientations(images: np.ndarray) -> np.ndarray:
     """Return each image in its 8 flips and quarter turns, shape (8 N, size, size, 3)."""
     turned = [np.rot90(images, turns, axes=(1, 2)) for turns in range(4)]
@@ -41,7 +46,8 @@ def predict_images(network: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the inclination of each image, averaged over its 8 flips and quarter turns.
 
     The inclination does not depend on the orientation, so what differs between them is error; averaging
-    it away takes 4 to 15 % off the RMS.
+    it away takes 4 to 15 % off the RMS. Images dark on a bright sky are inverted first: networks learn both
+    kinds, but those bright on a dark sky, three quarters of every batch, far sooner.
 
     Parameters
     ----------
@@ -53,7 +59,7 @@ def predict_images(network: keras.Model, images: np.ndarray) -> np.ndarray:
         Degrees.
     """
     scaled = [
-        keras.ops.convert_to_numpy(network(_orientations(chunk), training=False)).reshape(8, -1).mean(axis=0)
+        keras.ops.convert_to_numpy(network(_orientations(_positive(chunk)), training=False)).reshape(8, -1).mean(axis=0)
         for chunk in np.split(images, range(_MINIBATCH, len(images), _MINIBATCH))
         if len(chunk)
     ]

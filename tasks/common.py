@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,15 @@ def artifacts() -> Artifacts:
     uri = os.environ.get("INCLINET_STORE")
     if not uri:
         raise InclinetError("INCLINET_STORE is not set; start the worker with it, e.g. s3://inclinet")
-    cache = Path(os.environ.get("INCLINET_CACHE", Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"))
-    return Artifacts(open_store(uri), cache, int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
+    default = Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"
+    folder = Path(os.environ.get("INCLINET_CACHE", default))
+    return Artifacts(_open(uri), folder, int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
+
+
+@cache
+def _open(uri: str) -> Store:
+    """Open a store once for all tasks of a process: an S3 client takes half a second to make."""
+    return open_store(uri)
 
 
 def locate(source: str, store: Store) -> tuple[Store, str]:
@@ -73,7 +81,7 @@ def locate(source: str, store: Store) -> tuple[Store, str]:
     if "://" not in source and not source.startswith("/"):
         return store, source
     folder, _, name = source.rstrip("/").rpartition("/")
-    return open_store(folder or "/"), name
+    return _open(folder or "/"), name
 
 
 def is_transient(error: BaseException) -> bool:

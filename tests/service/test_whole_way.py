@@ -1,0 +1,135 @@
+"""The whole way: `prefect deployment run inclinet/full` through worker, object store and server."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterParentFlowRunId
+from prefect.deployments import run_deployment
+
+from deployments.service import BUCKET, bucket_client
+
+pytestmark = pytest.mark.service
+
+TINY = {
+    "size": 24,
+    "split": {"niter": 1},
+    "augment": {"nbatch": 2, "batchsize": 2},
+    "train": {"N_batch_iter": 2, "training_batch_size": 16},
+}
+
+
+def finish(client, run_id, seconds=400):
+    """Wait for a run to end; returns it."""
+    for _ in range(seconds):
+        run = client.read_flow_run(run_id)
+        if run.state.is_final():
+            return run
+        time.sleep(1)
+    pytest.fail(f"run {run_id} did not end within {seconds} s")
+
+
+def run_full(client, **parameters):
+    """Run inclinet/full to its end; returns the run and the states of all its tasks by name."""
+    started = run_deployment("inclinet/full", parameters=TINY | parameters, timeout=0)
+    run = finish(client, started.id)
+    children = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id]))
+    )
+    states = {}
+    for one in [run.id, *(child.id for child in children)]:
+        for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[one]))):
+            states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
+    return run, children, states
+
+
+@pytest.fixture(scope="module")
+def first(service, put, small_sample):
+    """The first run of the plain discs."""
+    with get_client(sync_client=True) as client:
+        return run_full(client, sample=put(small_sample, "discs"))
+
+
+def test_a_run_completes_and_its_names_say_what_they_are(first):
+    run, children, states = first
+    assert run.state.name == "Completed", run.state.message
+    assert {child.name for child in children} == {"train-model4-0", "train-model4-1"}
+    assert {child.work_pool_name for child in children} == {"gpu"}
+    assert {child.state.name for child in children} == {"Completed"}
+    assert set(states.values()) == {"Completed"}
+    names = {"catalogue", "inventory-g", "prep-gri-000", "compress-r", "split-i", "augment-1-02", "augment-test"}
+    assert names | {"network-model4-0", "evaluate", "skipped", "index"} <= set(states)
+    assert sum(name.startswith("step-") for name in states) == 8
+
+
+def test_a_person_finds_the_files_by_their_names(first, service, tmp_path):
+    run, *_ = first
+    client = bucket_client(service)
+
+    def read(key):
+        return client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    index = json.loads(read(f"runs/{run.name}/index.json"))
+    assert {
+        "packed/24x24_RGB.npz",
+        "samples/g_24x24_train_001.npz",
+        "augmented/Uset_001_npz/24x24_train_aug_02.npz",
+        "models/Uset_000_model4.keras",
+        "models/Uset_000_model4_evalDict.json",
+        "evaluation/predictions.csv",
+        "evaluation/metrics.json",
+    } <= set(index)
+    assert read(index["samples/g_24x24_train_001.npz"])[:2] == b"PK"
+    metrics = json.loads(read(f"runs/{run.name}/evaluation/metrics.json"))
+    assert set(metrics["networks"]) == {"model4_0", "model4_1"}
+    assert "axis ratio (b_a)" in metrics["baselines"]
+
+
+def test_a_second_run_finds_everything(first, service, put, small_sample):
+    with get_client(sync_client=True) as client:
+        run, _, states = run_full(client, sample=put(small_sample, "discs"))
+    assert run.state.name == "Completed", run.state.message
+    counted = Counter(states.values())
+    assert counted == {"Cached": len(states) - 1, "Completed": 1}
+    assert states["index"] == "Completed"
+
+
+def test_one_band_is_enough(service, put, small_sample):
+    with get_client(sync_client=True) as client:
+        run, _, states = run_full(client, sample=put(small_sample, "discs", bands=["gri"]))
+    assert run.state.name == "Completed", run.state.message
+    assert "prep-gri-000" in states
+    assert "prep-g-000" not in states
+
+
+def test_bad_input_fails_at_once_and_says_why(service, put, small_sample):
+    sample = put(small_sample, "discs", imroot="d25x9")
+    with get_client(sync_client=True) as client:
+        run, _, states = run_full(client, sample=sample)
+    assert run.state.name == "Failed"
+    assert "no image such as pgc<ID>_d25x9" in run.state.message
+    assert "AwaitingRetry" not in states.values()
+
+
+def test_the_form_refuses_nonsense(service):
+    with pytest.raises(Exception, match="409|422|Conflict|valid"):
+        run_deployment("inclinet/full", parameters={"size": 0}, timeout=0)
+
+
+def test_retraining_is_scheduled_weekly(service):
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("inclinet/retrain")
+    [schedule] = deployment.schedules
+    assert (schedule.slug, schedule.active, schedule.schedule.timezone) == ("weekly", True, "UTC")
+    assert schedule.schedule.cron.split()[2:] == ["*", "*", "1"]
+
+
+def test_the_command_line_starts_it_too(service):
+    command = [sys.executable, "-m", "prefect", "deployment", "run", "train/gpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode != 0
+    assert "required" in done.stdout + done.stderr
