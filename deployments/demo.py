@@ -114,7 +114,7 @@ def _follow(client: SyncPrefectClient, run_id: UUID, expected: dict[str, int]) -
             run = client.read_flow_run(run_id)
             tasks = _tasks(client, run_id)
             for stage, bar in bars.items():
-                mine = [task for task in tasks if stage in task.tags]
+                mine = [task for task in tasks if task.name.partition("-")[0] == stage]
                 done = sum(task.state_type == StateType.COMPLETED for task in mine)
                 running = [task.name for task in mine if task.state_type == StateType.RUNNING]
                 progress.update(bar, completed=done, total=max(len(mine), expected[stage]), now=" ".join(running[:2]))

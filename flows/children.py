@@ -6,7 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from prefect import get_client, get_run_logger
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 from prefect.states import Cancelling
@@ -20,7 +26,7 @@ class ChildRunError(Exception):
     """Child runs did not complete; the message names them."""
 
 
-def _start(deployment: str, name: str, parameters: Mapping[str, Any]) -> FlowRun:
+def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list[str]) -> FlowRun:
     """Start a child run, or find the one that an earlier attempt of this parent started.
 
     The idempotency key counts attempts: a child that ended badly is followed by a new one, never doubled.
@@ -31,22 +37,24 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any]) -> FlowRun
             parameters=dict(parameters),
             timeout=0,
             idempotency_key=f"{flow_run.id}-{name}-{attempt}",
-            tags=[name],
+            tags=tags,
         )
         if not child.state.is_final() or child.state.is_completed():
             break
     return child
 
 
-def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]]) -> None:
+def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tags: Mapping[str, list[str]]) -> None:
     """Run a deployment once for each of `children` (parameters by name) and wait for all of them.
+
+    `tags` are the tags of each child run, by its name.
 
     Raises
     ------
     ChildRunError
         When a child did not complete, after all have ended.
     """
-    running = {name: _start(deployment, name, parameters).id for name, parameters in children.items()}
+    running = {name: _start(deployment, name, parameters, tags[name]).id for name, parameters in children.items()}
     logger = get_run_logger()
     failed = []
     with get_client(sync_client=True) as client:
@@ -66,14 +74,6 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]]) -> 
 
 def cancel_children(flow: Any, flow_run: FlowRun, state: Any) -> None:
     """Cancel the child runs of a run that is being cancelled; a flow hook."""
-    from prefect.client.schemas.filters import (
-        FlowRunFilter,
-        FlowRunFilterParentFlowRunId,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-
     ending = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING]
     with get_client(sync_client=True) as client:
         children = client.read_flow_runs(

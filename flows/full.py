@@ -92,7 +92,8 @@ def _train(
         for model in settings.models
         for k in batches
     }
-    run_children("train/gpu", children)
+    tags = {name: ["train", of["model"], f"subsample-{of['subsample']}"] for name, of in children.items()}
+    run_children("train/gpu", children, tags)
     return {name: read_reference(parameters["report_to"]) for name, parameters in children.items()}
 
 

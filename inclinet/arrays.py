@@ -101,7 +101,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             missing = [name for name in names if name not in infos]
             if missing:
                 raise InclinetError(
-                    f"{path}: holds no array {', '.join(missing)}, only {', '.join(infos) or 'nothing'}; "
+                    f"{path}: holds no array {missing[0]}, only {', '.join(list(infos)[:8]) or 'nothing'}; "
                     "give the file that the stage before this one wrote"
                 )
             return {name: _read_member(path, archive, infos[name]) for name in names}

@@ -142,7 +142,7 @@ def figures_of_merit(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float
 
 
 def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean and median of all networks, and of every model that has more than one network (deg).
+    """Return the mean and median of all networks, and of each of several models with more than one network (deg).
 
     The columns are named ``median of all``, ``mean of all``, ``median of model4`` and so on.
     """
@@ -150,7 +150,9 @@ def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
     families: dict[str, list[str]] = {}
     for name in networks:
         families.setdefault(_NETWORK.fullmatch(name)["model"], []).append(name)
-    groups = {"all": networks} | {model: names for model, names in families.items() if len(names) > 1}
+    groups = {"all": networks}
+    if len(families) > 1:
+        groups |= {model: names for model, names in families.items() if len(names) > 1}
     columns = {}
     for group, names in groups.items():
         columns[f"median of {group}"] = table[names].median(axis=1, skipna=False)

@@ -47,7 +47,9 @@ class Trainer:
 
     def __init__(self, model: str, size: int, steps: int, settings: Train) -> None:
         self.network = build(model, size, seed=settings.seed)
-        self.network.compile(keras.optimizers.Adam(settings.learning_rate), "mse", metrics=["mse", "mae"])
+        # A name of its own: Keras would count the optimizers of a process, and so rename what snapshots hold.
+        adam = keras.optimizers.Adam(settings.learning_rate, name="adam")
+        self.network.compile(adam, "mse", metrics=["mse", "mae"])
         self.network.optimizer.build(self.network.trainable_variables)
         self.settings = settings
         self.steps = steps

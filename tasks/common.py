@@ -100,16 +100,19 @@ def _worth_retrying(task: Task, run: TaskRun, state: State) -> bool:
     return False
 
 
-def stage_task(stage: str, run_name: str) -> Callable[[Callable], Task]:
+def stage_task(stage: str, run_name: str, *, tagged: bool = True) -> Callable[[Callable], Task]:
     """Return the decorator of a stage's task: named, tagged, retried on transient errors with jittered delays.
 
     Caching is the artifact store's: its keys see the inputs' content, the settings and the code, and its
     manifests tell whether an artifact is whole, none of which Prefect's own cache does.
+
+    Prefect asks the server about limits of every tag before a task starts, which now and then takes 2 s when
+    the server's SQLite is busy; tasks that come by the hundred do without (`tagged` False).
     """
     return task(
         name=stage,
         task_run_name=run_name,
-        tags=[stage],
+        tags=[stage] if tagged else None,
         retries=4,
         retry_delay_seconds=exponential_backoff(backoff_factor=2),
         retry_jitter_factor=0.5,

@@ -80,7 +80,7 @@ class Session:
         return self._validation
 
 
-@stage_task("step", "step-{number:03d}")
+@stage_task("step", "step-{number:03d}", tagged=False)
 def step(session: Session, number: int, batch: int, before: Reference | None) -> State:
     """Advance the network by one step: stored batch `batch`, continuing from the snapshot `before`.
 
