@@ -35,6 +35,7 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list
         child = run_deployment(
             deployment,
             parameters=dict(parameters),
+            flow_run_name=name,
             timeout=0,
             idempotency_key=f"{flow_run.id}-{name}-{attempt}",
             tags=tags,

@@ -78,8 +78,10 @@ def _train(
     size: int, settings: Train, batches: dict[int, list[Reference]], validation: Reference | None, tests: By
 ) -> By:
     """Train every network on every subsample on the pool `gpu`; returns the networks by name."""
+    networks = {f"{model}_{k}": (model, k) for model in settings.models for k in batches}
+    references = {name: f"runs/{_run_name()}/references/{name}.json" for name in networks}
     children = {
-        f"{model}_{k}": {
+        f"train-{model}-{k}": {
             "model": model,
             "subsample": k,
             "size": size,
@@ -87,14 +89,13 @@ def _train(
             "batches": batches[k],
             "validation": validation,
             "tests": tests,
-            "report_to": f"runs/{_run_name()}/references/{model}_{k}.json",
+            "report_to": references[name],
         }
-        for model in settings.models
-        for k in batches
+        for name, (model, k) in networks.items()
     }
-    tags = {name: ["train", of["model"], f"subsample-{of['subsample']}"] for name, of in children.items()}
+    tags = {f"train-{model}-{k}": ["train", model, f"subsample-{k}"] for model, k in networks.values()}
     run_children("train/gpu", children, tags)
-    return {name: read_reference(parameters["report_to"]) for name, parameters in children.items()}
+    return {name: read_reference(key) for name, key in references.items()}
 
 
 @flow(

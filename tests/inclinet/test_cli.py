@@ -1,0 +1,134 @@
+"""The command line as its users call it."""
+
+import json
+import re
+import shutil
+import sys
+
+import pytest
+
+from inclinet import cli
+from tests.conftest import write_catalog
+
+
+@pytest.fixture
+def inclinet(monkeypatch, tmp_path, capfd):
+    """Run `inclinet ARGUMENTS` in an empty folder; returns exit code and all that was printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["inclinet", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capfd.readouterr()
+        return code, out + err
+
+    return run
+
+
+COMMANDS = ["prep", "compress", "split", "augment", "train", "evaluate", "simulate", "full"]
+OPTIONS = {
+    "prep": "-p --impath -r --imroot -c --catalog -b --band -s --size",
+    "compress": "-i --infolder -s --size -o --outfolder",
+    "split": "-i --infolder -s --size -o --outfolder -n --niter",
+    "augment": "-i --infolder -s --size -o --outfolder -n --niter -b --nbatch -z --batchsize",
+    "train": "-a --augmented -i --samples -s --size -o --outModels -m --modelName -n --niter -b --nbatch "
+    "-N --N_batch_iter -z --training_batch_size",
+    "evaluate": "--predictions",
+    "simulate": "-n -o",
+    "full": "--bands -s --size",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_goes_in_and_out_and_shows_an_example(inclinet, command):
+    code, text = inclinet(command, "--help")
+    assert code == 0
+    for word in ("In:", "Out:", f"Example: inclinet {command}", "-v, --verbose"):
+        assert word in text
+    flags = set(re.findall(r"(?<!\S)--?\w+", text))
+    assert set(OPTIONS[command].split()) <= flags
+
+
+def test_all_stages_on_real_galaxies(inclinet, shared):
+    code, text = inclinet(
+        *("full", "-p", shared / "galaxies", "-c", shared / "catalog.csv", "-s", 32, "-n", 1, "-b", 2, "-z", 2),
+        *("-N", 2, "-o", "out"),
+    )
+    assert code in (0, 1), text
+    wrote = "128x128_train_aug".replace("128x128", "32x32")
+    from pathlib import Path
+
+    out = Path("out")
+    assert len(list((out / "packed").glob("32x32_*.npz"))) == 4
+    assert len(list((out / "samples").glob("*.npz"))) == 16
+    assert (out / "augmented" / "Uset_001_npz" / f"{wrote}_02.npz").is_file()
+    assert (out / "models" / "Uset_001_model4.keras").is_file()
+    steps = json.loads((out / "models" / "Uset_000_model4_evalDict.json").read_text())
+    assert list(steps) == ["1", "2", "3", "4"]
+    # Five labelled galaxies are few: where none falls into the test set, evaluate says so.
+    assert (out / "evaluation" / "metrics.json").is_file() or "no test galaxy" in text
+
+
+def test_the_published_predictions_give_the_published_figures(inclinet, shared):
+    code, text = inclinet("evaluate", "--predictions", shared / "published_predictions.csv", "-o", "out")
+    assert code == 0
+    rows = {line.split("  ")[1].strip(): line.split() for line in text.splitlines() if " 3314 " in line}
+    assert rows["median of all"][4:6] == ["3.09", "2.12"]
+    assert rows["mean of all"][4:6] == ["3.10", "2.12"]
+    assert rows["model5_0"][2:4] == ["3.34", "2.29"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("prep -b z", "there is no band 'z'; choose one of g, r, i, gri"),
+        ("prep -b g -p nowhere", "nowhere: no such folder of images"),
+        ("prep -b g -p galaxies -s 0", "--size 0"),
+        ("prep -b g -p galaxies -c bad.csv", "bad.csv: the catalogue has no column 'inc'"),
+        ("prep -b g -p galaxies -c none.csv", "none.csv: the catalogue cannot be read"),
+        ("prep -b g -p galaxies -r d25x9", "no image in band g is left"),
+        ("compress -i nowhere", "nowhere: no such folder"),
+        ("split -i galaxies", "run `inclinet compress` first"),
+        ("augment -i galaxies", "run `inclinet split` first"),
+        ("augment -z 0", "--batchsize 0"),
+        ("train -a nowhere", "run `inclinet augment` first"),
+        ("train -m model9", "no network 'model9'"),
+        ("train -m model5 -s 64 -a augmented -n 0 -b 1", "smallest size that works is 76"),
+        ("evaluate -m nowhere", "run `inclinet train` first"),
+        ("evaluate --predictions bad.csv", "bad.csv"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(inclinet, tmp_path, small_sample, arguments, message):
+    shutil.copytree(small_sample / "galaxies", tmp_path / "galaxies")
+    shutil.copy(small_sample / "catalog.csv", tmp_path)
+    (tmp_path / "bad.csv").write_text("pgc | ink\n1 | 60\n")
+    (tmp_path / "augmented" / "Uset_000_npz").mkdir(parents=True)
+    (tmp_path / "augmented" / "Uset_000_npz" / "64x64_train_aug_01.npz").write_bytes(b"")
+    code, text = inclinet(*arguments.split())
+    assert code in (1, 2)
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_a_truncated_image_and_a_missing_row_are_counted(inclinet, tmp_path, small_sample):
+    shutil.copytree(small_sample / "galaxies", tmp_path / "galaxies")
+    broken = tmp_path / "galaxies" / "pgc5_d25x2_rot_g.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    write_catalog(tmp_path / "catalog.csv", [{"pgc": pgc, "inc": 60} for pgc in [*range(1, 60), 999]])
+    code, text = inclinet("prep", "-b", "g", "-s", "16", "-v")
+    assert code == 0
+    assert "58 images in 16x16_g, 3 galaxies skipped" in text
+    for reason in ("pgc5_d25x2_rot_g.png: not a readable image", "no image in band g", "not in the catalogue"):
+        assert reason in text
+
+
+def test_simulated_galaxies_go_through(inclinet, tmp_path):
+    assert inclinet("simulate", "-n", "6", "-o", "mocks", "-s", "64")[0] == 0
+    code, text = inclinet("prep", "-b", "gri", "-p", "mocks", "-c", "mocks/catalog.csv", "-s", "32")
+    assert code == 0, text
+    assert len(list((tmp_path / "32x32_RGB").iterdir())) >= 4

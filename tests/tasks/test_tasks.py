@@ -1,0 +1,151 @@
+import json
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from prefect import flow, task
+
+from inclinet.artifacts import DamagedArtifactError
+from inclinet.errors import InclinetError
+from inclinet.settings import Sample, Split
+from tasks.common import _worth_retrying, artifacts, is_transient
+from tasks.compress import compress
+from tasks.inputs import FILES, catalogue, inventory
+from tasks.prep import prep
+from tasks.split import split
+
+
+def s3_error(code, status):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (s3_error("InternalError", 500), True),
+        (s3_error("SlowDown", 503), True),
+        (s3_error("AccessDenied", 403), False),
+        (s3_error("NoSuchBucket", 404), False),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), True),
+        (httpx.ConnectError("no"), True),
+        (ConnectionResetError(), True),
+        (InclinetError("bad catalogue"), False),
+        (DamagedArtifactError("flipped"), False),
+        (ValueError("a bug"), False),
+        (MemoryError(), False),
+    ],
+)
+def test_what_passes_is_retried_and_nothing_else(error, expected):
+    assert is_transient(error) is expected
+
+
+@pytest.mark.parametrize(("error", "tries"), [(ConnectionResetError("gone"), 3), (InclinetError("bad"), 1)])
+def test_a_task_is_tried_again_only_when_it_may_help(prefect_api, error, tries):
+    calls = []
+
+    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=_worth_retrying)
+    def fails():
+        calls.append(1)
+        raise error
+
+    @flow
+    def run():
+        fails()
+
+    with pytest.raises(type(error)):
+        run()
+    assert len(calls) == tries
+
+
+@pytest.fixture
+def uploaded(store, small_sample):
+    """The plain discs in the store, bands g alone."""
+    for path in (small_sample / "galaxies").glob("*_g.png"):
+        store.put(path, f"input/galaxies/{path.name}")
+    store.put(small_sample / "catalog.csv", "input/catalog.csv")
+    return Sample(bands=("g",))
+
+
+@flow
+def prepare(sample):
+    """Run the tasks of one band up to the split; returns states by name."""
+    states = {"catalogue": catalogue(sample, return_state=True)}
+    labels = states["catalogue"].result()
+    states["inventory"] = inventory(sample, "g", labels, return_state=True)
+    listing = states["inventory"].result()
+    chunks = {}
+    for chunk in listing.facts["chunks"]:
+        states[f"prep-{chunk}"] = prep(sample, "g", 16, listing, chunk, return_state=True)
+        chunks[chunk] = states[f"prep-{chunk}"].result()
+    states["compress"] = compress("g", 16, chunks, return_state=True)
+    states["split"] = split("g", 16, states["compress"].result(), Split(niter=1), return_state=True)
+    return {name: (state.name, state.result()) for name, state in states.items()}
+
+
+def names(found):
+    return {name: state for name, (state, _) in found.items()}
+
+
+def test_what_is_there_is_found_and_what_changed_is_made(uploaded, store, small_sample):
+    first = prepare(uploaded)
+    assert set(names(first).values()) == {"Completed"}
+    assert first["split"][1].facts["train"] + first["split"][1].facts["test"] == 60
+    assert set(names(prepare(uploaded)).values()) == {"Cached"}
+    # One changed picture: the catalogue stays, all that depends on the picture is made again.
+    store.put(small_sample / "galaxies" / "pgc2_d25x2_rot_g.png", "input/galaxies/pgc1_d25x2_rot_g.png")
+    changed = names(prepare(uploaded))
+    assert changed.pop("catalogue") == "Cached"
+    assert set(changed.values()) == {"Completed"}
+
+
+def test_a_galaxy_more_changes_its_chunk_alone(uploaded, store, small_sample, monkeypatch):
+    monkeypatch.setattr("tasks.inputs._CHUNK", 20)
+    first = names(prepare(uploaded))
+    assert sum(name.startswith("prep-") for name in first) == 4
+    store.write("input/galaxies/pgc60_d25x2_rot_g.png", b"")
+    second = names(prepare(uploaded))
+    made = [name for name, state in second.items() if state == "Completed" and name.startswith("prep-")]
+    assert len(made) == 1
+
+
+def test_a_damaged_artifact_is_named_and_made_again(uploaded, store):
+    reference = prepare(uploaded)["compress"][1]
+    store.write(f"{reference.key}/16x16_g.npz", b"x" * 100)
+    again = prepare(uploaded)
+    assert again["compress"][0] == "Completed"
+    assert again["compress"][1].digest == reference.digest
+
+
+def test_skipped_galaxies_are_listed(uploaded, store):
+    store.write("input/galaxies/pgc7_d25x2_rot_g.png", b"not an image")
+    store.write("input/galaxies/pgc777_d25x2_rot_g.png", b"no row")
+    found = prepare(uploaded)
+    assert found["prep-000"][1].facts == {"images": 59, "skipped": 1}
+    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-000'][1].key}/skipped.csv").decode()
+    assert "pgc777" in store.read(f"{found['inventory'][1].key}/skipped.csv").decode()
+    listed = json.loads(store.read(f"{found['inventory'][1].key}/{FILES}"))
+    assert sum(len(rows) for rows in listed.values()) == 60
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"catalog": "input/none.csv"}, "catalogue 'input/none.csv' is not in"),
+        ({"images": "input/nothing"}, "no image such as pgc<ID>_d25x2_rot_g"),
+        ({"images": "../secrets"}, "does not stay within"),
+    ],
+)
+def test_bad_inputs_are_named(uploaded, change, message):
+    with pytest.raises(InclinetError, match=message):
+        prepare(uploaded.model_copy(update=change))
+
+
+def test_inputs_may_lie_in_a_folder(uploaded, small_sample):
+    local = {"images": str(small_sample / "galaxies"), "catalog": str(small_sample / "catalog.csv")}
+    assert prepare(uploaded.model_copy(update=local))["split"][0] == "Completed"
+
+
+def test_a_worker_without_a_store_says_so(monkeypatch):
+    monkeypatch.delenv("INCLINET_STORE", raising=False)
+    with pytest.raises(InclinetError, match="INCLINET_STORE is not set"):
+        artifacts()
