@@ -292,7 +292,7 @@ def evaluate(
     if predictions is None:
         table = evaluate_networks(models, samples, size=size, track=track)
     else:
-        from inclinet.evaluate import read_predictions
+        from inclinet.predictions import read_predictions
 
         table = read_predictions(predictions)
     result = report(table, outfolder, catalog=catalog)

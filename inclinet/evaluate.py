@@ -4,19 +4,17 @@ Works on a table of predictions alone (`inclinet.predict` makes one), so it need
 """
 
 import logging
-import re
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from inclinet.batches import BIN_WIDTH
 from inclinet.errors import InclinetError
-from inclinet.files import whole_file
 from inclinet.naming import FILTERS
+from inclinet.predictions import model_of, network_columns, tidy
 from inclinet.scaling import MIN_INCLINATION
 
 __all__ = [
@@ -28,69 +26,18 @@ __all__ = [
     "evaluate",
     "figures_of_merit",
     "markdown_table",
-    "network_columns",
-    "read_predictions",
     "summary",
-    "write_predictions",
 ]
 
 logger = logging.getLogger(__name__)
 
-EDGES = np.arange(MIN_INCLINATION, 91, 5)
+EDGES = np.arange(MIN_INCLINATION, 91, BIN_WIDTH)
 """Edges of the inclination bins (deg)."""
 
 Q0 = 0.2
 """Axial ratio of a disc seen edge-on, the value that the human standards rest on (Tully & Pierce 2000)."""
 
-_KEYS = ["pgc", "filter", "inc_m"]
-_NETWORK = re.compile(r"(?P<model>[A-Za-z]\w*)_\d+")
 _AXIS_RATIOS = ("b_a", "Sba")
-
-
-def network_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns of `table` that hold a network's predictions: `<model>_<subsample>`."""
-    return [name for name in table if _NETWORK.fullmatch(str(name)) and name not in _KEYS]
-
-
-def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read a table of predictions.
-
-    Parameters
-    ----------
-    path : str or Path
-        CSV file; an unnamed index column and bands written as ``b'c'`` are accepted.
-
-    Returns
-    -------
-    DataFrame
-        One row per image: `pgc` int64, `filter` (``c``, ``g``, ``r`` or ``i``), `inc_m` human inclination
-        (deg) and one column per network (deg). Other columns are left out.
-
-    Raises
-    ------
-    InclinetError
-        If the file cannot be read, a column is missing, or a row holds something else than numbers, an
-        inclination outside 45 to 90 deg or an unknown band.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InclinetError(f"{path}: cannot be read as a CSV table of predictions ({error}).") from error
-    return _tidy(table, str(path))
-
-
-def write_predictions(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table of predictions in the columns that `read_predictions` returns, after an unnamed index.
-
-    Raises
-    ------
-    InclinetError
-        If `table` lacks a column or holds a bad row.
-    """
-    table = _tidy(table, f"Table meant for {path}")
-    with whole_file(Path(path)) as temporary:
-        table.to_csv(temporary)
-    return Path(path)
 
 
 def figures_of_merit(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float | int | None]:
@@ -149,7 +96,7 @@ def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
     networks = network_columns(table)
     families: dict[str, list[str]] = {}
     for name in networks:
-        families.setdefault(_NETWORK.fullmatch(name)["model"], []).append(name)
+        families.setdefault(model_of(name), []).append(name)
     groups = {"all": networks}
     if len(families) > 1:
         groups |= {model: names for model, names in families.items() if len(names) > 1}
@@ -223,45 +170,20 @@ def bin_names() -> list[str]:
     return [f"{low}\N{EN DASH}{high}" for low, high in pairwise(EDGES)]
 
 
-def bin_index(inclination: ArrayLike, closed: Literal["left", "right"] = "left") -> np.ndarray:
-    """Return the bin of every inclination.
+def bin_index(inclination: ArrayLike) -> np.ndarray:
+    """Return the bin of every inclination (45–90 deg): its position in `bin_names`.
 
-    Parameters
-    ----------
-    inclination : array_like of shape (N,)
-        Inclinations (deg), 45 to 90.
-    closed : {"left", "right"}
-        ``left``: [45, 50), [50, 55), ... [85, 90], the bins of the published evaluation;
-        ``right``: [45, 50], (50, 55], ... (85, 90], the bins of the augmentation.
-
-    Returns
-    -------
-    ndarray of int64, shape (N,)
-        Position in `bin_names`.
-
-    Raises
-    ------
-    InclinetError
-        If an inclination lies outside 45 to 90 deg.
-    ValueError
-        If `closed` is neither of the two.
+    [45, 50), [50, 55), … [85, 90]: the bins of the published evaluation. Those of the augmentation,
+    `inclinet.batches.inclination_bin`, hold their upper edge instead.
     """
-    if closed not in ("left", "right"):
-        raise ValueError(f"closed must be 'left' or 'right', not {closed!r}")
-    inclination = np.asarray(inclination, dtype=float)
-    outside = inclination[~((inclination >= EDGES[0]) & (inclination <= EDGES[-1]))]
-    if outside.size:
-        raise InclinetError(f"Inclination {outside[0]:g} deg lies outside {EDGES[0]} to {EDGES[-1]}.")
-    # An edge opens the bin above it when bins are closed on the left, and so sorts before itself.
-    side = "right" if closed == "left" else "left"
-    return np.clip(np.searchsorted(EDGES, inclination, side=side) - 1, 0, len(EDGES) - 2)
+    bins = np.floor((np.asarray(inclination, dtype=float) - MIN_INCLINATION) / BIN_WIDTH).astype(int)
+    return np.minimum(bins, len(EDGES) - 2)
 
 
 def evaluate(
     predictions: pd.DataFrame,
     catalog: pd.DataFrame | None = None,
     train_mean: float | None = None,
-    closed: Literal["left", "right"] = "left",
 ) -> dict:
     """Evaluate networks, their ensembles and simple baselines on the test images.
 
@@ -271,15 +193,13 @@ def evaluate(
         One row per image, as `read_predictions` returns.
     catalog, train_mean
         As for `baseline_predictions`.
-    closed : {"left", "right"}
-        Which edge belongs to an inclination bin, as for `bin_index`.
 
     Returns
     -------
     dict
         Ready for JSON. `networks`, `ensembles` and `baselines` map a name to its `figures_of_merit` and its
         number of `galaxies`; `by_band` and `by_bin` map a name to the figures of every band and inclination
-        bin that holds an image; `bins_closed` repeats `closed`; `images` and `galaxies` count the test set;
+        bin that holds an image; `images` and `galaxies` count the test set;
         `std` is the population standard deviation of its labels (deg).
 
     Raises
@@ -292,14 +212,14 @@ def evaluate(
             "There is no test galaxy to evaluate on: the table of predictions is empty. "
             "Take more galaxies labelled 45 deg or above, so that some fall into the test set."
         )
-    table = _tidy(predictions, "Table of predictions")
+    table = tidy(predictions, "Table of predictions")
     groups = {
         "networks": {name: table[name] for name in network_columns(table)},
         "ensembles": dict(ensemble_predictions(table).items()),
         "baselines": baseline_predictions(table, catalog, train_mean),
     }
     named = {name: prediction for group in groups.values() for name, prediction in group.items()}
-    bins = pd.Series(np.array(bin_names())[bin_index(table["inc_m"], closed)], index=table.index)
+    bins = pd.Series(np.array(bin_names())[bin_index(table["inc_m"])], index=table.index)
     return {
         **{
             group: {name: _overall(table, values) for name, values in members.items()}
@@ -307,7 +227,6 @@ def evaluate(
         },
         "by_band": {name: _by(table, p, table["filter"], FILTERS.values()) for name, p in named.items()},
         "by_bin": {name: _by(table, p, bins, bin_names()) for name, p in named.items()},
-        "bins_closed": closed,
         "images": len(table),
         "galaxies": int(table["pgc"].nunique()),
         "std": float(table["inc_m"].std(ddof=0)),
@@ -383,40 +302,3 @@ def _axis_ratios(catalog: pd.DataFrame, column: str) -> pd.Series:
     )
     measured = ratios[(ratios > 0) & (ratios <= 1) & ratios.index.notna()]
     return measured[~measured.index.duplicated()]
-
-
-def _tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the known columns of `table` as numbers and band letters; `where` begins every error."""
-    networks = network_columns(table)
-    if missing := [name for name in _KEYS if name not in table]:
-        raise InclinetError(f"{where}: column {', '.join(missing)} is missing; write it into the first line.")
-    if not networks:
-        raise InclinetError(f"{where}: no column of a network, such as model4_0; predict with one first.")
-    table = table[_KEYS + networks].reset_index(drop=True)
-    letters = table["filter"].map(_letter)
-    _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, "a band: c, g, r or i")
-    numbers = {"filter": letters}
-    for name in ["pgc", "inc_m", *networks]:
-        column = pd.to_numeric(table[name], errors="coerce")
-        _refuse(table, name, ~np.isfinite(column.to_numpy(dtype=float)), where, "a finite number")
-        numbers[name] = column
-    _refuse(table, "pgc", numbers["pgc"] % 1 != 0, where, "a whole number")
-    _refuse(table, "inc_m", ~numbers["inc_m"].between(EDGES[0], EDGES[-1]), where, "in 45 to 90 deg")
-    return table.assign(**numbers).astype({"pgc": "int64"})
-
-
-def _letter(band: object) -> str:
-    """Return the letter of a band that may be bytes, or the text of bytes as the published table has it."""
-    text = band.decode("latin-1") if isinstance(band, bytes) else str(band).strip()
-    return text[2:-1] if re.fullmatch(r"b'.*'|b\".*\"", text) else text
-
-
-def _refuse(table: pd.DataFrame, column: str, bad: ArrayLike, where: str, wanted: str) -> None:
-    rows = np.flatnonzero(bad)
-    if rows.size:
-        row = int(rows[0])
-        more = f", and so in {rows.size - 1} more rows" if rows.size > 1 else ""
-        raise InclinetError(
-            f"{where}: row {row} (pgc {table['pgc'].iloc[row]}), column {column}: "
-            f"'{table[column].iloc[row]}' is not {wanted}{more}. Correct the row or take it out."
-        )

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
+from inclinet.batches import inclination_bin
 from inclinet.errors import InclinetError
-from inclinet.evaluate import bin_index, bin_names, ensemble_predictions, figures_of_merit
+from inclinet.evaluate import bin_names, ensemble_predictions, figures_of_merit
 from inclinet.files import whole_file
+from inclinet.scaling import UNIT
 
 __all__ = [
     "contact_sheet",
@@ -25,9 +27,6 @@ __all__ = [
     "inclination_histogram",
     "training_curves",
 ]
-
-UNIT = 22.5
-"""Inclination (deg) of one unit of the networks' scaled labels, y = 2 (i - 45) / 45 - 1."""
 
 # Colours that colour-blind people can tell apart (Okabe & Ito 2008, "Color Universal Design").
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
@@ -208,7 +207,7 @@ def inclination_histogram(before: ArrayLike, after: ArrayLike, path: str | Path)
         (before, "before", GRAY, -0.2),
         (after, "after", BLUE, 0.2),
     ):
-        counts = np.bincount(bin_index(labels, closed="right"), minlength=len(names))
+        counts = np.bincount(inclination_bin(labels), minlength=len(names))
         share = 100 * counts / max(1, counts.sum())
         label = f"{name} augmentation ({counts.sum():,} images)"
         axes.bar(places + offset, share, width=0.38, color=color, label=label, zorder=2)

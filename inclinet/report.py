@@ -10,23 +10,16 @@ import pandas as pd
 from inclinet.batches import find_samples, read_samples
 from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
-from inclinet.evaluate import (
-    baseline_predictions,
-    evaluate,
-    markdown_table,
-    read_predictions,
-    write_predictions,
-)
+from inclinet.evaluate import baseline_predictions, evaluate, markdown_table
 from inclinet.files import whole_file
 from inclinet.naming import network_file, parse_network
 from inclinet.plots import error_against_truth, error_histogram
+from inclinet.predictions import merge_predictions, read_predictions, write_predictions
 from inclinet.progress import Track, silent
 
-__all__ = ["evaluate_networks", "merge_predictions", "read_all_predictions", "report"]
+__all__ = ["evaluate_networks", "read_all_predictions", "report"]
 
 logger = logging.getLogger(__name__)
-
-_KEYS = ["pgc", "filter", "inc_m"]
 
 
 def evaluate_networks(models: Path, samples: Path, *, size: int = 128, track: Track = silent) -> pd.DataFrame:
@@ -50,14 +43,6 @@ def evaluate_networks(models: Path, samples: Path, *, size: int = 128, track: Tr
         model, subsample = parse_network(path.name)
         tables.append(predict_samples(load_network(path), test, f"{model}_{subsample}"))
     return merge_predictions(tables)
-
-
-def merge_predictions(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Join tables of predictions of the same images, one network each, side by side."""
-    merged, *others = tables
-    for table in others:
-        merged = merged.merge(table, on=_KEYS, how="outer", validate="one_to_one")
-    return merged
 
 
 def read_all_predictions(paths: Iterable[Path]) -> pd.DataFrame:

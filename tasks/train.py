@@ -120,9 +120,9 @@ def network(session: Session, last: Reference, metrics: dict[str, dict], tests: 
     names = {band: sample_file(band, size, "test", 0) for band in tests}
 
     def work(out: Path) -> Mapping[str, int]:
-        from inclinet.evaluate import write_predictions
         from inclinet.plots import training_curves
         from inclinet.predict import predict_samples
+        from inclinet.predictions import write_predictions
         from inclinet.trainer import save_network
 
         keras_model = session.continue_from(last).network
