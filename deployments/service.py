@@ -7,16 +7,14 @@ state in one folder: `store/`, `prefect/`, `logs/`, `ports.json`, `processes.jso
 
 import contextlib
 import json
-import os
 import secrets
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +30,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deployments.processes import (
+    CONSOLE,
+    FOREIGN,
+    Launch,
+    Program,
+    find,
+    inherited,
+    log_file,
+    records,
+    say,
+    stop_programs,
+    tail,
+    write_private,
+)
 from inclinet.errors import InclinetError
 
 if TYPE_CHECKING:
@@ -47,14 +59,6 @@ PORTS = {"PREFECT_PORT": 4200, "STORE_PORT": 9000}
 
 FOLDER = Path(".service")
 PROJECT = Path(__file__).resolve().parents[1]
-CONSOLE = Console(highlight=False, soft_wrap=True)
-
-# A user's own cloud settings that would win over the ones set here.
-_FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")
-# A process that is alive but silent for this long (s) is started anew.
-_PATIENCE = 10
-# What is stopped gets this long (s) to end by itself before it is killed.
-_GRACE = 10
 
 
 @dataclass(frozen=True)
@@ -104,19 +108,6 @@ class Service:
         }
 
 
-@dataclass(frozen=True)
-class Program:
-    """One program of the service: how it is started and how it shows that it is ready."""
-
-    name: str
-    address: str
-    command: list[str]
-    environment: dict[str, str]
-    ready: Callable[[psutil.Process], bool]
-    deadline: float
-    """Seconds from the start to the first answer; more is a failure."""
-
-
 def up(
     folder: Path = FOLDER,
     project: Path = PROJECT,
@@ -152,11 +143,11 @@ def up(
     (folder / "logs").mkdir(exist_ok=True)
     service = Service(folder, project, *_settle_ports(folder, prefect_port, store_port))
     _write_env(service)
-    launch = _Launch(folder)
+    launch = Launch(folder)
     try:
         _bring_up(service, launch)
     except BaseException:
-        _stop_programs(folder, launch.started)
+        stop_programs(folder, launch.started)
         raise
     return service
 
@@ -170,13 +161,13 @@ def down(folder: Path = FOLDER) -> list[str]:
         Names of the programs that were running; empty when none was.
     """
     folder = Path(folder).resolve()
-    return _stop_programs(folder, _records(folder))
+    return stop_programs(folder, records(folder))
 
 
 def status(folder: Path = FOLDER) -> dict[str, psutil.Process | None]:
     """Return the process of every program that `up` started, None for one that no longer runs."""
     folder = Path(folder).resolve()
-    return {name: _find(folder, name) for name in _records(folder)}
+    return {name: find(folder, name) for name in records(folder)}
 
 
 def bucket_client(service: Service) -> BaseClient:
@@ -192,7 +183,7 @@ def bucket_client(service: Service) -> BaseClient:
     )
 
 
-def _bring_up(service: Service, launch: "_Launch") -> None:
+def _bring_up(service: Service, launch: "Launch") -> None:
     store = _store(service)
     launch.start(store)
     launch.wait(store)
@@ -321,143 +312,19 @@ def _count_gpus() -> int:
 
 def _deploy(service: Service) -> None:
     start = time.monotonic()
-    with _log(service.folder, "deploy").open("w") as log:
+    with log_file(service.folder, "deploy").open("w") as log:
         result = subprocess.run(
             _prefect("deploy", "--all", "--no-prompt"),
             cwd=service.project,
-            env=_inherited(service.environment),
+            env=inherited(service.environment),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
         )
     if result.returncode != 0:
-        raise InclinetError(f"{service.project / 'prefect.yaml'} was not deployed.\n{_tail(service.folder, 'deploy')}")
-    _say("deployments", "prefect.yaml", f"applied in {time.monotonic() - start:.1f} s")
-
-
-class _Launch:
-    """Starts programs, waits for them, and remembers which ones it had to start."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.started: dict[str, psutil.Process] = {}
-
-    def start(self, program: Program) -> None:
-        """Keep the process that runs and answers, else start one."""
-        process = _find(self.folder, program.name)
-        if process is not None and _answers(program, process, _PATIENCE):
-            _say(program.name, program.address, f"already running, pid {process.pid}")
-            return
-        if process is not None:
-            _stop([process])
-        process = _spawn(program, _log(self.folder, program.name))
-        record = {"pid": process.pid, "created": process.create_time(), "address": program.address}
-        _write_records(self.folder, _records(self.folder) | {program.name: record})
-        self.started[program.name] = process
-
-    def wait(self, program: Program) -> None:
-        """Wait until a program just started answers."""
-        process = self.started.get(program.name)
-        if process is None:
-            return
-        if not _answers(program, process, program.deadline):
-            end = f"is silent after {program.deadline} s" if _is_alive(process) else "has ended"
-            raise InclinetError(f"{program.name} did not start: it {end}.\n{_tail(self.folder, program.name)}")
-        _say(program.name, program.address, f"ready in {time.time() - process.create_time():.1f} s")
-
-
-def _spawn(program: Program, log: Path) -> psutil.Process:
-    with log.open("a") as stream:
-        child = subprocess.Popen(
-            program.command,
-            cwd=log.parent,
-            env=_inherited(program.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # neither Ctrl-C nor the end of `make` reaches it
-            preexec_fn=_heed_interrupts,
-        )
-    return psutil.Process(child.pid)
-
-
-def _heed_interrupts() -> None:
-    """Undo an ignored SIGINT, as a shell's background jobs inherit it: with it workers ignore SIGTERM too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _answers(program: Program, process: psutil.Process, seconds: float) -> bool:
-    """Ask until the program is ready; False when the time is over or the process has ended."""
-    deadline = time.monotonic() + seconds
-    while _is_alive(process) and time.monotonic() < deadline:
-        if program.ready(process):
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def _find(folder: Path, name: str) -> psutil.Process | None:
-    """Return the recorded process of a program unless it has ended, also when its pid is in use again."""
-    record = _records(folder).get(name)
-    if record is None:
-        return None
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(record["pid"])
-        # Creation times derive from the boot time, which the kernel states in whole seconds.
-        same = abs(process.create_time() - record["created"]) < 2
-        return process if same and _is_alive(process) else None
-    return None
-
-
-def _stop_programs(folder: Path, names: Iterable[str]) -> list[str]:
-    """Stop the named programs, workers first and the store last, and forget them; return those that ran."""
-    names = list(names)
-    workers = [name for name in names if name.startswith("worker-")]
-    others = [[name] for name in ("prefect-server", "object-store") if name in names]
-    stopped = []
-    for group in [workers, *others] if workers else others:
-        running = {name: process for name in group if (process := _find(folder, name)) is not None}
-        start = time.monotonic()
-        if group is workers:
-            _stop_flow_runs(running.values())
-        _stop(running.values())
-        for name, process in running.items():
-            _say(name, f"pid {process.pid}", f"stopped in {time.monotonic() - start:.1f} s")
-        stopped += running
-        _write_records(folder, {name: record for name, record in _records(folder).items() if name not in group})
-    return stopped
-
-
-def _stop_flow_runs(workers: Iterable[psutil.Process]) -> None:
-    """End the flow runs while worker and server can still note it; else they count as running for ever."""
-    runs = []
-    for worker in workers:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            runs += worker.children()
-    _stop(runs)
-    if runs:
-        time.sleep(1)  # the worker tells the server about runs that had not begun
-
-
-def _stop(processes: Iterable[psutil.Process]) -> None:
-    """Ask the processes to end, then kill what is left of them and of all that they had started."""
-    trees = []
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            trees += [process, *process.children(recursive=True)]
-            process.terminate()
-    _, alive = psutil.wait_procs(trees, timeout=_GRACE)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=_GRACE)
+        raise InclinetError(f"{service.project / 'prefect.yaml'} was not deployed.\n{tail(service.folder, 'deploy')}")
+    say("deployments", "prefect.yaml", f"applied in {time.monotonic() - start:.1f} s")
 
 
 def _settle_ports(folder: Path, prefect_port: int | None, store_port: int | None) -> tuple[int, int]:
@@ -498,49 +365,14 @@ def _credentials(folder: Path) -> tuple[str, str]:
     """Return the store's (access key, secret key), made up at the first call."""
     path = folder / "credentials"
     if not path.exists():
-        _write_private(path, json.dumps([secrets.token_hex(10).upper(), secrets.token_hex(20)]))
+        write_private(path, json.dumps([secrets.token_hex(10).upper(), secrets.token_hex(20)]))
     access, secret = json.loads(path.read_text())
     return access, secret
 
 
 def _write_env(service: Service) -> None:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in service.environment.items()]
-    _write_private(service.folder / "env.sh", "\n".join([f"unset {' '.join(_FOREIGN)}", *exports, ""]))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read; never half of it under its name."""
-    draft = path.with_name(path.name + ".part")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
-
-
-def _inherited(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _FOREIGN} | environment
-
-
-def _records(folder: Path) -> dict[str, dict]:
-    path = folder / "processes.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _write_records(folder: Path, records: dict[str, dict]) -> None:
-    _write_private(folder / "processes.json", json.dumps(records, indent=2))
-
-
-def _log(folder: Path, name: str) -> Path:
-    return folder / "logs" / f"{name}.log"
-
-
-def _tail(folder: Path, name: str, lines: int = 20) -> str:
-    path = _log(folder, name)
-    return "\n".join([f"The end of {path}:", *path.read_text(errors="replace").splitlines()[-lines:]])
-
-
-def _say(name: str, address: str, what: str) -> None:
-    CONSOLE.print(f"{name:<15} {address:<24} {what}", markup=False)
+    write_private(service.folder / "env.sh", "\n".join([f"unset {' '.join(FOREIGN)}", *exports, ""]))
 
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -578,11 +410,11 @@ def _down(folder: Folder = FOLDER) -> None:
 def _status(folder: Folder = FOLDER) -> None:
     """Show what runs, and where."""
     table = Table("process", "pid", "alive", "address")
-    records = _records(folder)
+    recorded = records(folder)
     for name, process in status(folder).items():
         alive = "no" if process is None else "yes"
-        table.add_row(name, str(records[name]["pid"]), alive, records[name]["address"])
-    CONSOLE.print(table if records else "nothing was started")
+        table.add_row(name, str(recorded[name]["pid"]), alive, recorded[name]["address"])
+    CONSOLE.print(table if recorded else "nothing was started")
 
 
 def main() -> None:

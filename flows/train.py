@@ -1,5 +1,6 @@
 """Flow `train`: one network on one subsample, a task for each stored batch, in order, in one process."""
 
+import time
 from typing import Annotated
 
 from prefect import flow
@@ -14,6 +15,8 @@ from tasks.common import report_reference
 from tasks.train import Session, network, step
 
 __all__ = ["train"]
+
+_SECONDS_BETWEEN_UPDATES = 5
 
 
 @flow(name="train", flow_run_name="train-{model}-{subsample}", persist_result=False)
@@ -33,10 +36,13 @@ def train(
     progress = create_progress_artifact(0.0, key=f"train-{model}-{subsample}", description=f"{steps} steps")
     before: Reference | None = None
     metrics: dict[str, dict] = {}
+    told = time.monotonic()
     for number in range(1, steps + 1):
         batch = batch_of_step(number, len(batches), settings.seed)
         before = step(opaque(session), number, batch, before, return_state=True).result()
         metrics[str(number)] = before.facts
-        update_progress_artifact(progress, 100 * number / steps, description=f"step {number} of {steps}")
+        if number == steps or time.monotonic() - told > _SECONDS_BETWEEN_UPDATES:
+            update_progress_artifact(progress, 100 * number / steps, description=f"step {number} of {steps}")
+            told = time.monotonic()
     finished = network(opaque(session), before, metrics, tests, return_state=True).result()
     report_reference(report_to, finished)

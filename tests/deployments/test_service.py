@@ -15,6 +15,7 @@ pytest.importorskip("prefect", reason="needs the extra `service`")
 
 import psutil
 
+from deployments import processes
 from deployments import service as module
 from deployments.service import BUCKET, bucket_client, down, status, up
 from inclinet.errors import InclinetError
@@ -177,7 +178,7 @@ def test_taken_port_is_named_and_nothing_starts(state, project, taken, variable)
 def test_failed_start_stops_what_it_started(state, project, monkeypatch):
     spawned = []
     monkeypatch.setattr(module, "_prefect", lambda *arguments: [sys.executable, "-c", "exit('no server')"])
-    monkeypatch.setattr(module, "_stop", lambda ps, stop=module._stop: stop(spawned.extend(ps) or spawned))
+    monkeypatch.setattr(module, "_stop", lambda ps, stop=processes._stop: stop(spawned.extend(ps) or spawned))
     with pytest.raises(InclinetError, match="no server"):
         up(state, project, *free_ports())
     assert len(spawned) == 1
@@ -205,7 +206,7 @@ def test_stop_kills_what_ignores_it_and_its_children(monkeypatch):
     deaf.stdout.readline()
     tree = [deaf, *deaf.children()]
     assert len(tree) == 2
-    module._stop([deaf])
+    processes._stop([deaf])
     deaf.stdout.close()
     assert alive(tree) == []
 

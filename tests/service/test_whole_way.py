@@ -10,6 +10,7 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterParentFlowRunId
 from prefect.deployments import run_deployment
+from prefect.states import Cancelling
 
 from deployments.service import BUCKET, bucket_client
 
@@ -113,6 +114,24 @@ def test_bad_input_fails_at_once_and_says_why(service, put, small_sample):
     assert run.state.name == "Failed"
     assert "no image such as pgc<ID>_d25x9" in run.state.message
     assert "AwaitingRetry" not in states.values()
+
+
+def test_a_cancelled_parent_takes_its_children_with_it(service, put, small_sample):
+    long = {"train": {"N_batch_iter": 2000, "training_batch_size": 1}}
+    sample = put(small_sample, "discs")
+    with get_client(sync_client=True) as client:
+        started = run_deployment("inclinet/full", parameters=TINY | long | {"sample": sample}, timeout=0)
+        only = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[started.id]))
+        for _ in range(200):
+            children = client.read_flow_runs(flow_run_filter=only)
+            if any(child.state.is_running() for child in children):
+                break
+            time.sleep(1)
+        else:
+            pytest.fail("no child run began")
+        client.set_flow_run_state(started.id, Cancelling())
+        assert finish(client, started.id, 60).state.name == "Cancelled"
+        assert {finish(client, child.id, 60).state.name for child in children} == {"Cancelled"}
 
 
 def test_the_form_refuses_nonsense(service):
