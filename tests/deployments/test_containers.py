@@ -69,10 +69,9 @@ def test_python_of_the_images_is_supported(project):
     assert f">={version}" in project["requires-python"]
 
 
-def test_server_has_the_locked_version_of_prefect(services, project):
-    version = pinned("prefect")
-    assert services["prefect-server"]["image"] == f"prefecthq/prefect:{version}-python3.11"
-    assert f"prefect=={version}" in project["optional-dependencies"]["service"]
+def test_server_runs_from_the_locked_environment(services, project):
+    assert services["prefect-server"]["image"] == services["worker-cpu"]["image"]
+    assert f"prefect=={pinned('prefect')}" in project["optional-dependencies"]["service"]
 
 
 @pytest.mark.parametrize("target", ["cpu", "gpu"])
