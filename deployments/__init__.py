@@ -1,1 +1,1 @@
-"""Where the flows run: the service on one machine, its work pools, workers and automations."""
+"""Where the flows run: the service on one machine, its demo, and templates of GPU work pools."""

@@ -40,37 +40,45 @@ _PARALLEL = 16
 _POLL_SECONDS = 2
 
 
-def _upload(client: BaseClient, files: dict[str, Path]) -> int:
-    """Put files (by key) into the bucket unless they are there with the same content; returns how many."""
-    prefixes = {key.rpartition("/")[0] for key in files}
+def _upload(client: BaseClient, prefix: str, files: dict[str, Path]) -> int:
+    """Make the bucket hold under `prefix` just these files (by the rest of their keys); returns how many it put.
+
+    What is there with the same content stays; what is no longer in the sample goes.
+    """
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/")
     there = {
-        item["Key"]: item["ETag"].strip('"')
-        for prefix in prefixes
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/")
+        item["Key"].removeprefix(f"{prefix}/"): item["ETag"].strip('"')
+        for page in pages
         for item in page.get("Contents", ())
     }
+    for name in there.keys() - files.keys():
+        client.delete_object(Bucket=BUCKET, Key=f"{prefix}/{name}")
 
     def put(item: tuple[str, Path]) -> bool:
-        key, path = item
+        name, path = item
         content = path.read_bytes()
         # The ETag of an object written in one piece is its MD5: good enough to spare an upload.
-        if there.get(key) == hashlib.md5(content, usedforsecurity=False).hexdigest():
+        if there.get(name) == hashlib.md5(content, usedforsecurity=False).hexdigest():
             return False
-        client.put_object(Bucket=BUCKET, Key=key, Body=content)
+        client.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=content)
         return True
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
         return sum(track(pool.map(put, files.items()), "upload", len(files)))
 
 
-def _bring(service: Service, name: str, images: Path, catalog: Path, imroot: str) -> None:
-    files = {f"input/{name}/galaxies/{path.name}": path for path in images.iterdir() if parse_image(path.name, imroot)}
+def _bring(service: Service, images: Path, catalog: Path, imroot: str) -> str:
+    """Bring a sample into the bucket; returns its prefix, named after the folder."""
+    files = {f"galaxies/{path.name}": path for path in images.iterdir() if parse_image(path.name, imroot)}
     if not files:
         raise InclinetError(f"{images}: no image such as pgc<ID>_{imroot}_gri.jpg; choose IMAGES and IMROOT")
     if not catalog.is_file():
         raise InclinetError(f"{catalog}: no such catalogue; choose CATALOG")
-    uploaded = _upload(bucket_client(service), files | {f"input/{name}/catalog.csv": catalog})
-    CONSOLE.print(f"sample         {len(files)} images in s3://{BUCKET}/input/{name}, {uploaded} files uploaded")
+    folder = images.resolve()
+    prefix = f"input/{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    uploaded = _upload(bucket_client(service), prefix, files | {"catalog.csv": catalog})
+    CONSOLE.print(f"sample         {len(files)} images in s3://{BUCKET}/{prefix}, {uploaded} files uploaded")
+    return prefix
 
 
 def _bands_of(images: Path, imroot: str) -> tuple[str, ...]:
@@ -150,13 +158,12 @@ def demo(
         raise InclinetError(f"{images}: no such folder of images; choose IMAGES")
     catalog = catalog or images / "catalog.csv"
     imroot = imroot or _imroot_of(images)
-    name = images.resolve().parent.name + "-" + images.resolve().name if images.name == "galaxies" else images.name
-    _bring(service, name, images, catalog, imroot)
+    prefix = _bring(service, images, catalog, imroot)
     parameters = {
         "size": SIZE,
         "sample": Sample(
-            images=f"input/{name}/galaxies",
-            catalog=f"input/{name}/catalog.csv",
+            images=f"{prefix}/galaxies",
+            catalog=f"{prefix}/catalog.csv",
             imroot=imroot,
             bands=tuple(bands.split(",")) if bands else _bands_of(images, imroot),
         ).model_dump(),
@@ -169,7 +176,7 @@ def demo(
     if run.state.is_completed():
         _show_result(service, run.name)
     else:
-        CONSOLE.print(f"[red]{run.state.message}[/red]")
+        CONSOLE.print(run.state.message, style="red", markup=False)
     CONSOLE.print(f"watch     {service.ui}/runs/flow-run/{run.id}")
     CONSOLE.print("stop      make down")
     return run.state.is_completed()
@@ -195,12 +202,15 @@ def _run(service: Service, parameters: dict) -> FlowRun:
 
 
 def _show_result(service: Service, run: str) -> None:
-    metrics = service.folder / "store" / BUCKET / "runs" / run / "evaluation" / "metrics.json"
+    folder = service.folder / "store" / BUCKET / "runs" / run
+    metrics = folder / "evaluation" / "metrics.json"
     if metrics.is_file():
         evaluation = json.loads(metrics.read_text())
         show_evaluation(evaluation)
         CONSOLE.print(f"The labels of the test galaxies scatter by {evaluation['std']:.2f} deg (standard deviation).")
-    CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {metrics.parents[1]})")
+    else:
+        CONSOLE.print((folder / "evaluation" / "metrics.md").read_text().strip())
+    CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {folder})", markup=False)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "FOREIGN",
     "Launch",
     "Program",
+    "bypass_proxies",
     "find",
     "inherited",
     "log_file",
@@ -190,8 +191,19 @@ def write_private(path: Path, text: str) -> None:
 
 
 def inherited(environment: dict[str, str]) -> dict[str, str]:
-    """Return this process's environment with `environment` over it, less a user's own cloud settings."""
-    return {name: value for name, value in os.environ.items() if name not in FOREIGN} | environment
+    """Return this process's environment with `environment` over it, less settings that would lead elsewhere.
+
+    Those are a user's own cloud, and another Prefect server, its database or its key.
+    """
+    mine = {n: v for n, v in os.environ.items() if n not in FOREIGN and not n.startswith("PREFECT_")}
+    return mine | environment
+
+
+def bypass_proxies() -> None:
+    """Reach 127.0.0.1 directly, in this process and all that it starts, whatever proxy is set."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(variable, "").split(",") if host]
+        os.environ[variable] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 def records(folder: Path) -> dict[str, dict]:

@@ -35,6 +35,7 @@ from deployments.processes import (
     FOREIGN,
     Launch,
     Program,
+    bypass_proxies,
     find,
     inherited,
     log_file,
@@ -139,6 +140,7 @@ def up(
     folder, project = Path(folder).resolve(), Path(project).resolve()
     if not (project / "prefect.yaml").is_file():
         raise InclinetError(f"{project} holds no prefect.yaml: name the project's folder with --project")
+    bypass_proxies()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "logs").mkdir(exist_ok=True)
     service = Service(folder, project, *_settle_ports(folder, prefect_port, store_port))
@@ -261,7 +263,7 @@ def _worker(service: Service, client: "SyncPrefectClient", pool: str) -> Program
         f"worker-{pool}",
         f"work pool {pool}",
         _prefect("worker", "start", "--pool", pool, "--name", name, "--type", "process"),
-        service.environment | {"PREFECT_WORKER_QUERY_SECONDS": "2"},
+        service.environment | {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_LOGGING_EXTRA_LOGGERS": "inclinet"},
         ready,
         deadline=60,
     )
@@ -336,7 +338,7 @@ def _settle_ports(folder: Path, prefect_port: int | None, store_port: int | None
         "STORE_PORT": store_port or known["STORE_PORT"],
     }
     if wanted["PREFECT_PORT"] == wanted["STORE_PORT"]:
-        raise InclinetError(f"port {store_port} is given twice: choose two ports, make up STORE_PORT=9100")
+        raise InclinetError(f"port {wanted['STORE_PORT']} is given twice: choose two ports, make up STORE_PORT=9100")
     running = [name for name, process in status(folder).items() if process is not None]
     if running and wanted != known:
         ports = " ".join(f"{name}={port}" for name, port in known.items())

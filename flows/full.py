@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flows.children import cancel_children, run_children
 from inclinet.artifacts import Reference
+from inclinet.layouts import check_fits
 from inclinet.naming import batch_folder, stored_band
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from tasks.augment import augment as augment_batch
@@ -37,8 +38,8 @@ def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
     return {name: future.result() for name, future in futures.items()}
 
 
-def _prepare(size: int, sample: Sample, labels: Reference) -> By:
-    """Run prep and compress; returns the packed files by band."""
+def _prepare(size: int, sample: Sample, labels: Reference) -> tuple[By, Reference]:
+    """Run prep and compress; returns the packed files by band, and the table of skipped galaxies."""
     listings = _results(
         {band: inventory.with_options(tags=["inventory", band]).submit(sample, band, labels) for band in sample.bands}
     )
@@ -50,16 +51,16 @@ def _prepare(size: int, sample: Sample, labels: Reference) -> By:
         }
     )
     by_band = {band: {c: ref for (b, c), ref in chunks.items() if b == band} for band in sample.bands}
+    tables = {f"inventory-{band}": listing for band, listing in listings.items()}
+    tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in chunks.items()}
+    omitted = skipped({"catalogue": labels, **tables}, return_state=True).result()
     packed = _results(
         {
             band: compress.with_options(tags=["compress", band]).submit(band, size, references)
             for band, references in by_band.items()
         }
     )
-    tables = {f"inventory-{band}": listing for band, listing in listings.items()}
-    tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in chunks.items()}
-    skipped({"catalogue": labels, **tables}, return_state=True).result()
-    return packed
+    return packed, omitted
 
 
 def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int, list[Reference]]:
@@ -117,8 +118,9 @@ def full(
 
     What was made before from the same images, settings and code is found, not made again.
     """
+    check_fits(train.models, size)
     labels = catalogue(sample, return_state=True).result()
-    packed = _prepare(size, sample, labels)
+    packed, omitted = _prepare(size, sample, labels)
     samples = _results(
         {
             stored_band(band): split_band.with_options(tags=["split", band]).submit(band, size, reference, split)
@@ -136,5 +138,6 @@ def full(
         **{f"augmented/{batch_folder(k)}": references for k, references in batches.items()},
         "models": list(networks.values()),
         "evaluation": [evaluation],
+        "skipped": [omitted],
     }
-    index(_run_name(), made, ["models", "evaluation"], return_state=True).result()
+    index(_run_name(), made, ["models", "evaluation", "skipped"], return_state=True).result()

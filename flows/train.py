@@ -9,6 +9,7 @@ from prefect.utilities.annotations import opaque
 from pydantic import Field
 
 from inclinet.artifacts import Reference
+from inclinet.scaling import UNIT
 from inclinet.schedule import batch_of_step
 from inclinet.settings import Train
 from tasks.common import report_reference
@@ -17,6 +18,12 @@ from tasks.train import Session, network, step
 __all__ = ["train"]
 
 _SECONDS_BETWEEN_UPDATES = 5
+
+
+def _description(number: int, steps: int, reference: Reference) -> str:
+    text = f"step {number} of {steps}, training MAE {UNIT * reference.facts['mae']:.2f} deg"
+    validation = reference.facts["val_mae"]
+    return text if validation is None else f"{text}, validation MAE {UNIT * validation:.2f} deg"
 
 
 @flow(name="train", flow_run_name="train-{model}-{subsample}", persist_result=False)
@@ -42,7 +49,7 @@ def train(
         before = step(opaque(session), number, batch, before, return_state=True).result()
         metrics[str(number)] = before.facts
         if number == steps or time.monotonic() - told > _SECONDS_BETWEEN_UPDATES:
-            update_progress_artifact(progress, 100 * number / steps, description=f"step {number} of {steps}")
+            update_progress_artifact(progress, 100 * number / steps, description=_description(number, steps, before))
             told = time.monotonic()
     finished = network(opaque(session), before, metrics, tests, return_state=True).result()
     report_reference(report_to, finished)

@@ -7,6 +7,7 @@ are read too. Nothing is ever unpickled.
 
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,18 @@ import numpy as np
 from inclinet.errors import InclinetError
 from inclinet.files import whole_file
 
-__all__ = ["Rows", "read_arrays", "write_arrays"]
+__all__ = ["Rows", "checksum", "read_arrays", "write_arrays"]
 
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    KeyError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)  # what zipfile and NumPy raise on damaged files
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, …, lengths of its name and extra field
 
 
@@ -107,5 +118,20 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             return {name: _read_member(path, archive, infos[name]) for name in names}
     except FileNotFoundError:
         raise InclinetError(f"{path}: no such file; run the stage before this one first") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, struct.error) as error:
+    except _UNREADABLE as error:
+        raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+
+
+def checksum(path: Path) -> str:
+    """Return the checksums (CRC-32) of the arrays in an npz file as it states them, without reading the arrays.
+
+    Raises
+    ------
+    InclinetError
+        When the file is missing or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return " ".join(f"{info.CRC:08x}" for info in archive.infolist())
+    except _UNREADABLE as error:
         raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error

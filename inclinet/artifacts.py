@@ -5,13 +5,16 @@ manifest is written last: no manifest, no artifact. So two runs cannot clash, an
 """
 
 import ast
+import errno
 import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +27,7 @@ __all__ = ["Artifacts", "DamagedArtifactError", "Reference", "code_digest"]
 
 _MANIFEST = "manifest.json"
 _PARALLEL = 8
+_ATTEMPTS = 5
 _PACKAGE = Path(__file__).parent
 _WITHOUT_EFFECT = frozenset({"errors", "progress", "settings"})  # on what a stage writes
 
@@ -39,7 +43,7 @@ class Reference:
     Attributes
     ----------
     key : str
-        Folder of the artifact in the store.
+        Folder of the artifact in the store; its manifest lies there.
     digest : str
         SHA-256 over the names and digests of its files: its content.
     files : dict of str to str
@@ -52,6 +56,11 @@ class Reference:
     digest: str
     files: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """Folder of its files in the store; by content, so that two who make it at once do not clash."""
+        return f"{self.key}/{self.digest[:16]}"
 
 
 def _digest(value: object) -> str:
@@ -71,10 +80,10 @@ def _source(name: str) -> tuple[str, frozenset[str]]:
 
 
 @cache
-def code_digest(module: str) -> str:
-    """Return a digest of the source of a module of this package and of all of the package's it imports."""
+def code_digest(*modules: str) -> str:
+    """Return a digest of the source of modules of this package and of all of the package's that they import."""
     seen: set[str] = set()
-    todo = {module}
+    todo = set(modules)
     while todo:
         seen |= todo
         todo = {name for one in todo for name in _source(one)[1]} - seen
@@ -110,10 +119,9 @@ class Artifacts:
             digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        there = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(key)}
-        if any(there.get(name) != size for name, size in sizes.items()):
-            return None
-        return Reference(key, _digest(digests), digests, manifest["facts"])
+        reference = Reference(key, _digest(digests), digests, manifest["facts"])
+        there = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(reference.folder)}
+        return reference if all(there.get(name) == size for name, size in sizes.items()) else None
 
     def publish(
         self, key: str, folder: Path, *, inputs: Mapping[str, str], settings: object, facts: Mapping[str, Any]
@@ -121,8 +129,9 @@ class Artifacts:
         """Upload every file of `folder`, then the manifest; returns the reference."""
         paths = sorted(path for path in folder.iterdir() if path.is_file())
         digests = {path.name: sha256(path) for path in paths}
+        reference = Reference(key, _digest(digests), digests, dict(facts))
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            list(pool.map(lambda path: self.store.put(path, f"{key}/{path.name}"), paths))
+            list(pool.map(lambda path: self.store.put(path, f"{reference.folder}/{path.name}"), paths))
         manifest = {
             "key": key,
             "files": {p.name: {"size": p.stat().st_size, "sha256": digests[p.name]} for p in paths},
@@ -131,10 +140,10 @@ class Artifacts:
             "facts": dict(facts),
         }
         self.store.write(f"{key}/{_MANIFEST}", json.dumps(manifest, indent=1).encode())
-        return Reference(key, _digest(digests), digests, dict(facts))
+        return reference
 
     def fetch(self, reference: Reference, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
-        """Bring files of an artifact (all unless named) into `folder`, each checked by its SHA-256.
+        """Bring files of an artifact (all unless named) into `folder`, each checked by its SHA-256 when downloaded.
 
         Raises
         ------
@@ -147,35 +156,49 @@ class Artifacts:
             return list(pool.map(lambda name: self._fetch_one(reference, name, folder), wanted))
 
     def _fetch_one(self, reference: Reference, name: str, folder: Path) -> Path:
-        digest = reference.files[name]
-        kept, path = self.cache / digest, folder / name
-        try:
-            os.utime(kept)
-        except FileNotFoundError:
-            self._download(f"{reference.key}/{name}", digest, kept)
+        kept, path = self.cache / reference.files[name], folder / name
         path.unlink(missing_ok=True)
-        # A link outlives the cache's entry: the cache may be cleared while the file is in use.
-        os.link(kept, path)
-        return path
+        for _ in range(_ATTEMPTS):
+            try:
+                os.utime(kept)
+                # A link outlives the cache's entry: the cache may be cleared while the file is in use.
+                os.link(kept, path)
+            except FileNotFoundError:  # never fetched, or just cleared by another process
+                self._download(reference, name, kept)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                shutil.copyfile(kept, path)
+                return path
+            else:
+                return path
+        raise OSError(f"{self.cache} is cleared faster than it is read: raise INCLINET_CACHE_GB")
 
-    def _download(self, key: str, digest: str, kept: Path) -> None:
+    def _download(self, reference: Reference, name: str, kept: Path) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
+        key = f"{reference.folder}/{name}"
         with tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
             path = Path(folder) / "file"
             try:
                 self.store.get(key, path)
             except FileNotFoundError:
                 raise DamagedArtifactError(f"{self.store.uri}/{key} is missing") from None
-            if sha256(path) != digest:
+            if sha256(path) != reference.files[name]:
                 # Without its manifest the artifact is made again, by this run's retry or any later run.
-                self.store.delete(f"{key.rpartition('/')[0]}/{_MANIFEST}")
-                raise DamagedArtifactError(f"{self.store.uri}/{key} is damaged: its SHA-256 is not {digest}")
+                self.store.delete(f"{reference.key}/{_MANIFEST}")
+                raise DamagedArtifactError(
+                    f"{self.store.uri}/{key} is damaged: its SHA-256 is not that of its manifest"
+                )
             path.chmod(0o444)
             self._make_room(path.stat().st_size)
             path.replace(kept)
 
     def _make_room(self, size: int) -> None:
-        kept = [(e.stat().st_mtime, e.stat().st_size, e.path) for e in os.scandir(self.cache) if e.is_file()]
+        kept = []
+        for entry in os.scandir(self.cache):
+            with suppress(FileNotFoundError):  # cleared by another process
+                if entry.is_file():
+                    kept.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
         excess = size + sum(length for _, length, _ in kept) - self.cache_bytes
         for _, length, path in sorted(kept):
             if excess <= 0:
@@ -190,7 +213,7 @@ class Artifacts:
         *,
         inputs: Mapping[str, str],
         settings: object,
-        module: str,
+        modules: Sequence[str],
         work: Callable[[Path], Mapping[str, Any]],
     ) -> tuple[Reference, bool]:
         """Return the artifact and whether it had to be made.
@@ -201,12 +224,12 @@ class Artifacts:
             Content digests of what goes in.
         settings : JSON-able
             All that changes the output beside the inputs.
-        module : str
-            The module that makes it; its source and that of its imports count as an input.
+        modules : sequence of str
+            The modules that make it; their source and that of their imports count as an input.
         work : callable
             Writes the files into the folder it is given and returns facts.
         """
-        key = self.key(stage, name, inputs, settings, code_digest(module))
+        key = self.key(stage, name, inputs, settings, code_digest(*modules))
         if found := self.find(key):
             return found, False
         with tempfile.TemporaryDirectory(prefix=f"inclinet-{stage}-") as folder:

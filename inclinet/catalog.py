@@ -47,43 +47,46 @@ def numeric_label(label: str) -> int:
     return 1 if label == "F" else int(label)
 
 
-def _decode(path: Path) -> str:
+def _decode(path: Path, name: str) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise InclinetError(f"{path}: the catalogue cannot be read ({error.strerror or error})") from None
+        raise InclinetError(f"{name}: the catalogue cannot be read ({error.strerror or error})") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def _read_table(path: Path) -> tuple[pd.DataFrame, dict[int | str, str]]:
-    """Return the table, its index the line numbers, and the reasons of the lines that do not fit it."""
-    text = _decode(path)
+def _read_table(path: Path, name: str) -> tuple[pd.DataFrame, dict[int | str, str]]:
+    """Return the table, its index the line numbers, and the reasons of the lines that do not fit it.
+
+    `name` is what errors call the file.
+    """
+    text = _decode(path, name)
     first = text.split("\n", 1)[0]
-    names = [name.strip() for name in first.split("|")]
-    missing = [name for name in ("pgc", "inc") if name not in names]
+    names = [column.strip() for column in first.split("|")]
+    missing = [column for column in ("pgc", "inc") if column not in names]
     if missing:
         raise InclinetError(
-            f"{path}: the catalogue has no column {' and no column '.join(map(repr, missing))}; "
+            f"{name}: the catalogue has no column {' and no column '.join(map(repr, missing))}; "
             "its first line must name the columns, split by '|' "
             f"(found: {', '.join(names)[:200] or 'nothing'})"
         )
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    repeated = sorted({column for column in names if column and names.count(column) > 1})
     if repeated:
-        raise InclinetError(f"{path}: the catalogue names the column {repeated[0]!r} more than once")
+        raise InclinetError(f"{name}: the catalogue names the column {repeated[0]!r} more than once")
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="|", quoting=csv.QUOTE_NONE))[1:]
     except csv.Error as error:
-        raise InclinetError(f"{path}: the catalogue cannot be read as text split by '|' ({error})") from None
+        raise InclinetError(f"{name}: the catalogue cannot be read as text split by '|' ({error})") from None
     ragged = {line: row for line, row in enumerate(rows, 2) if len(row) != len(names) and "".join(row).strip()}
     whole = {line: row for line, row in enumerate(rows, 2) if len(row) == len(names)}
     table = pd.DataFrame.from_dict(whole, orient="index", columns=names, dtype=str)
     table = table.apply(lambda column: column.str.strip())
-    absent = [name for name in _OPTIONAL if name not in table]
+    absent = [column for column in _OPTIONAL if column not in table]
     if absent:
-        logger.warning("%s: no column %s; taken as empty", path, ", ".join(absent))
+        logger.warning("%s: no column %s; taken as empty", name, ", ".join(absent))
     skipped = {f"line {n}": f"has {len(row)} cells, the first line {len(names)}" for n, row in ragged.items()}
     return table.assign(**dict.fromkeys(absent, "")), skipped
 
@@ -103,19 +106,26 @@ def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None,
     return str(int(np.floor(inclination + 0.5))), ""
 
 
-def read_catalog(path: Path) -> Catalog:
+def read_catalog(path: Path, name: str | None = None) -> Catalog:
     """Read a catalogue: text, columns split by `|`, names in the first line.
 
     Rows without a usable PGC number or inclination are skipped with a reason. Rows that repeat a galaxy
-    with the same label collapse into one; rows that contradict each other are refused.
+    with the same label collapse into one; a galaxy whose rows contradict each other is skipped.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        What errors call the file; its path unless given.
 
     Raises
     ------
     InclinetError
-        When the file cannot be read, lacks `pgc` or `inc`, contradicts itself, or gives no label at all.
+        When the file cannot be read, lacks `pgc` or `inc`, or gives no label at all.
     """
-    table, skipped = _read_table(path)
+    table, skipped = _read_table(path, name or str(path))
     rows: dict[int, tuple[int, str]] = {}
+    contradicting: dict[int, str] = {}
     cells = zip(*(table[name] for name in ("pgc", "inc", *_OPTIONAL)), strict=True)
     for line, (cell, *rest) in zip(table.index.tolist(), cells, strict=True):
         if not _PGC.fullmatch(cell):
@@ -126,13 +136,15 @@ def read_catalog(path: Path) -> Catalog:
         if label is None:
             skipped[pgc] = reason
         elif rows.setdefault(pgc, (line, label))[1] != label:
-            raise InclinetError(
-                f"{path}: PGC {pgc} stands there twice, with the labels {rows[pgc][1]} and {label} "
-                f"(lines {rows[pgc][0]} and {line}); remove one of them"
+            contradicting[pgc] = (
+                f"stands there with the labels {rows[pgc][1]} and {label} (lines {rows[pgc][0]} and {line})"
             )
+    for pgc, reason in contradicting.items():
+        del rows[pgc]
+        skipped[pgc] = reason
     if not rows:
         example = next((f"; for example {key}: {reason}" for key, reason in skipped.items()), "; it has no rows")
-        raise InclinetError(f"{path}: no galaxy of the catalogue has a label{example}")
+        raise InclinetError(f"{name or path}: no galaxy of the catalogue has a label{example}")
     kept, labels = zip(*rows.values(), strict=True)
     labelled = table.loc[list(kept)].drop(columns="pgc").assign(label=labels)
     return Catalog(

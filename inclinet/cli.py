@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -15,8 +15,11 @@ from rich.progress import track as rich_track
 from rich.table import Table
 
 from inclinet.errors import InclinetError
-from inclinet.naming import BANDS, band_folder, parse_band_folder
+from inclinet.naming import BANDS, band_folder, network_file, parse_band_folder
 from inclinet.settings import Augment, Sample, Size, Split, Train
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["app", "main", "show_evaluation", "track"]
 
@@ -200,6 +203,7 @@ def augment(
     from inclinet import augment as stage
 
     chosen = settings(Augment, nbatch=nbatch, batchsize=batchsize, seed=seed)
+    niter, size = settings(Split, niter=niter).niter, settings(Size, size=size).size
     written = stage.augment(infolder, outfolder, size=size, niter=niter, settings=chosen, workers=workers, track=track)
     console.print(f"wrote {len(written)} stored batches to {outfolder}")
 
@@ -234,10 +238,12 @@ def train(
 
     Example: inclinet train -a augmented -i samples -m model4 -n 3 -b 50 -N 14
     """
-    from inclinet.networks import check_model
+    from inclinet.layouts import check_fits
+
+    niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
+    check_fits([model], settings(Size, size=size).size)
     from inclinet.train import train as stage
 
-    check_model(model)
     chosen = settings(
         Train,
         models=(model,),
@@ -287,15 +293,23 @@ def evaluate(
 
     Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
     """
-    from inclinet.report import evaluate_networks, report
+    from inclinet.predictions import read_predictions
+    from inclinet.report import evaluate_networks
 
     if predictions is None:
-        table = evaluate_networks(models, samples, size=size, track=track)
+        size = settings(Size, size=size).size
+        _evaluate(evaluate_networks(models, samples, size=size, track=track), outfolder, catalog)
     else:
-        from inclinet.predictions import read_predictions
+        _evaluate(read_predictions(predictions), outfolder, catalog)
 
-        table = read_predictions(predictions)
+
+def _evaluate(table: "pd.DataFrame", outfolder: Path, catalog: Path | None) -> None:
+    from inclinet.report import NOTHING_TO_EVALUATE, report
+
     result = report(table, outfolder, catalog=catalog)
+    if result is None:
+        console.print(NOTHING_TO_EVALUATE)
+        return
     show_evaluation(result)
     console.print(f"wrote predictions.csv, metrics.json and figures to {outfolder}")
 
@@ -362,6 +376,7 @@ def full(
     minibatch: Annotated[int, option(Train, "training_batch_size", "--training_batch_size")] = default(
         Train, "training_batch_size"
     ),
+    restart: Annotated[bool, typer.Option("--restart", help="Train anew instead of going on.")] = False,
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
@@ -369,35 +384,55 @@ def full(
 
     In: a folder of images and the catalogue.
 
-    Out: all that the stages write, in one folder: packed/, samples/, augmented/, models/, evaluation/.
+    Out: all that the stages write, in the folder <outfolder>/<size>x<size>-<bands>: small/, packed/, samples/,
+    augmented/, models/, evaluation/.
 
     Example: inclinet full -p galaxies -c catalog.csv -s 64 -n 2 -b 10 -z 50 -N 3
     """
-    chosen = [name.strip() for name in bands.split(",")]
+    from inclinet.layouts import check_fits
+    from inclinet.report import evaluate_networks
+
+    chosen = settings(Sample, bands=_names(bands)).bands
+    networks = _names(models)
+    check_fits(networks, settings(Size, size=size).size)
+    # A folder of its own for each choice of bands: what another run left is not mixed in.
+    folder = outfolder / "-".join([f"{size}x{size}", *chosen])
     for band in chosen:
-        prep(band, impath, imroot, catalog, size, outfolder / "small", workers)
-    compress(outfolder / "small", size, outfolder / "packed", workers)
-    split(outfolder / "packed", size, outfolder / "samples", niter)
-    augment(outfolder / "samples", size, outfolder / "augmented", niter, nbatch, batchsize, workers=workers)
-    for model in models.split(","):
+        prep(band, impath, imroot, catalog, size, folder / "small", workers)
+        compress(folder / "small" / band_folder(size, band), size, folder / "packed", workers)
+    split(folder / "packed", size, folder / "samples", niter)
+    augment(folder / "samples", size, folder / "augmented", niter, nbatch, batchsize, workers=workers)
+    for model in networks:
         train(
-            outfolder / "augmented",
-            outfolder / "samples",
+            folder / "augmented",
+            folder / "samples",
             size,
-            outfolder / "models",
-            model.strip(),
+            folder / "models",
+            model,
             niter,
             nbatch,
             passes,
             minibatch,
+            restart=restart,
         )
-    evaluate(outfolder / "samples", outfolder / "models", size, outfolder / "evaluation", catalog)
+    files = [network_file(k, model) for model in networks for k in range(niter + 1)]
+    table = evaluate_networks(folder / "models", folder / "samples", files=files, size=size, track=track)
+    _evaluate(table, folder / "evaluation", catalog)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def main() -> None:
     """Run the command line; errors the user can put right are one line, exit code 1."""
     try:
         app()
+    except OSError as error:
+        if error.filename is None:
+            raise
+        console.print(f"error: {error.filename}: {error.strerror}", style="bold red", highlight=False, markup=False)
+        sys.exit(1)
     except InclinetError as error:
         console.print(f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)

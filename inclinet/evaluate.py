@@ -153,7 +153,7 @@ def baseline_predictions(
         If `catalog` has no `pgc`.
     """
     mean = float(table["inc_m"].mean() if train_mean is None else train_mean)
-    baselines = {"mean inclination": pd.Series(mean, index=table.index)}
+    baselines = {"mean of the labels": pd.Series(mean, index=table.index)}
     for column in _AXIS_RATIOS:
         if catalog is None or column not in catalog:
             continue

@@ -11,7 +11,7 @@ from inclinet.naming import ImageName, parse_image
 
 __all__ = ["BadImageError", "choose_images", "open_image", "save_jpeg", "square", "to_small"]
 
-_MAX_PIXELS = 64_000_000
+_MAX_SIDE = 8000  # squared, an image of this side takes 192 MB
 _QUALITY = 95
 
 
@@ -65,8 +65,8 @@ def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)
         with image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise BadImageError(f"{image.width}×{image.height} pixels is more than {_MAX_PIXELS} in all")
+            if max(image.size) > _MAX_SIDE:
+                raise BadImageError(f"{image.width}×{image.height} pixels: no side may be longer than {_MAX_SIDE}")
             if at_least:
                 image.draft(None, (at_least, at_least))
             image.load()

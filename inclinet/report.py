@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +21,13 @@ __all__ = ["evaluate_networks", "read_all_predictions", "report"]
 
 logger = logging.getLogger(__name__)
 
+NOTHING_TO_EVALUATE = "No galaxy fell into the test set: there is nothing to evaluate on."
 
-def evaluate_networks(models: Path, samples: Path, *, size: int = 128, track: Track = silent) -> pd.DataFrame:
-    """Run every network in a folder on the test set; returns the table of predictions.
+
+def evaluate_networks(
+    models: Path, samples: Path, *, files: Collection[str] | None = None, size: int = 128, track: Track = silent
+) -> pd.DataFrame:
+    """Run the networks in a folder (all, or those named `files`) on the test set; returns their predictions.
 
     Raises
     ------
@@ -32,7 +36,8 @@ def evaluate_networks(models: Path, samples: Path, *, size: int = 128, track: Tr
     """
     from inclinet.predict import load_network, predict_samples
 
-    paths = sorted(path for path in models.iterdir() if parse_network(path.name)) if models.is_dir() else []
+    paths = sorted(models.iterdir()) if models.is_dir() else []
+    paths = [path for path in paths if parse_network(path.name) and (files is None or path.name in files)]
     if not paths:
         raise InclinetError(
             f"{models}: no network such as {network_file(0, 'model4')} (option --models); run `inclinet train` first"
@@ -50,20 +55,24 @@ def read_all_predictions(paths: Iterable[Path]) -> pd.DataFrame:
     return merge_predictions([read_predictions(path) for path in paths])
 
 
-def report(table: pd.DataFrame, outfolder: Path, *, catalog: Path | None = None) -> dict:
+def report(table: pd.DataFrame, outfolder: Path, *, catalog: Path | None = None) -> dict | None:
     """Evaluate a table of predictions; write `predictions.csv`, `metrics.json`, `metrics.md` and figures.
 
     Returns
     -------
-    dict
-        As `inclinet.evaluate.evaluate`.
+    dict or None
+        As `inclinet.evaluate.evaluate`; None when there is no test galaxy, which `metrics.md` then says.
 
     Raises
     ------
     InclinetError
-        When there is no test galaxy, or the catalogue cannot be read.
+        When the catalogue cannot be read.
     """
     ratios = read_catalog(catalog).table.reset_index() if catalog else None
+    if table.empty:
+        with whole_file(outfolder / "metrics.md") as part:
+            part.write_text(f"{NOTHING_TO_EVALUATE}\n")
+        return None
     evaluation = evaluate(table, ratios)
     write_predictions(table, outfolder / "predictions.csv")
     for name, text in {

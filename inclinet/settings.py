@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Augment", "Band", "Sample", "Size", "Split", "Train"]
+__all__ = ["Augment", "Band", "Model", "Sample", "Size", "Split", "Train"]
 
 Band = Literal["g", "r", "i", "gri"]
+Model = Literal["model4", "model5", "model6"]
 
 
 class _Settings(BaseModel):
@@ -67,7 +68,7 @@ class Augment(_Settings):
 class Train(_Settings):
     """How a network is trained."""
 
-    models: tuple[str, ...] = Field(("model4",), min_length=1, description="Networks to train.")
+    models: tuple[Model, ...] = Field(("model4",), min_length=1, description="Networks to train.")
     N_batch_iter: int = Field(1, ge=1, le=10_000, description="Passes over all stored batches.")
     training_batch_size: int = Field(64, ge=1, le=65_536, description="Images in a mini-batch.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Learning rate of Adam at the first step.")

@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+from inclinet.arrays import checksum
 from inclinet.augment import validation_batch
 from inclinet.batches import Batch, batchsize_of, find_samples, read_samples
 from inclinet.errors import InclinetError
@@ -40,17 +41,19 @@ def write_metrics(path: Path, metrics: dict[str, dict]) -> Path:
     return path
 
 
-def _check_continues(folder: Path, model: str, size: int, nbatch: int, settings: Train) -> None:
-    """Refuse to continue a run of other settings; the number of passes may grow."""
+def _check_continues(folder: Path, model: str, size: int, batches: list[Path], settings: Train) -> None:
+    """Refuse to continue a run of other settings or batches; the number of passes may grow."""
     settings_file = folder / "settings.json"
-    mine = {"model": model, "size": size, "nbatch": nbatch}
+    mine = {"model": model, "size": size, "batches": [checksum(path) for path in batches]}
     mine |= settings.model_dump(mode="json", exclude={"models", "N_batch_iter"})
     if settings_file.is_file():
         theirs = json.loads(settings_file.read_text())
-        changed = [f"{name} {theirs.get(name)} → {mine[name]}" for name in mine if theirs.get(name) != mine[name]]
+        changed = [name for name in mine if theirs.get(name) != mine[name]]
         if changed:
+            what = [f"{name} {theirs.get(name)} → {mine[name]}" for name in changed if name != "batches"]
+            what += ["other stored batches"] if "batches" in changed else []
             raise InclinetError(
-                f"{folder}: was trained with other settings ({', '.join(changed)}); give those, or another "
+                f"{folder}: was trained with other settings ({', '.join(what)}); give those, or another "
                 "--outModels, or --restart to begin anew"
             )
     with whole_file(settings_file) as part:
@@ -113,7 +116,7 @@ def train(
     if restart:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_continues(folder, model, size, nbatch, settings)
+    _check_continues(folder, model, size, paths, settings)
     metrics: dict[str, dict] = {}
     if snapshot := _last_snapshot(folder):
         trainer.load(snapshot)

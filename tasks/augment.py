@@ -35,7 +35,7 @@ def _make(
 
     # Files, not artifacts, are the inputs: another subsample leaves those of this one as they are.
     inputs = {names[band]: reference.files[names[band]] for band, reference in samples.items()}
-    return make("augment", name, inputs=inputs, settings=settings, module="augment", work=work)
+    return make("augment", name, inputs=inputs, settings=settings, modules=["augment"], work=work)
 
 
 @stage_task("augment", "augment-{subsample}-{batch:02d}")

@@ -42,8 +42,6 @@ _PASSING_CODES = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingExcepti
 _PASSING = (
     BotoConnectionError,
     HTTPClientError,
-    S3TransferFailedError,
-    S3UploadFailedError,
     RetriesExceededError,
     httpx.TransportError,
     ConnectionError,
@@ -79,13 +77,15 @@ def _open(uri: str) -> Store:
 def locate(source: str, store: Store) -> tuple[Store, str]:
     """Return the store and key of an input given as s3://bucket/key, absolute path, or key of `store`."""
     if "://" not in source and not source.startswith("/"):
-        return store, source
+        return store, source.rstrip("/")
     folder, _, name = source.rstrip("/").rpartition("/")
     return _open(folder or "/"), name
 
 
 def is_transient(error: BaseException) -> bool:
     """Return whether trying again may help: network, throttling and server errors; never bad input."""
+    if isinstance(error, S3TransferFailedError | S3UploadFailedError) and error.__context__ is not None:
+        return is_transient(error.__context__)
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status == 429 or error.response["Error"]["Code"] in _PASSING_CODES

@@ -39,6 +39,6 @@ def compress(band: str, size: int, chunks: dict[str, Reference]) -> State:
         band,
         inputs=inputs_of(chunks),
         settings={"band": band, "size": size},
-        module="compress",
+        modules=["compress"],
         work=work,
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -18,6 +19,7 @@ __all__ = ["evaluate", "index", "skipped"]
 
 RESULT = "metrics.md"
 _SHOWN_ROWS = 1000
+_LOGGED_ROWS = 20
 
 
 @stage_task("evaluate", "evaluate")
@@ -32,14 +34,13 @@ def evaluate(networks: dict[str, Reference], catalogue: Reference) -> State:
                 paths += artifacts().fetch(reference, folder, [predictions_file(int(subsample), model)])
             [catalog] = artifacts().fetch(catalogue, folder, [CATALOG])
             table = read_all_predictions(paths)
-            if table.empty:
-                (out / RESULT).write_text("No galaxy fell into the test set: nothing to evaluate on.\n")
-                return {"images": 0, "galaxies": 0}
-            result = report(table, out, catalog=catalog)
+            result = report(table, out, catalog=catalog) or {"images": 0, "galaxies": 0}
         return {"images": result["images"], "galaxies": result["galaxies"]}
 
     inputs = inputs_of(networks) | {"catalogue": catalogue.digest}
-    state = make("evaluate", "all", inputs=inputs, settings={"networks": sorted(networks)}, module="report", work=work)
+    state = make(
+        "evaluate", "all", inputs=inputs, settings={"networks": sorted(networks)}, modules=["report"], work=work
+    )
     with work_folder("evaluate") as folder:
         [path] = artifacts().fetch(state.data, folder, [RESULT])
         create_markdown_artifact(path.read_text(), key="result", description="Figures of merit on the test galaxies.")
@@ -64,10 +65,12 @@ def skipped(tables: dict[str, Reference]) -> State:
         table.to_csv(out / SKIPPED, index=False)
         return {"skipped": len(table)}
 
-    state = make("skipped", "all", inputs=inputs_of(tables), settings=None, module="prep", work=work)
+    state = make("skipped", "galaxies", inputs=inputs_of(tables), settings=None, modules=["prep"], work=work)
     with work_folder("skipped") as folder:
         [path] = artifacts().fetch(state.data, folder, [SKIPPED])
         rows = pd.read_csv(path, dtype=str, keep_default_na=False).head(_SHOWN_ROWS)
+        for row in rows.head(_LOGGED_ROWS).itertuples():
+            get_run_logger().warning("skipped in %s: PGC %s: %s", row.where, row.pgc, row.reason)
         create_table_artifact(
             rows.to_dict("records"),
             key="skipped",
@@ -84,7 +87,7 @@ def index(run: str, made: dict[str, list[Reference]], copied: list[str]) -> Stat
     """
     store = artifacts().store
     files = {
-        f"{folder}/{name}": f"{reference.key}/{name}"
+        f"{folder}/{name}": f"{reference.folder}/{name}"
         for folder, references in made.items()
         for reference in references
         for name in reference.files

@@ -40,13 +40,13 @@ def catalogue(sample: Sample) -> State:
     def work(folder: Path) -> Mapping[str, int]:
         path = folder / CATALOG
         path.write_bytes(content)
-        catalog = read_catalog(path)
+        catalog = read_catalog(path, sample.catalog)
         (folder / LABELS).write_text(json.dumps(catalog.labels))
         write_skipped(folder / SKIPPED, catalog.skipped)
         return {"galaxies": len(catalog.labels), "skipped": len(catalog.skipped)}
 
     inputs = {"catalogue": hashlib.sha256(content).hexdigest()}
-    return make("catalogue", "catalogue", inputs=inputs, settings=None, module="catalog", work=work)
+    return make("catalogue", "catalogue", inputs=inputs, settings=None, modules=["catalog"], work=work)
 
 
 def _digests(store: Store, folder: str, chosen: Mapping[str, Entry]) -> dict[str, str]:
@@ -122,4 +122,4 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
         return facts
 
     inputs = {"files": hashlib.sha256(content.encode()).hexdigest(), "catalogue": labels.digest}
-    return make("inventory", band, inputs=inputs, settings=None, module="images", work=work)
+    return make("inventory", band, inputs=inputs, settings=None, modules=["images"], work=work)

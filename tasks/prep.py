@@ -63,4 +63,4 @@ def prep(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -
 
     inputs = {"images": listing.facts["chunks"][chunk]}
     settings = {"band": band, "size": size}
-    return make("prep", f"{band}-{chunk}", inputs=inputs, settings=settings, module="prep", work=work)
+    return make("prep", f"{band}-{chunk}", inputs=inputs, settings=settings, modules=["prep"], work=work)

@@ -34,6 +34,6 @@ def split(band: str, size: int, packed: Reference, settings: Split) -> State:
         band,
         inputs={"packed": packed.digest},
         settings={"band": band, "size": size, **settings.model_dump()},
-        module="split",
+        modules=["split"],
         work=work,
     )

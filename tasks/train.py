@@ -107,7 +107,7 @@ def step(session: Session, number: int, batch: int, before: Reference | None) ->
     if settings.schedule == "cosine":
         how["steps"] = session.steps
     name = f"{session.model}-{session.subsample}-{number:04d}"
-    state = make("step", name, inputs=inputs, settings=how, module="trainer", work=work)
+    state = make("step", name, inputs=inputs, settings=how, modules=["trainer"], work=work)
     if state.name != "Cached":
         session.has_advanced_to(state.data.digest)
     return state
@@ -139,4 +139,11 @@ def network(session: Session, last: Reference, metrics: dict[str, dict], tests: 
         names[band]: reference.files[names[band]] for band, reference in tests.items()
     }
     settings = {"model": model, "size": size}
-    return make("network", f"{model}-{subsample}", inputs=inputs, settings=settings, module="predict", work=work)
+    return make(
+        "network",
+        f"{model}-{subsample}",
+        inputs=inputs,
+        settings=settings,
+        modules=["predict", "predictions", "plots", "trainer"],
+        work=work,
+    )

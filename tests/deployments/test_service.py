@@ -178,7 +178,7 @@ def test_taken_port_is_named_and_nothing_starts(state, project, taken, variable)
 def test_failed_start_stops_what_it_started(state, project, monkeypatch):
     spawned = []
     monkeypatch.setattr(module, "_prefect", lambda *arguments: [sys.executable, "-c", "exit('no server')"])
-    monkeypatch.setattr(module, "_stop", lambda ps, stop=processes._stop: stop(spawned.extend(ps) or spawned))
+    monkeypatch.setattr(processes, "_stop", lambda ps, stop=processes._stop: stop(spawned.extend(ps) or spawned))
     with pytest.raises(InclinetError, match="no server"):
         up(state, project, *free_ports())
     assert len(spawned) == 1
@@ -201,7 +201,7 @@ def test_recycled_pid_is_left_alone(state):
 
 
 def test_stop_kills_what_ignores_it_and_its_children(monkeypatch):
-    monkeypatch.setattr(module, "_GRACE", 0.5)
+    monkeypatch.setattr(processes, "_GRACE", 0.5)
     deaf = psutil.Popen(["sh", "-c", "trap '' TERM; sleep 60 & echo ready; wait; wait"], stdout=subprocess.PIPE)
     deaf.stdout.readline()
     tree = [deaf, *deaf.children()]

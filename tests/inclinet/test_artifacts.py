@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 
@@ -20,7 +21,7 @@ def make(artifacts, content="hello", settings=None, calls=None):
         (folder / "b.txt").write_text("b")
         return {"images": 3}
 
-    return artifacts.make("stage", "g", inputs={"in": "1"}, settings=settings, module="split", work=work)
+    return artifacts.make("stage", "g", inputs={"in": "1"}, settings=settings, modules=["split"], work=work)
 
 
 def test_made_once_then_found(artifacts, tmp_path):
@@ -58,7 +59,7 @@ def test_without_a_manifest_there_is_no_artifact(artifacts):
 @pytest.mark.parametrize("harm", ["delete", "truncate", "flip"])
 def test_damage_is_found_and_healed(artifacts, tmp_path, harm):
     reference, _ = make(artifacts)
-    path = tmp_path / "store" / reference.key / "a.txt"
+    path = tmp_path / "store" / reference.folder / "a.txt"
     if harm == "delete":
         path.unlink()
     elif harm == "truncate":
@@ -87,3 +88,34 @@ def test_the_cache_stays_within_its_size(tmp_path):
 def test_the_code_digest_follows_imports():
     assert code_digest("split") != code_digest("augment")
     assert code_digest("split") == code_digest("split")
+
+
+def test_two_who_make_the_same_at_once_do_not_clash(artifacts, tmp_path):
+    """Files of other bytes under one key, as network files are: both references stay good."""
+    key = "artifacts/stage/g-1"
+    references = []
+    for content in ("one", "two"):
+        folder = tmp_path / content
+        folder.mkdir()
+        (folder / "a.txt").write_text(content)
+        references.append(artifacts.publish(key, folder, inputs={}, settings=None, facts={}))
+    for reference, content in zip(references, ("one", "two"), strict=True):
+        assert artifacts.fetch(reference, tmp_path / "out")[0].read_text() == content
+    assert artifacts.find(key) == references[1]
+
+
+def test_the_cache_may_lie_on_another_file_system(artifacts, tmp_path, monkeypatch):
+    def refuse(source, target):
+        if not source.exists():
+            raise FileNotFoundError(source)
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    reference, _ = make(artifacts)
+    assert artifacts.fetch(reference, tmp_path / "out", ["a.txt"])[0].read_text() == "hello"
+
+
+def test_a_cache_smaller_than_a_file_still_gives_the_file(tmp_path):
+    artifacts = Artifacts(open_store(str(tmp_path / "store")), tmp_path / "cache", cache_bytes=10)
+    reference, _ = make(artifacts, content="x" * 1000)
+    assert len(artifacts.fetch(reference, tmp_path / "out")) == 2

@@ -53,8 +53,9 @@ def test_repeated_rows(tmp_path):
     path = write_catalog(tmp_path / "c.csv", [row(1, 61), row(1, 61, inc_note="again")])
     assert read_catalog(path).labels == {1: "61"}
     path = write_catalog(tmp_path / "d.csv", [row(1, 61), row(2, 50), row(1, 62)])
-    with pytest.raises(InclinetError, match=r"PGC 1 .*61 and 62 \(lines 2 and 4\)"):
-        read_catalog(path)
+    catalog = read_catalog(path)
+    assert catalog.labels == {2: "50"}
+    assert catalog.skipped == {1: "stands there with the labels 61 and 62 (lines 2 and 4)"}
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_published_figures_by_band_and_bin(evaluation):
 def test_published_counts(evaluation, published):
     assert (evaluation["images"], evaluation["galaxies"]) == (3314, 1994)
     assert evaluation["std"] == pytest.approx(11.949, abs=0.001)
-    assert evaluation["baselines"]["mean inclination"]["rms"] == pytest.approx(evaluation["std"])
+    assert evaluation["baselines"]["mean of the labels"]["rms"] == pytest.approx(evaluation["std"])
     for parts in (evaluation["by_band"], evaluation["by_bin"]):
         assert sum(figures["n"] for figures in parts["model4_0"].values()) == 3314
     assert len(network_columns(published)) == 12
@@ -192,11 +192,11 @@ def test_baselines_count_measured_galaxies_alone(table, indexed):
     if indexed:
         catalog = catalog.astype({"pgc": int}).set_index("pgc")
     baselines = baseline_predictions(table, catalog, train_mean=70)
-    assert list(baselines) == ["mean inclination", "axis ratio (b_a)"]
-    assert baselines["mean inclination"].tolist() == [70] * 4
+    assert list(baselines) == ["mean of the labels", "axis ratio (b_a)"]
+    assert baselines["mean of the labels"].tolist() == [70] * 4
     assert baselines["axis ratio (b_a)"].index.tolist() == [0, 1]
     found = evaluate(table, catalog)
-    assert found["baselines"]["mean inclination"]["bias"] == 0
+    assert found["baselines"]["mean of the labels"]["bias"] == 0
     row = found["baselines"]["axis ratio (b_a)"]
     assert (row["n"], row["galaxies"]) == (2, 1)
     assert row["rms"] == pytest.approx(abs(axis_ratio_inclination(0.7) - 45))
@@ -215,7 +215,7 @@ def test_evaluation_is_json_and_a_table(table):
     assert [row["name"] for row in rows] == [
         *["model4_0", "model4_1", "model5_0"],
         *["median of all", "mean of all", "median of model4", "mean of model4"],
-        "mean inclination",
+        "mean of the labels",
     ]
     assert list(rows[0]) == ["name", "n", "RMS", "MAE", "bias", "slope", "p68", "above 10"]
     assert rows[2]["above 10"] == 0.25

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from inclinet.errors import InclinetError
-from inclinet.networks import MODELS, build, smallest_size
+from inclinet.layouts import MODELS, smallest_size
+from inclinet.networks import build
 
 
 @pytest.mark.parametrize(("name", "weights"), [("model4", 1_631_169), ("model5", 2_522_705), ("model6", 1_680_369)])
@@ -35,5 +36,5 @@ def test_the_seed_decides_the_weights():
 
 
 def test_unknown_network():
-    with pytest.raises(InclinetError, match="no network 'model9'.*model4, model5, model6"):
+    with pytest.raises(InclinetError, match="no network 'model9'.*choose model4, model5, model6"):
         build("model9", 128)

@@ -89,6 +89,14 @@ def test_other_settings_do_not_continue_a_run(stored, tmp_path):
     run(stored, tmp_path, passes=1, settings={"learning_rate": 0.01}, restart=True)
 
 
+def test_other_stored_batches_do_not_continue_a_run(stored, tmp_path):
+    run(stored, tmp_path / "out", passes=1)
+    augment(stored / "samples", tmp_path, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4, seed=9))
+    settings = Train(N_batch_iter=2, training_batch_size=16, seed=1)
+    with pytest.raises(InclinetError, match="other stored batches"):
+        train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
+
+
 def test_a_damaged_snapshot_is_named(stored, tmp_path):
     run(stored, tmp_path, passes=1)
     snapshot = tmp_path / checkpoint_folder(0, "model4") / "step_0002.npz"

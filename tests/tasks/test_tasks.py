@@ -2,6 +2,7 @@ import json
 
 import httpx
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError, EndpointConnectionError
 from prefect import flow, task
 
@@ -19,6 +20,13 @@ def s3_error(code, status):
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
 
 
+def upload_failed(cause):
+    """Return the error that boto3 raises within the handling of `cause`."""
+    error = S3UploadFailedError("Failed to upload")
+    error.__context__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -33,6 +41,8 @@ def s3_error(code, status):
         (DamagedArtifactError("flipped"), False),
         (ValueError("a bug"), False),
         (MemoryError(), False),
+        (upload_failed(s3_error("AccessDenied", 403)), False),
+        (upload_failed(s3_error("InternalError", 500)), True),
     ],
 )
 def test_what_passes_is_retried_and_nothing_else(error, expected):
@@ -110,7 +120,7 @@ def test_a_galaxy_more_changes_its_chunk_alone(uploaded, store, small_sample, mo
 
 def test_a_damaged_artifact_is_named_and_made_again(uploaded, store):
     reference = prepare(uploaded)["compress"][1]
-    store.write(f"{reference.key}/16x16_g.npz", b"x" * 100)
+    store.write(f"{reference.folder}/16x16_g.npz", b"x" * 100)
     again = prepare(uploaded)
     assert again["compress"][0] == "Completed"
     assert again["compress"][1].digest == reference.digest
@@ -121,9 +131,9 @@ def test_skipped_galaxies_are_listed(uploaded, store):
     store.write("input/galaxies/pgc777_d25x2_rot_g.png", b"no row")
     found = prepare(uploaded)
     assert found["prep-000"][1].facts == {"images": 59, "skipped": 1}
-    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-000'][1].key}/skipped.csv").decode()
-    assert "pgc777" in store.read(f"{found['inventory'][1].key}/skipped.csv").decode()
-    listed = json.loads(store.read(f"{found['inventory'][1].key}/{FILES}"))
+    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-000'][1].folder}/skipped.csv").decode()
+    assert "pgc777" in store.read(f"{found['inventory'][1].folder}/skipped.csv").decode()
+    listed = json.loads(store.read(f"{found['inventory'][1].folder}/{FILES}"))
     assert sum(len(rows) for rows in listed.values()) == 60
 
 
@@ -138,6 +148,10 @@ def test_skipped_galaxies_are_listed(uploaded, store):
 def test_bad_inputs_are_named(uploaded, change, message):
     with pytest.raises(InclinetError, match=message):
         prepare(uploaded.model_copy(update=change))
+
+
+def test_a_slash_at_the_end_changes_nothing(uploaded):
+    assert prepare(uploaded.model_copy(update={"images": "input/galaxies/"}))["split"][0] == "Completed"
 
 
 def test_inputs_may_lie_in_a_folder(uploaded, small_sample):
