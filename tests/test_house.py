@@ -31,6 +31,12 @@ def test_imports_go_one_way(folder, forbidden):
     assert not [(file, name) for file, top, name in imports(folder) if top in forbidden]
 
 
+def test_modules_of_the_library_are_imported_by_their_own_names():
+    """`from inclinet.prep import …`: so an artifact's key sees which code makes it."""
+    found = [file for file, _, name in imports("inclinet") if name == "inclinet"]
+    assert set(found) <= {"cli.py"}
+
+
 @pytest.mark.parametrize("module", ["flows.full", "flows.train", "inclinet.cli"])
 def test_no_keras_before_it_is_needed(module):
     code = f"import {module}, sys; sys.exit(int('keras' in sys.modules or 'tensorflow' in sys.modules))"

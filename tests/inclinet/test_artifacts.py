@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from inclinet.artifacts import Artifacts, DamagedArtifactError, code_digest
+from inclinet.artifacts import Artifacts, DamagedArtifactError, _source, code_digest
 from inclinet.store import open_store
 
 
@@ -86,8 +86,9 @@ def test_the_cache_stays_within_its_size(tmp_path):
 
 
 def test_the_code_digest_follows_imports():
+    assert _source("augment")[1] == {"batches", "naming", "scaling"}
     assert code_digest("split") != code_digest("augment")
-    assert code_digest("split") == code_digest("split")
+    assert code_digest("split", "augment") == code_digest("augment", "split")
 
 
 def test_two_who_make_the_same_at_once_do_not_clash(artifacts, tmp_path):

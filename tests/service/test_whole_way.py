@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
 
 import pytest
 from prefect import get_client
@@ -44,6 +43,8 @@ def run_full(client, **parameters):
     states = {}
     for one in [run.id, *(child.id for child in children)]:
         for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[one]))):
+            if task.state.state_details.child_flow_run_id:  # stands for a child run in its parent's graph
+                continue
             states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
     return run, children, states
 
@@ -94,9 +95,7 @@ def test_a_second_run_finds_everything(first, service, put, small_sample):
     with get_client(sync_client=True) as client:
         run, _, states = run_full(client, sample=put(small_sample, "discs"))
     assert run.state.name == "Completed", run.state.message
-    counted = Counter(states.values())
-    assert counted == {"Cached": len(states) - 1, "Completed": 1}
-    assert states["index"] == "Completed"
+    assert {name for name, state in states.items() if state != "Cached"} == {"index"}
 
 
 def test_one_band_is_enough(service, put, small_sample):
