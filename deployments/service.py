@@ -172,7 +172,7 @@ def status(folder: Path = FOLDER) -> dict[str, psutil.Process | None]:
     return {name: find(folder, name) for name in records(folder)}
 
 
-def bucket_client(service: Service) -> BaseClient:
+def bucket_client(service: Service, attempts: int = 6) -> BaseClient:
     """Return a boto3 client of the service's object store that gives up after a few seconds."""
     access, secret = _credentials(service.folder)
     return boto3.client(
@@ -181,7 +181,12 @@ def bucket_client(service: Service) -> BaseClient:
         aws_access_key_id=access,
         aws_secret_access_key=secret,
         region_name="us-east-1",
-        config=Config(max_pool_connections=32, connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}),
+        config=Config(
+            max_pool_connections=32,
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+        ),
     )
 
 
@@ -211,7 +216,7 @@ def _store(service: Service) -> Program:
     data = service.folder / "store"
     data.mkdir(mode=0o700, exist_ok=True)
     access, secret = _credentials(service.folder)
-    client = bucket_client(service)
+    client = bucket_client(service, attempts=1)
 
     def ready(process: psutil.Process) -> bool:
         with contextlib.suppress(BotoCoreError, ClientError):
