@@ -1,6 +1,5 @@
 """Stage compress: one band's folder of downsampled images into one array file."""
 
-import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
@@ -16,8 +15,6 @@ from inclinet.naming import SmallName, packed_file, parse_small
 from inclinet.progress import Track, silent
 
 __all__ = ["compress", "pack"]
-
-logger = logging.getLogger(__name__)
 
 
 def _read(item: tuple[Path, SmallName]) -> np.ndarray:

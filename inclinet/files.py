@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["sha256", "whole_file", "whole_folder"]
+__all__ = ["sha256", "whole_file", "whole_folder", "write_text"]
 
 
 @contextmanager
@@ -42,6 +42,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file whole."""
+    with whole_file(path) as part:
+        part.write_text(text)
+    return path
 
 
 def sha256(path: Path) -> str:

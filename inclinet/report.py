@@ -1,7 +1,6 @@
 """Stage evaluate, over local files: run the networks on the test set, write figures of merit and pictures."""
 
 import json
-import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -11,15 +10,13 @@ from inclinet.batches import find_samples, read_samples
 from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
 from inclinet.evaluate import baseline_predictions, evaluate, markdown_table
-from inclinet.files import whole_file
+from inclinet.files import write_text
 from inclinet.naming import network_file, parse_network
 from inclinet.plots import error_against_truth, error_histogram
 from inclinet.predictions import merge_predictions, read_predictions, write_predictions
 from inclinet.progress import Track, silent
 
 __all__ = ["evaluate_networks", "read_all_predictions", "report"]
-
-logger = logging.getLogger(__name__)
 
 NOTHING_TO_EVALUATE = "No galaxy fell into the test set: there is nothing to evaluate on."
 
@@ -70,17 +67,12 @@ def report(table: pd.DataFrame, outfolder: Path, *, catalog: Path | None = None)
     """
     ratios = read_catalog(catalog).table.reset_index() if catalog else None
     if table.empty:
-        with whole_file(outfolder / "metrics.md") as part:
-            part.write_text(f"{NOTHING_TO_EVALUATE}\n")
+        write_text(outfolder / "metrics.md", f"{NOTHING_TO_EVALUATE}\n")
         return None
     evaluation = evaluate(table, ratios)
     write_predictions(table, outfolder / "predictions.csv")
-    for name, text in {
-        "metrics.json": json.dumps(evaluation, indent=1),
-        "metrics.md": markdown_table(evaluation),
-    }.items():
-        with whole_file(outfolder / name) as part:
-            part.write_text(text)
+    write_text(outfolder / "metrics.json", json.dumps(evaluation, indent=1))
+    write_text(outfolder / "metrics.md", markdown_table(evaluation))
     _figures(table, evaluation, ratios, outfolder)
     return evaluation
 

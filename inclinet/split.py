@@ -5,7 +5,6 @@ catalogue grows, and is on the same side in every band.
 """
 
 import hashlib
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from inclinet.scaling import MIN_INCLINATION
 from inclinet.settings import Split
 
 __all__ = ["hash_fraction", "read_packed", "sides", "split", "split_band"]
-
-logger = logging.getLogger(__name__)
 
 _CHUNK = 256
 

@@ -10,7 +10,7 @@ from inclinet.arrays import checksum
 from inclinet.augment import validation_batch
 from inclinet.batches import Batch, batchsize_of, find_samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.files import whole_file
+from inclinet.files import write_text
 from inclinet.naming import (
     batch_file,
     batch_folder,
@@ -36,9 +36,7 @@ _SECONDS_BETWEEN_FIGURES = 10
 
 def write_metrics(path: Path, metrics: dict[str, dict]) -> Path:
     """Write the metrics of all steps as JSON."""
-    with whole_file(path) as part:
-        part.write_text(json.dumps(metrics, indent=1))
-    return path
+    return write_text(path, json.dumps(metrics, indent=1))
 
 
 def _check_continues(folder: Path, model: str, size: int, batches: list[Path], settings: Train) -> None:
@@ -56,8 +54,7 @@ def _check_continues(folder: Path, model: str, size: int, batches: list[Path], s
                 f"{folder}: was trained with other settings ({', '.join(what)}); give those, or another "
                 "--outModels, or --restart to begin anew"
             )
-    with whole_file(settings_file) as part:
-        part.write_text(json.dumps(mine, indent=1))
+    write_text(settings_file, json.dumps(mine, indent=1))
 
 
 def _last_snapshot(folder: Path) -> Path | None:

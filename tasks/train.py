@@ -5,7 +5,6 @@ from its snapshot only when the live network is not the one it continues. Keras 
 needed: a run whose steps are all done already never does.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,11 +122,12 @@ def network(session: Session, last: Reference, metrics: dict[str, dict], tests: 
         from inclinet.plots import training_curves
         from inclinet.predict import predict_samples
         from inclinet.predictions import write_predictions
+        from inclinet.train import write_metrics
         from inclinet.trainer import save_network
 
         keras_model = session.continue_from(last).network
         save_network(keras_model, out / network_file(subsample, model))
-        (out / metrics_file(subsample, model)).write_text(json.dumps(metrics, indent=1))
+        write_metrics(out / metrics_file(subsample, model), metrics)
         training_curves(metrics, out / figure_file(subsample, model), f"{model}, subsample {subsample}")
         with work_folder("train") as folder:
             paths = {b: artifacts().fetch(tests[b], folder, [names[b]])[0] for b in tests}
