@@ -16,7 +16,7 @@ from inclinet.layouts import check_fits
 from inclinet.naming import batch_folder, stored_band
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from tasks.augment import augment as augment_batch
-from tasks.augment import augment_test
+from tasks.augment import augment_left_out, augment_test
 from tasks.common import read_reference
 from tasks.compress import compress
 from tasks.evaluate import evaluate, index, skipped
@@ -75,8 +75,29 @@ def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int,
     return {k: [ref for (of, _), ref in sorted(batches.items()) if of == k] for k in range(niter + 1)}
 
 
+def _judges(size: int, samples: By, niter: int, settings: Augment) -> dict[str | int, Reference | None]:
+    """Make the augmented test set ("test") and the augmented left-out galaxies of each subsample; None without any."""
+
+    def with_any(fact: str) -> By:
+        return {band: reference for band, reference in samples.items() if reference.facts[fact]}
+
+    futures: dict[str | int, PrefectFuture] = {}
+    if tested := with_any("test"):
+        futures["test"] = augment_test.submit(tested, size, settings)
+    for k in range(niter + 1):
+        if left := with_any(f"left_out_{k}"):
+            futures[k] = augment_left_out.with_options(tags=["augment", f"subsample-{k}"]).submit(
+                left, size, k, settings
+            )
+    return dict.fromkeys(["test", *range(niter + 1)]) | _results(futures)
+
+
 def _train(
-    size: int, settings: Train, batches: dict[int, list[Reference]], validation: Reference | None, tests: By
+    size: int,
+    settings: Train,
+    batches: dict[int, list[Reference]],
+    judges: dict[str | int, Reference | None],
+    tests: By,
 ) -> By:
     """Train every network on every subsample on the pool `gpu`; returns the networks by name."""
     networks = {f"{model}_{k}": (model, k) for model in settings.models for k in batches}
@@ -88,7 +109,8 @@ def _train(
             "size": size,
             "settings": settings,
             "batches": batches[k],
-            "validation": validation,
+            "validation": judges["test"],
+            "left_out": judges[k],
             "tests": tests,
             "report_to": references[name],
         }
@@ -129,8 +151,8 @@ def full(
     )
     batches = _augment(size, samples, split.niter, augment)
     tested = {band: reference for band, reference in samples.items() if reference.facts["test"]}
-    validation = augment_test(tested, size, augment, return_state=True).result() if tested else None
-    networks = _train(size, train, batches, validation, tested)
+    judges = _judges(size, samples, split.niter, augment)
+    networks = _train(size, train, batches, judges, tested)
     evaluation = evaluate(networks, labels, return_state=True).result()
     made = {
         "packed": list(packed.values()),

@@ -10,20 +10,49 @@ from pydantic import Field
 
 from inclinet.artifacts import Reference
 from inclinet.scaling import UNIT
-from inclinet.schedule import batch_of_step
 from inclinet.settings import Train
 from tasks.common import report_reference
-from tasks.train import Session, network, step
+from tasks.train import Session, network, start, step
 
 __all__ = ["train"]
 
 _SECONDS_BETWEEN_UPDATES = 5
 
 
-def _description(number: int, steps: int, reference: Reference) -> str:
-    text = f"step {number} of {steps}, training MAE {UNIT * reference.facts['mae']:.2f} deg"
-    validation = reference.facts["val_mae"]
-    return text if validation is None else f"{text}, validation MAE {UNIT * validation:.2f} deg"
+def _description(number: int, session: Session, metrics: dict, seconds_left: float) -> str:
+    parts = [
+        f"step {number} of {session.steps}",
+        f"{session.training().images_per_second:,.0f} images/s",
+        f"{_duration(seconds_left)} left",
+        f"MAE in training {UNIT * metrics['mae']:.2f} deg",
+    ]
+    judged = {"left-out galaxies": metrics["left_mae"], "test set": metrics["val_mae"]}
+    parts += [f"{name} {UNIT * mae:.2f} deg" for name, mae in judged.items() if mae is not None]
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _advance(session: Session) -> None:
+    """Take all steps that are not behind the run yet, and keep its progress on its page."""
+    done = start(opaque(session), return_state=True).result()
+    key = f"train-{session.name}"
+    progress = create_progress_artifact(100 * done / session.steps, key=key, description=f"{session.steps} steps")
+    began = told = time.monotonic()
+    for number in range(done + 1, session.steps + 1):
+        if session.training().ended:
+            break
+        metrics = step(opaque(session), number, return_state=True).result()
+        now = time.monotonic()
+        if now - told > _SECONDS_BETWEEN_UPDATES or number in (done + 1, session.steps):
+            left = (now - began) / (number - done) * (session.steps - number)
+            text = _description(number, session, metrics, left)
+            update_progress_artifact(progress, 100 * number / session.steps, description=text)
+            told = now
 
 
 @flow(name="train", flow_run_name="train-{model}-{subsample}", persist_result=False)
@@ -34,22 +63,15 @@ def train(
     settings: Annotated[Train, Field(description="How to train.")],
     batches: Annotated[list[Reference], Field(min_length=1, description="Stored batches.")],
     validation: Annotated[Reference | None, Field(description="Augmented test set.")],
+    left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
     tests: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, for the test set.")],
     report_to: Annotated[str, Field(description="Key under which the reference of the network is left.")],
 ) -> None:
-    """Train one network on one subsample and predict the test set with it."""
-    steps = len(batches) * settings.N_batch_iter
-    session = Session(model, subsample, size, settings, steps, batches, validation)
-    progress = create_progress_artifact(0.0, key=f"train-{model}-{subsample}", description=f"{steps} steps")
-    before: Reference | None = None
-    metrics: dict[str, dict] = {}
-    told = time.monotonic()
-    for number in range(1, steps + 1):
-        batch = batch_of_step(number, len(batches), settings.seed)
-        before = step(opaque(session), number, batch, before, return_state=True).result()
-        metrics[str(number)] = before.facts
-        if number == steps or time.monotonic() - told > _SECONDS_BETWEEN_UPDATES:
-            update_progress_artifact(progress, 100 * number / steps, description=_description(number, steps, before))
-            told = time.monotonic()
-    finished = network(opaque(session), before, metrics, tests, return_state=True).result()
-    report_reference(report_to, finished)
+    """Train one network on one subsample and predict the test set with it.
+
+    Taken up again, by a retry or another run, it goes on after its last snapshot.
+    """
+    session = Session(model, subsample, size, settings, batches, validation, left_out, tests)
+    if not session.is_trained():
+        _advance(session)
+    report_reference(report_to, network(opaque(session), return_state=True).result())

@@ -17,7 +17,7 @@ import numpy as np
 from inclinet.errors import InclinetError
 from inclinet.files import whole_file
 
-__all__ = ["Rows", "checksum", "read_arrays", "write_arrays"]
+__all__ = ["Rows", "check_arrays", "checksum", "read_arrays", "write_arrays"]
 
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -98,8 +98,8 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
     return np.memmap(path, dtype, "r", offset, shape)
 
 
-def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return the named arrays of an npz file, uncompressed ones as read-only memory maps.
+def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the named arrays (all if None) of an npz file, uncompressed ones as read-only memory maps.
 
     Raises
     ------
@@ -109,6 +109,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            names = list(infos) if names is None else list(names)
             missing = [name for name in names if name not in infos]
             if missing:
                 raise InclinetError(
@@ -120,6 +121,27 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         raise InclinetError(f"{path}: no such file; run the stage before this one first") from None
     except _UNREADABLE as error:
         raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+
+
+def check_arrays(path: Path) -> None:
+    """Check every array of an npz file against its checksum (CRC-32), a small part at a time.
+
+    Memory maps do not check what they read; a file just checked is also in the system's cache.
+
+    Raises
+    ------
+    InclinetError
+        When the file is missing or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except FileNotFoundError:
+        raise InclinetError(f"{path}: no such file; run the stage before this one first") from None
+    except _UNREADABLE as error:
+        raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+    if damaged:
+        raise InclinetError(f"{path}: damaged, {damaged} does not have its checksum; write it anew")
 
 
 def checksum(path: Path) -> str:

@@ -14,14 +14,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inclinet.batches import Batch, Samples, find_samples, inclination_bin, is_negative, read_samples, sky
+from inclinet.batches import (
+    Batch,
+    Samples,
+    find_samples,
+    inclination_bin,
+    is_negative,
+    read_left_out,
+    read_samples,
+    sky,
+)
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS, batch_file, batch_folder
 from inclinet.progress import Track, silent
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.settings import Augment
 
-__all__ = ["augment", "augment_batch", "validation_batch"]
+__all__ = ["augment", "augment_batch", "left_out_pgcs", "validation_batch"]
 
 _COLOUR, _GRAY = ("RGB",), ("g", "r", "i")
 _MAX_SHIFT = 0.15  # of the image side
@@ -42,14 +51,16 @@ def _cycle(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate(rounds)[:n]
 
 
-def _choose(samples: Mapping[str, Samples], batchsize: int, rng: np.random.Generator) -> list[tuple[str, int]]:
+def _choose(
+    samples: Mapping[str, Samples], batchsize: int, rng: np.random.Generator, without: np.ndarray
+) -> list[tuple[str, int]]:
     """Return (band, row) for every image of a batch: equal bins, half colour, equal shares of g, r, i."""
     classes = [present for group in (_COLOUR, _GRAY) if (present := [b for b in group if b in samples])]
-    rows = {
-        (band, int(b)): np.flatnonzero(inclination_bin(sample.labels) == b)
+    bins = {
+        band: np.where(np.isin(sample.pgcs, without), -1, inclination_bin(sample.labels))
         for band, sample in samples.items()
-        for b in np.unique(inclination_bin(sample.labels))
     }
+    rows = {(band, int(b)): np.flatnonzero(of == b) for band, of in bins.items() for b in np.unique(of) if b >= 0}
     chosen: list[tuple[str, int]] = []
     for b in sorted({b for _, b in rows}):
         filled = [bands for group in classes if (bands := [band for band in group if (band, b) in rows])]
@@ -83,8 +94,10 @@ class _Drawn:
     invert: bool
 
 
-def _draw(samples: Mapping[str, Samples], batchsize: int, rng: np.random.Generator) -> tuple[list[_Drawn], np.ndarray]:
-    chosen = _choose(samples, batchsize, rng)
+def _draw(
+    samples: Mapping[str, Samples], batchsize: int, rng: np.random.Generator, without: np.ndarray
+) -> tuple[list[_Drawn], np.ndarray]:
+    chosen = _choose(samples, batchsize, rng, without)
     n = len(chosen)
     gray = rng.permutation([i for i, (band, _) in enumerate(chosen) if band in _GRAY]).astype(int)
     invert = np.zeros(n, bool)
@@ -159,6 +172,7 @@ def augment_batch(
     batchsize: int,
     seed: Sequence[int],
     *,
+    without: np.ndarray | None = None,
     workers: int | None = None,
     track: Track = silent,
     description: str = "augment",
@@ -172,17 +186,21 @@ def augment_batch(
         Images in each bin and colour class.
     seed : sequence of int
         The same seed and samples give the same bytes.
+    without : ndarray of int or None
+        PGC numbers of galaxies to leave out, unless no galaxy would be left then.
 
     Raises
     ------
     InclinetError
         When there is no galaxy.
     """
+    if without is None or all(np.isin(sample.pgcs, without).all() for sample in samples.values()):
+        without = np.empty(0, int)
     if not samples:
         raise InclinetError(
             f"augment: no galaxy labelled {MIN_INCLINATION} deg or more to draw from; the sample is too small"
         )
-    drawn, pool = _draw(samples, batchsize, np.random.default_rng(list(seed)))
+    drawn, pool = _draw(samples, batchsize, np.random.default_rng(list(seed)), without)
     size = next(iter(samples.values())).images.shape[1]
     images = np.empty((len(drawn), size, size, 3), np.uint8)
 
@@ -204,8 +222,13 @@ def augment_batch(
 
 
 def validation_batch(samples: Mapping[str, Samples], batchsize: int) -> Batch:
-    """Return the augmented test set: an eighth as many images as in a stored batch of `batchsize`."""
+    """Return galaxies to judge a network by, augmented: an eighth of the images of a stored batch of `batchsize`."""
     return augment_batch(samples, max(1, batchsize // 8), [_VALIDATION_SEED])
+
+
+def left_out_pgcs(infolder: Path, size: int, subsample: int) -> np.ndarray:
+    """Return the PGC numbers (M,) of the training galaxies that a subsample leaves out."""
+    return np.concatenate([[], *(one.pgcs for one in read_left_out(infolder, size, subsample).values())]).astype(int)
 
 
 def augment(
@@ -230,11 +253,13 @@ def augment(
     written = []
     for k, paths in sources.items():
         samples = read_samples(paths, size)
+        without = None if k else left_out_pgcs(infolder, size, 0)
         for b in range(1, settings.nbatch + 1):
             batch = augment_batch(
                 samples,
                 settings.batchsize,
                 [settings.seed, k, b],
+                without=without,
                 workers=workers,
                 track=track,
                 description=f"augment {k}-{b:02d}",

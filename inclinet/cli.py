@@ -88,6 +88,8 @@ SizeOption = Annotated[int, option(Size, "size", "-s", "--size")]
 Niter = Annotated[int, option(Split, "niter", "-n", "--niter")]
 Nbatch = Annotated[int, option(Augment, "nbatch", "-b", "--nbatch")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; all cores if omitted.")]
+PrecisionOption = Annotated[str, option(Train, "precision", "--precision")]
+PRECISION = default(Train, "precision")
 SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")
 
 
@@ -226,6 +228,9 @@ def train(
     rate: Annotated[float, option(Train, "learning_rate", "--learning_rate")] = default(Train, "learning_rate"),
     schedule: Annotated[str, option(Train, "schedule", "--schedule")] = default(Train, "schedule"),
     seed: Annotated[int, option(Train, "seed", "--seed")] = default(Train, "seed"),
+    precision: PrecisionOption = PRECISION,
+    keep_every: Annotated[int, option(Train, "keep_every", "--keep_every")] = default(Train, "keep_every"),
+    patience: Annotated[int, option(Train, "patience", "--patience")] = default(Train, "patience"),
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -233,8 +238,9 @@ def train(
 
     In: the stored batches of `inclinet augment` and, for validation, the test set of `inclinet split`.
 
-    Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt), metrics (_evalDict.json), their figure
-    (_evalFig.jpg) and the network (.keras). An interrupted run goes on where it was when called again.
+    Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt: the last two and the best on the left-out
+    galaxies), metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). An interrupted run
+    goes on where it was when called again.
 
     Example: inclinet train -a augmented -i samples -m model4 -n 3 -b 50 -N 14
     """
@@ -252,6 +258,9 @@ def train(
         learning_rate=rate,
         schedule=schedule,
         seed=seed,
+        precision=precision,
+        keep_every=keep_every,
+        patience=patience,
     )
     for k in range(niter + 1):
         path = stage(
@@ -376,6 +385,7 @@ def full(
     minibatch: Annotated[int, option(Train, "training_batch_size", "--training_batch_size")] = default(
         Train, "training_batch_size"
     ),
+    precision: PrecisionOption = PRECISION,
     restart: Annotated[bool, typer.Option("--restart", help="Train anew instead of going on.")] = False,
     workers: Workers = None,
     verbose: Verbose = False,
@@ -413,6 +423,7 @@ def full(
             nbatch,
             passes,
             minibatch,
+            precision=precision,
             restart=restart,
         )
     files = [network_file(k, model) for model in networks for k in range(niter + 1)]

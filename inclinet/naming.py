@@ -14,6 +14,7 @@ __all__ = [
     "batch_folder",
     "checkpoint_folder",
     "figure_file",
+    "left_out_file",
     "metrics_file",
     "network_file",
     "packed_file",
@@ -119,7 +120,10 @@ def parse_packed(name: str) -> tuple[int, str] | None:
 
 
 def sample_file(band: str, size: int, side: str, subsample: int) -> str:
-    """Array file of one side (`train` or `test`) of one subsample in one band."""
+    """Array file of one side of one subsample in one band.
+
+    The sides are `train` and `test`; of subsample 0 also `left`, the training galaxies that it leaves out.
+    """
     return f"{stored_band(band)}_{size}x{size}_{side}_{subsample:03d}.npz"
 
 
@@ -136,6 +140,11 @@ def batch_file(size: int, batch: int) -> str:
 def validation_file(size: int) -> str:
     """File of the augmented test set."""
     return f"{size}x{size}_test_aug.npz"
+
+
+def left_out_file(size: int, subsample: int) -> str:
+    """File of the augmented galaxies that a subsample leaves out."""
+    return f"{size}x{size}_left_aug_{subsample:03d}.npz"
 
 
 def _run(subsample: int, model: str) -> str:

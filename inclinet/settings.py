@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Augment", "Band", "Model", "Sample", "Size", "Split", "Train"]
+__all__ = ["Augment", "Band", "Model", "Precision", "Sample", "Size", "Split", "Train"]
 
 Band = Literal["g", "r", "i", "gri"]
 Model = Literal["model4", "model5", "model6"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class _Settings(BaseModel):
@@ -49,6 +50,13 @@ class Split(_Settings):
     niter: int = Field(3, ge=0, le=99, description="Number of bagging subsamples beside subsample 0.")
     test_fraction: float = Field(0.10, gt=0, lt=1, description="Share of the galaxies in the test set.")
     subsample_fraction: float = Field(0.67, gt=0, lt=1, description="Share of the training galaxies in each subsample.")
+    left_out_fraction: float = Field(
+        0.10,
+        ge=0,
+        lt=1,
+        description="Share of the training galaxies that subsample 0 leaves out, to judge its network by while it "
+        "trains; the other subsamples have their own.",
+    )
     seed: int = Field(0, ge=0, description="Seed of the split; another one moves every galaxy.")
 
 
@@ -76,3 +84,17 @@ class Train(_Settings):
         "cosine", description="Learning rate from step to step: falling as a half cosine, or constant."
     )
     seed: int = Field(0, ge=0, description="Seed of weights, dropout and the order of batches and images.")
+    precision: Precision = Field(
+        "auto",
+        description="Arithmetic: bfloat16 (weights, outputs and loss stay float32), float32, or auto: bfloat16 where "
+        "the hardware multiplies it natively.",
+    )
+    keep_every: int = Field(
+        0, ge=0, description="Keep the snapshot of every so many steps; 0 keeps the last two and the best alone."
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="End when the error on the left-out galaxies has not fallen for so many steps, and take the best "
+        "snapshot as the network; 0 never does.",
+    )

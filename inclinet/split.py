@@ -39,14 +39,15 @@ def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray
     -------
     dict of (str, int) to ndarray of bool, shape (N,)
         `("test", 0)` and `("train", 0)` part all galaxies; for k ≥ 1 `("train", k)` and `("test", k)` part
-        those of `("train", 0)`.
+        those of `("train", 0)`; `("left", 0)` are those of `("train", 0)` that no stored batch of subsample 0 holds.
     """
 
     def below(fraction: float, draw: str) -> np.ndarray:
         return np.array([hash_fraction(pgc, settings.seed, draw) < fraction for pgc in pgcs.tolist()], bool)
 
     test = below(settings.test_fraction, "test")
-    members = {("test", 0): test, ("train", 0): ~test}
+    left = ~test & below(settings.left_out_fraction, "left out")
+    members = {("test", 0): test, ("train", 0): ~test, ("left", 0): left}
     for k in range(1, settings.niter + 1):
         inside = below(settings.subsample_fraction, f"subsample {k}")
         members["train", k] = ~test & inside

@@ -1,19 +1,20 @@
-"""One network on its way through the stored batches: a step, a snapshot, the way back from it.
+"""One live network: a step through a stored batch, its state taken out and put back.
 
-A step is a function of the snapshot before it, the stored batch and the settings alone: all randomness
-(order of batches and images, dropout) is derived from the seed and the step's number. So a run that was
-interrupted and taken up again ends with the weights of one that was not.
+A step is a function of the state before it, the stored batch and the settings alone: all randomness
+(order of images, dropout) is derived from the seed and the step's number. So a run that was interrupted
+and taken up again ends with the weights of one that was not.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from inclinet.arrays import read_arrays, write_arrays
 from inclinet.batches import Batch
+from inclinet.devices import device_name, on_gpu
 from inclinet.errors import InclinetError
 from inclinet.files import whole_file
 from inclinet.networks import build
@@ -21,9 +22,12 @@ from inclinet.scaling import to_scaled
 from inclinet.schedule import learning_rate
 from inclinet.settings import Train
 
-__all__ = ["Trainer", "save_network"]
+__all__ = ["MERITS", "Trainer", "save_network"]
 
-_VALIDATION_MINIBATCH = 256
+MERITS = ("loss", "mse", "mae")
+"""What a batch is measured by, in the network's units (22.5 deg)."""
+
+_JUDGING_MINIBATCH = 256
 
 
 class Trainer:
@@ -38,6 +42,8 @@ class Trainer:
     steps : int
         Steps in all, for the learning rate.
     settings : Train
+    precision : str
+        `float32` or `bfloat16`.
 
     Raises
     ------
@@ -45,42 +51,48 @@ class Trainer:
         When there is no such network, or the images are too small for it.
     """
 
-    def __init__(self, model: str, size: int, steps: int, settings: Train) -> None:
-        self.network = build(model, size, seed=settings.seed)
+    def __init__(self, model: str, size: int, steps: int, settings: Train, precision: str = "float32") -> None:
+        self._devices = _share_among_gpus()
+        self.network = build(model, size, seed=settings.seed, precision=precision)
         # A name of its own: Keras would count the optimizers of a process, and so rename what snapshots hold.
         adam = keras.optimizers.Adam(settings.learning_rate, name="adam")
-        self.network.compile(adam, "mse", metrics=["mse", "mae"])
+        # XLA pays on GPUs; on a CPU TensorFlow's own kernels are four times faster, and JAX knows nothing else.
+        compiled = on_gpu() or keras.backend.backend() == "jax"
+        self.network.compile(adam, "mse", metrics=["mse", "mae"], jit_compile=compiled)
         self.network.optimizer.build(self.network.trainable_variables)
-        self.settings = settings
-        self.steps = steps
+        self.model, self.size, self.settings, self.steps = model, size, settings, steps
         self.step = 0
         """The step that the live network has behind it."""
+        self.images_per_second = math.nan
+        """Of the last step's training."""
 
     def _variables(self) -> dict[str, keras.Variable]:
         groups = {"network": self.network.weights, "optimizer": self.network.optimizer.variables}
         return {f"{group}/{v.path}": v for group, variables in groups.items() for v in variables}
 
-    def save(self, path: Path) -> Path:
-        """Write a snapshot: every weight, batch-norm statistic and optimizer variable, and the step."""
-        state = {name: np.asarray(keras.ops.convert_to_numpy(v)) for name, v in self._variables().items()}
-        return write_arrays(path, {**state, "step": np.array(self.step, np.int32)})
+    def state(self) -> dict[str, np.ndarray]:
+        """Return a copy of every weight, batch-norm statistic and optimizer variable, by name."""
+        return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in self._variables().items()}
 
-    def load(self, path: Path) -> None:
-        """Take up a snapshot.
+    def restore(self, state: dict[str, np.ndarray], step: int) -> None:
+        """Take up the state after a step; other names in `state` are ignored.
 
         Raises
         ------
         InclinetError
-            When it is damaged or of another network.
+            When it is the state of another network.
         """
         variables = self._variables()
-        state = read_arrays(path, [*variables, "step"])
         for name, variable in variables.items():
-            if state[name].shape != tuple(variable.shape):
-                raise InclinetError(f"{path}: {name} has the shape {state[name].shape}, not {variable.shape}")
+            shape = state[name].shape if name in state else None
+            if shape != tuple(variable.shape):
+                raise InclinetError(
+                    f"the snapshot is not one of {self.model} at {self.size} pixels: {name} has the shape {shape}, "
+                    f"not {tuple(variable.shape)}"
+                )
         for name, variable in variables.items():
             variable.assign(np.array(state[name]))
-        self.step = int(state["step"])
+        self.step = step
 
     def _seed_dropout(self, step: int) -> None:
         for i, layer in enumerate(self.network.layers):
@@ -88,55 +100,120 @@ class Trainer:
                 state = np.random.SeedSequence([self.settings.seed, 2, step, i]).generate_state(2)
                 layer.seed_generator.state.assign(state)
 
-    def advance(self, batch: Batch, validation: Batch | None) -> dict[str, float | None]:
-        """Take one step: an epoch over `batch`, then the metrics of `validation` (None: recorded as None).
-
-        Returns
-        -------
-        dict
-            `loss`, `mse`, `mae` and `val_loss`, `val_mse`, `val_mae`, in the network's units (22.5 deg).
+    def advance(self, batch: Batch) -> dict[str, float]:
+        """Take one step: an epoch over `batch`; returns its merits.
 
         Raises
         ------
         InclinetError
-            When the loss is no longer finite.
+            When the loss is no longer finite, or the memory does not suffice; the state is lost then.
         """
         step = self.step + 1
-        self.network.optimizer.learning_rate.assign(learning_rate(step, self.steps, self.settings))
+        rate = learning_rate(step, self.steps, self.settings)
+        self.network.optimizer.learning_rate.assign(rate)
         self._seed_dropout(step)
         order = np.random.default_rng([self.settings.seed, 3, step]).permutation(len(batch.labels))
-        chunks = _chunks(order, self.settings.training_batch_size)
-        trained = _mean_metrics(self.network.train_on_batch, batch, chunks)
-        if not math.isfinite(trained["loss"]):
+        order = order[: len(order) - len(order) % self._devices]
+        start = time.perf_counter()
+        merits = self._run(self._fit, MiniBatches(batch, order, self.settings.training_batch_size))
+        self.images_per_second = len(order) / (time.perf_counter() - start)
+        if not math.isfinite(merits["loss"]):
             raise InclinetError(
-                f"step {step}: the loss is {trained['loss']}; lower --learning_rate "
-                f"(now {self.settings.learning_rate}) and go on from the last snapshot"
+                f"the loss is {merits['loss']} at learning rate {rate:.3g}: lower --learning_rate "
+                f"(now {self.settings.learning_rate}) and begin anew, or go on from the last snapshot with "
+                "other stored batches"
             )
         self.step = step
-        return trained | self._validate(validation)
+        return merits
 
-    def _validate(self, validation: Batch | None) -> dict[str, float | None]:
-        if validation is None:
-            return dict.fromkeys(("val_loss", "val_mse", "val_mae"))
-        chunks = _chunks(np.arange(len(validation.labels)), _VALIDATION_MINIBATCH)
-        metrics = _mean_metrics(self.network.test_on_batch, validation, chunks)
-        return {f"val_{name}": value for name, value in metrics.items()}
+    def judge(self, batch: Batch) -> dict[str, float]:
+        """Return the merits of the network, as it is, on a batch."""
+        order = np.arange(len(batch.labels) - len(batch.labels) % self._devices)
+        return self._run(self._evaluate, MiniBatches(batch, order, _JUDGING_MINIBATCH))
+
+    def _fit(self, minibatches: "MiniBatches") -> dict[str, float]:
+        if _feeds_itself():
+            history = self.network.fit(minibatches, shuffle=False, verbose=0).history
+            return {name: values[-1] for name, values in history.items()}
+        return _mean(self.network.train_on_batch, minibatches)
+
+    def _evaluate(self, minibatches: "MiniBatches") -> dict[str, float]:
+        if _feeds_itself():
+            return self.network.evaluate(minibatches, verbose=0, return_dict=True)
+        return _mean(self.network.test_on_batch, minibatches)
+
+    def _run(self, pass_over: Callable[["MiniBatches"], dict[str, float]], batch: "MiniBatches") -> dict[str, float]:
+        try:
+            return {name: float(value) for name, value in pass_over(batch).items()}
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise InclinetError(
+                f"the memory of {device_name()} does not suffice for {self.model} at {self.size} pixels: lower "
+                f"--training_batch_size (now {self.settings.training_batch_size})"
+            ) from error
+
+    def finished(self) -> keras.Model:
+        """Return the network as it is with float32 arithmetic, which every machine does well."""
+        network = build(self.model, self.size)
+        network.set_weights(self.network.get_weights())
+        return network
 
 
-def _mean_metrics(run: Callable, batch: Batch, chunks: Iterator[np.ndarray]) -> dict[str, float]:
-    """Run mini-batches; returns their metrics averaged over the images."""
-    totals: dict[str, float] = {}
-    for rows in chunks:
+class MiniBatches(keras.utils.PyDataset):
+    """The mini-batches of a stored batch, in the order of `rows`; images stay uint8 on their way to the device."""
+
+    def __init__(self, batch: Batch, rows: np.ndarray, length: int) -> None:
+        super().__init__()
+        self.batch, self.rows, self.length = batch, rows, length
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.length)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.rows[index * self.length : (index + 1) * self.length]
+        return self.batch.images[rows], to_scaled(self.batch.labels[rows])[:, None]
+
+
+def _feeds_itself() -> bool:
+    """Return whether `fit` keeps the device busy better than a loop over its mini-batches.
+
+    It does not wait for a mini-batch's metrics before it sends the next. But with TensorFlow on a CPU its
+    threads take the cores from the arithmetic: a step took 9 to 20 s in it, 11 s in the loop.
+    """
+    return on_gpu() or keras.backend.backend() != "tensorflow"
+
+
+def _mean(run: Callable, minibatches: MiniBatches) -> dict[str, float]:
+    """Run mini-batches; returns their merits averaged over the images. Ends at the first loss that is not finite."""
+    totals = dict.fromkeys(MERITS, 0.0)
+    for images, labels in _each(minibatches):
         # Keras gives each mini-batch's own metrics here: the sums are ours.
-        metrics = run(batch.images[rows], to_scaled(batch.labels[rows]), return_dict=True)
-        for name, value in metrics.items():
-            totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
-    return {name: total / len(batch.labels) for name, total in totals.items()}
+        merits = run(images, labels, return_dict=True)
+        for name in totals:
+            totals[name] += float(merits[name]) * len(labels)
+        if not math.isfinite(merits["loss"]):
+            break
+    return {name: total / len(minibatches.rows) for name, total in totals.items()}
 
 
-def _chunks(rows: np.ndarray, length: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), length):
-        yield rows[start : start + length]
+def _each(minibatches: MiniBatches) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return (minibatches[i] for i in range(len(minibatches)))
+
+
+def _share_among_gpus() -> int:
+    """Share every mini-batch among this process's GPUs, where the backend can; returns how many it uses."""
+    if keras.backend.backend() != "jax":
+        return 1
+    devices = keras.distribution.list_devices()
+    if len(devices) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    return len(devices)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The backends have an error of their own for it each; both say so in these words.
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "OOM when" in str(error)
 
 
 def save_network(network: keras.Model, path: Path) -> Path:

@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 
 from inclinet.arrays import read_arrays
 from inclinet.artifacts import Reference
+from inclinet.batches import left_out_side
 from inclinet.naming import packed_file, sample_file, stored_band
 from inclinet.settings import Split
 from inclinet.split import split_band
@@ -24,10 +25,11 @@ def split(band: str, size: int, packed: Reference, settings: Split) -> State:
             [path] = artifacts().fetch(packed, folder, [packed_file(size, band)])
             split_band(path, stored_band(band), size, out, settings)
 
-        def count(side: str) -> int:
-            return len(read_arrays(out / sample_file(band, size, side, 0), ["labels"])["labels"])
+        def count(side: str, k: int) -> int:
+            return len(read_arrays(out / sample_file(band, size, side, k), ["labels"])["labels"])
 
-        return {"train": count("train"), "test": count("test")}
+        left_out = {f"left_out_{k}": count(*left_out_side(k)) for k in range(settings.niter + 1)}
+        return {"train": count("train", 0), "test": count("test", 0), **left_out}
 
     return make(
         "split",

@@ -1,149 +1,194 @@
-"""Tasks of the train stage: one for each step, and one that finishes the network.
+"""Tasks of the train stage: one that takes up the run, one for each step, and one that finishes the network.
 
-The process of a `train/gpu` run keeps its network alive from step to step in a `Session`; a step reloads
-from its snapshot only when the live network is not the one it continues. Keras is imported when first
-needed: a run whose steps are all done already never does.
+The process of a `train/gpu` run keeps its network alive from step to step in a `Session`. Keras is imported
+when first needed: a run whose network is there already never does.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from inclinet.artifacts import Reference
+from inclinet.artifacts import Reference, code_digest
 from inclinet.batches import Batch, read_samples
+from inclinet.devices import use_one_gpu
 from inclinet.naming import (
     batch_file,
-    figure_file,
-    metrics_file,
+    left_out_file,
     network_file,
     predictions_file,
     sample_file,
-    snapshot_file,
     validation_file,
 )
+from inclinet.scaling import UNIT
 from inclinet.settings import Train
-from tasks.common import artifacts, make, stage_task, work_folder
+from tasks.common import artifacts, inputs_of, make, stage_task, work_folder
 
 if TYPE_CHECKING:
-    from inclinet.trainer import Trainer
+    from inclinet.training import Training
 
-__all__ = ["Session", "network", "step"]
+__all__ = ["Session", "network", "start", "step"]
+
+logger = logging.getLogger(__name__)
+
+_FREE = {"models", "N_batch_iter", "keep_every", "patience"}  # settings that do not change what a step does
 
 
 @dataclass
 class Session:
-    """What a training run works on, and its network while it lives."""
+    """What a run trains on, and its network while it lives.
+
+    `validation` and `left_out` are the augmented test set and left-out galaxies, None without a galaxy; `tests`
+    the split artifacts, by stored band, that hold the test set.
+    """
 
     model: str
     subsample: int
     size: int
     settings: Train
-    steps: int
     batches: list[Reference]
     validation: Reference | None
-    _trainer: "Trainer | None" = field(default=None, repr=False)
-    _live: str = ""
-    _validation: Batch | None = field(default=None, repr=False)
+    left_out: Reference | None
+    tests: dict[str, Reference]
+    _training: "Training | None" = field(default=None, repr=False)
 
-    def continue_from(self, before: Reference | None) -> "Trainer":
-        """Return the live network, at the state of the snapshot `before` (None: untrained)."""
-        from inclinet.trainer import Trainer
+    @property
+    def name(self) -> str:
+        """Name of the network and its subsample."""
+        return f"{self.model}-{self.subsample}"
 
-        wanted = before.digest if before else "untrained"
-        if self._trainer is None or self._live != wanted:
-            self._trainer = Trainer(self.model, self.size, self.steps, self.settings)
-            if before:
-                with work_folder("train") as folder:
-                    [path] = artifacts().fetch(before, folder)
-                    self._trainer.load(path)
-            self._live = wanted
-        return self._trainer
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return len(self.batches) * self.settings.N_batch_iter
 
-    def has_advanced_to(self, digest: str) -> None:
-        """Note the digest of the snapshot that the live network corresponds to."""
-        self._live = digest
+    def _inputs(self) -> dict[str, str]:
+        judging = {"validation": self.validation, "left_out": self.left_out}
+        return inputs_of(
+            {f"batch {b}": reference for b, reference in enumerate(self.batches, 1)}
+            | {name: reference for name, reference in judging.items() if reference is not None}
+        )
 
-    def has_left_its_snapshots(self) -> None:
-        """Note that the live network is at no known state: a step has begun."""
-        self._live = ""
+    def snapshot_folder(self) -> str:
+        """Key of the folder of this run's snapshots: of all that a step depends on."""
+        how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=_FREE)}
+        if self.settings.schedule == "cosine":
+            how["steps"] = self.steps
+        return artifacts().key("snapshots", self.name, self._inputs(), how, code_digest("trainer"))
 
-    def validation_batch(self) -> Batch | None:
-        """Return the augmented test set, read once."""
-        if self.validation is not None and self._validation is None:
-            with work_folder("train") as folder:
-                [path] = artifacts().fetch(self.validation, folder, [validation_file(self.size)])
-                self._validation = Batch.read(path)
-        return self._validation
+    def recipe(self) -> dict:
+        """Return what the trained network is an artifact of, for `make`."""
+        names = {band: sample_file(band, self.size, "test", 0) for band in self.tests}
+        tested = {names[band]: reference.files[names[band]] for band, reference in self.tests.items()}
+        free = {"models", "keep_every"}
+        how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=free)}
+        return {
+            "inputs": self._inputs() | tested,
+            "settings": how,
+            "modules": ["training", "predict", "predictions"],
+        }
+
+    def is_trained(self) -> bool:
+        """Return whether the network is there already."""
+        recipe = self.recipe()
+        key = artifacts().key(
+            "network", self.name, recipe["inputs"], recipe["settings"], code_digest(*recipe["modules"])
+        )
+        return artifacts().find(key) is not None
+
+    def training(self) -> "Training":
+        """Return the live run, taken up from its last snapshot if this process is new to it."""
+        if self._training is None:
+            use_one_gpu()
+            from inclinet.training import Plan, Training
+
+            plan = Plan(self.model, self.subsample, self.size, len(self.batches), self.settings)
+            judges = {
+                "val": _reader(self.validation, validation_file(self.size)),
+                "left": _reader(self.left_out, left_out_file(self.size, self.subsample)),
+            }
+            self._training = Training(plan, self._fetch, judges, artifacts().store, self.snapshot_folder())
+        return self._training
+
+    def _fetch(self, number: int) -> Batch:
+        batch = _read(self.batches[number - 1], batch_file(self.size, number))
+        logger.debug("%s: stored batch %d is at hand", self.name, number)
+        return batch
+
+
+def _read(reference: Reference, name: str) -> Batch:
+    with work_folder("train") as folder:
+        [path] = artifacts().fetch(reference, folder, [name])
+        # What is mapped stays readable when the folder is gone.
+        return Batch.read(path)
+
+
+def _reader(reference: Reference | None, name: str) -> Callable[[], Batch | None]:
+    return lambda: None if reference is None else _read(reference, name)
+
+
+@stage_task("start", "start-{session.name}", tagged=False)
+def start(session: Session) -> State:
+    """Take up the run: choose the device, bring back the last snapshot; the data are the steps behind it.
+
+    Device and precision go to the run's page.
+    """
+    training = session.training()
+    import keras
+
+    from inclinet.devices import device_name, on_gpu
+
+    device = device_name()
+    if not on_gpu():
+        get_run_logger().warning("no GPU here: training on %s", device)
+    rows = {
+        "device": device if on_gpu() else f"{device} (no GPU here)",
+        "precision": training.precision,
+        "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
+        "weights": f"{training.weights:,}",
+        "stored batches": f"{len(session.batches)} of {session.batches[0].facts['images']:,} images",
+        "begins after step": f"{training.step} of {session.steps}",
+    }
+    table = "\n".join(["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    create_markdown_artifact(table, key=f"device-{session.name}", description="What this run trains on.")
+    return Completed(message=f"{device}, {training.precision}, after step {training.step}", data=training.step)
 
 
 @stage_task("step", "step-{number:03d}", tagged=False)
-def step(session: Session, number: int, batch: int, before: Reference | None) -> State:
-    """Advance the network by one step: stored batch `batch`, continuing from the snapshot `before`.
-
-    The artifact is the snapshot; its facts are the step's metrics.
-    """
-    reference = session.batches[batch - 1]
-    settings = session.settings
-
-    def work(out: Path) -> Mapping:
-        trainer = session.continue_from(before)
-        session.has_left_its_snapshots()
-        name = batch_file(session.size, batch)
-        with work_folder("train") as folder:
-            [path] = artifacts().fetch(reference, folder, [name])
-            metrics = trainer.advance(Batch.read(path), session.validation_batch())
-        trainer.save(out / snapshot_file(number))
-        return metrics | {"batchNo": batch, "batchFile": name}
-
-    inputs = {"batch": reference.digest, "before": before.digest if before else "untrained"}
-    if session.validation is not None:
-        inputs["validation"] = session.validation.digest
-    how = {"model": session.model, "size": session.size, "number": number, "batch": batch}
-    how |= settings.model_dump(mode="json", include={"training_batch_size", "learning_rate", "schedule", "seed"})
-    if settings.schedule == "cosine":
-        how["steps"] = session.steps
-    name = f"{session.model}-{session.subsample}-{number:04d}"
-    state = make("step", name, inputs=inputs, settings=how, modules=["trainer"], work=work)
-    if state.name != "Cached":
-        session.has_advanced_to(state.data.digest)
-    return state
+def step(session: Session, number: int) -> State:
+    """Advance the network by one step, and let its snapshot be saved; the data are the step's metrics."""
+    metrics = session.training().reach(number)
+    message = f"{metrics['batchFile']}, training MAE {UNIT * metrics['mae']:.2f} deg"
+    return Completed(message=message, data=metrics)
 
 
-@stage_task("network", "network-{session.model}-{session.subsample}")
-def network(session: Session, last: Reference, metrics: dict[str, dict], tests: dict[str, Reference]) -> State:
+@stage_task("network", "network-{session.name}")
+def network(session: Session) -> State:
     """Finish a network: its file, its metrics and their figure, its predictions for the test set."""
     model, subsample, size = session.model, session.subsample, session.size
-    names = {band: sample_file(band, size, "test", 0) for band in tests}
 
     def work(out: Path) -> Mapping[str, int]:
-        from inclinet.plots import training_curves
         from inclinet.predict import predict_samples
         from inclinet.predictions import write_predictions
-        from inclinet.train import write_metrics
         from inclinet.trainer import save_network
 
-        keras_model = session.continue_from(last).network
+        training = session.training()
+        keras_model = training.finish()
         save_network(keras_model, out / network_file(subsample, model))
-        write_metrics(out / metrics_file(subsample, model), metrics)
-        training_curves(metrics, out / figure_file(subsample, model), f"{model}, subsample {subsample}")
+        training.write_record(out)
         with work_folder("train") as folder:
-            paths = {b: artifacts().fetch(tests[b], folder, [names[b]])[0] for b in tests}
+            paths = {
+                band: artifacts().fetch(reference, folder, [sample_file(band, size, "test", 0)])[0]
+                for band, reference in session.tests.items()
+            }
             table = predict_samples(keras_model, read_samples(paths, size), f"{model}_{subsample}")
         write_predictions(table, out / predictions_file(subsample, model))
-        return {"steps": len(metrics), "test_images": len(table)}
+        return {"steps": training.step, "test_images": len(table)}
 
-    inputs = {"snapshot": last.digest} | {
-        names[band]: reference.files[names[band]] for band, reference in tests.items()
-    }
-    settings = {"model": model, "size": size}
-    return make(
-        "network",
-        f"{model}-{subsample}",
-        inputs=inputs,
-        settings=settings,
-        modules=["predict", "predictions", "plots", "trainer"],
-        work=work,
-    )
+    return make("network", session.name, **session.recipe(), work=work)

@@ -1,33 +1,21 @@
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from inclinet.augment import augment
-from inclinet.compress import compress
+from inclinet.batches import Batch, read_left_out
 from inclinet.errors import InclinetError
-from inclinet.naming import checkpoint_folder, metrics_file, network_file
-from inclinet.prep import prep
+from inclinet.naming import checkpoint_folder, metrics_file, network_file, parse_snapshot, snapshot_file
 from inclinet.report import evaluate_networks, report
 from inclinet.schedule import batch_of_step, learning_rate
-from inclinet.settings import Augment, Split, Train
-from inclinet.split import split
+from inclinet.settings import Augment, Train
+from inclinet.snapshots import Snapshot
 from inclinet.train import train
 
 SIZE = 24
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory, small_sample):
-    """Samples and two stored batches of the plain discs."""
-    folder = tmp_path_factory.mktemp("stored")
-    for band in ("g", "gri"):
-        done = prep(small_sample / "galaxies", small_sample / "catalog.csv", band, size=SIZE, outfolder=folder)
-        compress(done.folder, folder, size=SIZE)
-    split(folder, folder / "samples", size=SIZE, settings=Split(niter=0))
-    augment(folder / "samples", folder, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4))
-    return folder
 
 
 def run(stored, out, passes=2, **changes):
@@ -37,6 +25,14 @@ def run(stored, out, passes=2, **changes):
 
 def weights(path):
     return keras.models.load_model(path).get_weights()
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def snapshots(out, k=0):
+    return {parse_snapshot(path.name) for path in (out / checkpoint_folder(k, "model4")).glob("*.npz")}
 
 
 def test_every_pass_takes_every_batch_once_in_its_own_order():
@@ -58,28 +54,29 @@ def test_what_a_run_writes(stored, tmp_path):
     assert path == tmp_path / network_file(0, "model4")
     metrics = json.loads((tmp_path / metrics_file(0, "model4")).read_text())
     assert list(metrics) == ["1", "2", "3", "4"]
-    wanted = {"loss", "mse", "mae", "val_loss", "val_mse", "val_mae", "batchNo", "batchFile"}
+    wanted = {f"{of}{merit}" for of in ("", "val_", "left_") for merit in ("loss", "mse", "mae")}
+    wanted |= {"batchNo", "batchFile"}
     assert set(metrics["1"]) == wanted
     assert metrics["1"]["batchFile"] == f"24x24_train_aug_0{metrics['1']['batchNo']}.npz"
     assert {metrics["1"]["batchNo"], metrics["2"]["batchNo"]} == {1, 2}
-    snapshots = sorted(path.name for path in (tmp_path / checkpoint_folder(0, "model4")).glob("*.npz"))
-    assert snapshots == ["step_0001.npz", "step_0002.npz", "step_0003.npz", "step_0004.npz"]
+    assert {3, 4} <= snapshots(tmp_path)
     assert (tmp_path / "Uset_000_model4_evalFig.jpg").stat().st_size > 5000
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(stored, tmp_path):
     settings = {"settings": {"schedule": "constant"}}
-    straight = weights(run(stored, tmp_path / "straight", passes=2, **settings))
+    straight = run(stored, tmp_path / "straight", passes=2, **settings)
     run(stored, tmp_path / "resumed", passes=1, **settings)
-    resumed = weights(run(stored, tmp_path / "resumed", passes=2, **settings))
-    assert all(np.array_equal(a, b) for a, b in zip(straight, resumed, strict=True))
+    assert same(straight, run(stored, tmp_path / "resumed", passes=2, **settings))
+    read = [json.loads((tmp_path / name / metrics_file(0, "model4")).read_text()) for name in ("straight", "resumed")]
+    assert read[0] == read[1]
 
 
 def test_a_finished_run_does_nothing_more(stored, tmp_path):
     run(stored, tmp_path)
-    snapshots = {path: path.stat().st_mtime_ns for path in (tmp_path / checkpoint_folder(0, "model4")).iterdir()}
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / checkpoint_folder(0, "model4")).iterdir()}
     run(stored, tmp_path)
-    assert all(path.stat().st_mtime_ns == time for path, time in snapshots.items() if path.suffix == ".npz")
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items() if path.suffix == ".npz")
 
 
 def test_other_settings_do_not_continue_a_run(stored, tmp_path):
@@ -97,12 +94,91 @@ def test_other_stored_batches_do_not_continue_a_run(stored, tmp_path):
         train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
 
 
-def test_a_damaged_snapshot_is_named(stored, tmp_path):
-    run(stored, tmp_path, passes=1)
-    snapshot = tmp_path / checkpoint_folder(0, "model4") / "step_0002.npz"
-    snapshot.write_bytes(snapshot.read_bytes()[:1000])
-    with pytest.raises(InclinetError, match="step_0002.npz"):
-        run(stored, tmp_path)
+@pytest.mark.parametrize("damage", [lambda data: data[:-1000], lambda data: data[:60000] + b"x" + data[60001:]])
+def test_a_damaged_snapshot_is_named_and_made_anew(stored, tmp_path, caplog, damage):
+    straight = run(stored, tmp_path / "straight")
+    run(stored, tmp_path / "out")
+    snapshot = tmp_path / "out" / checkpoint_folder(0, "model4") / "step_0004.npz"
+    snapshot.write_bytes(damage(snapshot.read_bytes()))
+    assert same(straight, run(stored, tmp_path / "out"))
+    assert "step_0004.npz" in caplog.text
+    assert snapshot.read_bytes() == (tmp_path / "straight" / snapshot.relative_to(tmp_path / "out")).read_bytes()
+
+
+def test_kept_are_the_last_two_the_best_and_those_asked_for(stored, tmp_path):
+    run(stored, tmp_path, passes=5, settings={"keep_every": 3})
+    metrics = json.loads((tmp_path / metrics_file(0, "model4")).read_text())
+    best = min(metrics, key=lambda step: metrics[step]["left_mse"])
+    assert snapshots(tmp_path) == {9, 10, 3, 6, int(best)}
+
+
+def test_patience_ends_the_run_with_the_best_network(stored, tmp_path, caplog):
+    path = run(stored, tmp_path, passes=20, settings={"patience": 2, "learning_rate": 0.03})
+    metrics = json.loads((tmp_path / metrics_file(0, "model4")).read_text())
+    best = int(min(metrics, key=lambda step: metrics[step]["left_mse"]))
+    assert len(metrics) == best + 2 < 40
+    snapshot = Snapshot.read(tmp_path / checkpoint_folder(0, "model4") / snapshot_file(best))
+    kernels = {name: array for name, array in snapshot.state.items() if name.startswith("network/")}
+    assert all(np.array_equal(a, b) for a, b in zip(kernels.values(), saved_weights(path, kernels), strict=True))
+    assert f"since step {best}" in caplog.text
+
+
+def saved_weights(path, names):
+    variables = {f"network/{v.path}": v for v in keras.models.load_model(path).weights}
+    return [keras.ops.convert_to_numpy(variables[name]) for name in names]
+
+
+def test_patience_needs_left_out_galaxies(stored, tmp_path):
+    samples = tmp_path / "samples"
+    shutil.copytree(stored / "samples", samples, ignore=shutil.ignore_patterns("*_left_*"))
+    settings = Train(patience=2, training_batch_size=16)
+    with pytest.raises(InclinetError, match="--patience needs left-out galaxies"):
+        train(stored, samples, tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
+
+
+def test_what_is_left_out_is_in_no_stored_batch(stored):
+    left = {pgc for one in read_left_out(stored / "samples", SIZE, 0).values() for pgc in one.pgcs.tolist()}
+    for path in (stored / "Uset_000_npz").iterdir():
+        assert left and not left & set(Batch.read(path).pgcs.tolist())
+
+
+def test_batches_that_hold_the_left_out_galaxies_are_noticed(stored, tmp_path, caplog):
+    samples = tmp_path / "samples"
+    shutil.copytree(stored / "samples", samples)
+    for path in samples.glob("*_train_000.npz"):
+        shutil.copy(path, path.with_name(path.name.replace("train", "left")))
+    settings = Train(training_batch_size=16)
+    train(stored, samples, tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
+    assert "made from another split" in caplog.text
+    metrics = json.loads((tmp_path / "out" / metrics_file(0, "model4")).read_text())
+    assert metrics["2"]["left_mse"] is None
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(stored, tmp_path):
+    settings = {"schedule": "constant", "learning_rate": 0.01}
+    run(stored, tmp_path, passes=1, settings=settings)
+    path = tmp_path / checkpoint_folder(0, "model4") / snapshot_file(2)
+    snapshot = Snapshot.read(path)
+    snapshot.state["network/conv1_1/kernel"][0] = np.nan
+    data = snapshot.write(path).read_bytes()
+    message = (
+        r"model4, subsample 0: step 3, stored batch 24x24_train_aug_0\d.npz: the loss is nan at learning rate 0.01"
+    )
+    with pytest.raises(InclinetError, match=message):
+        run(stored, tmp_path, settings=settings)
+    assert path.read_bytes() == data
+    assert snapshots(tmp_path) == {1, 2}
+
+
+def test_a_damaged_stored_batch_is_not_trained_on(stored, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(stored / "Uset_000_npz", damaged / "Uset_000_npz")
+    path = damaged / "Uset_000_npz" / "24x24_train_aug_02.npz"
+    data = bytearray(path.read_bytes())
+    data[5000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InclinetError, match="24x24_train_aug_02.npz: damaged, images.npy"):
+        train(damaged, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2)
 
 
 def test_missing_batches_are_named(stored, tmp_path):
