@@ -85,7 +85,7 @@ def _judges(size: int, samples: By, niter: int, settings: Augment) -> dict[str |
     if tested := with_any("test"):
         futures["test"] = augment_test.submit(tested, size, settings)
     for k in range(niter + 1):
-        if left := with_any(f"left_out_{k}"):
+        if (k or settings.leave_out) and (left := with_any(f"left_out_{k}")):
             futures[k] = augment_left_out.with_options(tags=["augment", f"subsample-{k}"]).submit(
                 left, size, k, settings
             )

@@ -20,7 +20,6 @@ from inclinet.batches import (
     find_samples,
     inclination_bin,
     is_negative,
-    read_left_out,
     read_samples,
     sky,
 )
@@ -29,8 +28,9 @@ from inclinet.naming import FILTERS, batch_file, batch_folder
 from inclinet.progress import Track, silent
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.settings import Augment
+from inclinet.split import left_out_of_all
 
-__all__ = ["augment", "augment_batch", "left_out_pgcs", "validation_batch"]
+__all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "validation_batch"]
 
 _COLOUR, _GRAY = ("RGB",), ("g", "r", "i")
 _MAX_SHIFT = 0.15  # of the image side
@@ -221,14 +221,58 @@ def augment_batch(
     )
 
 
-def validation_batch(samples: Mapping[str, Samples], batchsize: int) -> Batch:
-    """Return galaxies to judge a network by, augmented: an eighth of the images of a stored batch of `batchsize`."""
-    return augment_batch(samples, max(1, batchsize // 8), [_VALIDATION_SEED])
+def validation_batch(
+    samples: Mapping[str, Samples], batchsize: int, *, without: np.ndarray | None = None
+) -> Batch | None:
+    """Return galaxies to judge a network by, augmented: an eighth of the images of a stored batch of `batchsize`.
+
+    None without a galaxy; `without` as in `augment_batch`.
+    """
+    if not samples:
+        return None
+    return augment_batch(samples, max(1, batchsize // 8), [_VALIDATION_SEED], without=without)
 
 
-def left_out_pgcs(infolder: Path, size: int, subsample: int) -> np.ndarray:
-    """Return the PGC numbers (M,) of the training galaxies that a subsample leaves out."""
-    return np.concatenate([[], *(one.pgcs for one in read_left_out(infolder, size, subsample).values())]).astype(int)
+def left_out_batch(infolder: Path, size: int, subsample: int, batchsize: int) -> Batch | None:
+    """Return the training galaxies that a subsample leaves out, as `validation_batch`; None without a galaxy.
+
+    Of subsample 0 that is a tenth of the training set, of the others what its sample files say.
+    """
+    if subsample:
+        return validation_batch(read_samples(find_samples(infolder, size, "test", subsample), size), batchsize)
+    samples = read_samples(find_samples(infolder, size, "train", 0), size)
+    pgcs = _pgcs(samples)
+    left = left_out_of_all(pgcs)
+    return validation_batch(samples, batchsize, without=pgcs[~left]) if left.any() else None
+
+
+def _pgcs(samples: Mapping[str, Samples]) -> np.ndarray:
+    return np.unique(np.concatenate([sample.pgcs for sample in samples.values()] or [np.empty(0, int)]))
+
+
+def training_batch(
+    samples: Mapping[str, Samples],
+    subsample: int,
+    batch: int,
+    settings: Augment,
+    *,
+    workers: int | None = None,
+    track: Track = silent,
+) -> Batch:
+    """Return stored batch `batch` (from 1) of a subsample, made of its training galaxies; as `augment_batch`."""
+    without = None
+    if settings.leave_out and subsample == 0:
+        pgcs = _pgcs(samples)
+        without = pgcs[left_out_of_all(pgcs)]
+    return augment_batch(
+        samples,
+        settings.batchsize,
+        [settings.seed, subsample, batch],
+        without=without,
+        workers=workers,
+        track=track,
+        description=f"augment {subsample}-{batch:02d}",
+    )
 
 
 def augment(
@@ -253,16 +297,7 @@ def augment(
     written = []
     for k, paths in sources.items():
         samples = read_samples(paths, size)
-        without = None if k else left_out_pgcs(infolder, size, 0)
         for b in range(1, settings.nbatch + 1):
-            batch = augment_batch(
-                samples,
-                settings.batchsize,
-                [settings.seed, k, b],
-                without=without,
-                workers=workers,
-                track=track,
-                description=f"augment {k}-{b:02d}",
-            )
+            batch = training_batch(samples, k, b, settings, workers=workers, track=track)
             written.append(batch.write(outfolder / batch_folder(k) / batch_file(size, b)))
     return written

@@ -19,8 +19,6 @@ __all__ = [
     "find_samples",
     "inclination_bin",
     "is_negative",
-    "left_out_side",
-    "read_left_out",
     "read_samples",
     "sky",
 ]
@@ -113,21 +111,6 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
         if len(labels):
             samples[band] = Samples(images, labels.astype(np.int32), pgcs.astype(np.int32))
     return samples
-
-
-def left_out_side(subsample: int) -> tuple[str, int]:
-    """Return the (side, subsample) of the sample files that hold what a subsample leaves out."""
-    return ("test", subsample) if subsample else ("left", 0)
-
-
-def read_left_out(infolder: Path, size: int, subsample: int) -> dict[str, Samples]:
-    """Read the training galaxies that a subsample leaves out, by stored band.
-
-    There may be none: files of a split that left out nothing for subsample 0 do for training too.
-    """
-    side = left_out_side(subsample)
-    paths = {band: infolder / sample_file(band, size, *side) for band in FILTERS}
-    return read_samples({band: path for band, path in paths.items() if path.is_file()}, size)
 
 
 def sky(images: np.ndarray) -> np.ndarray:

@@ -191,6 +191,9 @@ def augment(
     nbatch: Nbatch = NBATCH,
     batchsize: Annotated[int, option(Augment, "batchsize", "-z", "--batchsize")] = default(Augment, "batchsize"),
     seed: Annotated[int, option(Augment, "seed", "--seed")] = default(Augment, "seed"),
+    leave_out: Annotated[bool, option(Augment, "leave_out", "--leave_out/--leave_out_none")] = default(
+        Augment, "leave_out"
+    ),
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
@@ -204,7 +207,7 @@ def augment(
     """
     from inclinet import augment as stage
 
-    chosen = settings(Augment, nbatch=nbatch, batchsize=batchsize, seed=seed)
+    chosen = settings(Augment, nbatch=nbatch, batchsize=batchsize, seed=seed, leave_out=leave_out)
     niter, size = settings(Split, niter=niter).niter, settings(Size, size=size).size
     written = stage.augment(infolder, outfolder, size=size, niter=niter, settings=chosen, workers=workers, track=track)
     console.print(f"wrote {len(written)} stored batches to {outfolder}")

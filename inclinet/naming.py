@@ -120,10 +120,7 @@ def parse_packed(name: str) -> tuple[int, str] | None:
 
 
 def sample_file(band: str, size: int, side: str, subsample: int) -> str:
-    """Array file of one side of one subsample in one band.
-
-    The sides are `train` and `test`; of subsample 0 also `left`, the training galaxies that it leaves out.
-    """
+    """Array file of one side (`train` or `test`) of one subsample in one band."""
     return f"{stored_band(band)}_{size}x{size}_{side}_{subsample:03d}.npz"
 
 

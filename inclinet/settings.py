@@ -50,13 +50,6 @@ class Split(_Settings):
     niter: int = Field(3, ge=0, le=99, description="Number of bagging subsamples beside subsample 0.")
     test_fraction: float = Field(0.10, gt=0, lt=1, description="Share of the galaxies in the test set.")
     subsample_fraction: float = Field(0.67, gt=0, lt=1, description="Share of the training galaxies in each subsample.")
-    left_out_fraction: float = Field(
-        0.10,
-        ge=0,
-        lt=1,
-        description="Share of the training galaxies that subsample 0 leaves out, to judge its network by while it "
-        "trains; the other subsamples have their own.",
-    )
     seed: int = Field(0, ge=0, description="Seed of the split; another one moves every galaxy.")
 
 
@@ -71,6 +64,11 @@ class Augment(_Settings):
         description="Images in each 5-degree bin of inclination and colour class; 1000 in production.",
     )
     seed: int = Field(0, ge=0, description="Seed of the augmentation.")
+    leave_out: bool = Field(
+        True,
+        description="Keep a tenth of the training galaxies out of the batches of subsample 0, to judge its network "
+        "by while it trains; the other subsamples leave out a third anyway.",
+    )
 
 
 class Train(_Settings):

@@ -17,15 +17,21 @@ from inclinet.progress import Track, silent
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.settings import Split
 
-__all__ = ["hash_fraction", "read_packed", "sides", "split", "split_band"]
+__all__ = ["hash_fraction", "left_out_of_all", "read_packed", "sides", "split", "split_band"]
 
 _CHUNK = 256
+_LEFT_OUT = 0.1
 
 
 def hash_fraction(pgc: int, seed: int, draw: str) -> float:
     """Return a number in [0, 1), uniform over galaxies, that depends on the arguments alone."""
     digest = hashlib.sha256(f"{seed}/{draw}/{pgc}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def left_out_of_all(pgcs: np.ndarray) -> np.ndarray:
+    """Return which galaxies, (N,) bool, subsample 0 leaves out of its stored batches: a tenth, always the same."""
+    return np.array([hash_fraction(pgc, 0, "left out of subsample 0") < _LEFT_OUT for pgc in pgcs.tolist()], bool)
 
 
 def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray]:
@@ -39,15 +45,14 @@ def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray
     -------
     dict of (str, int) to ndarray of bool, shape (N,)
         `("test", 0)` and `("train", 0)` part all galaxies; for k ≥ 1 `("train", k)` and `("test", k)` part
-        those of `("train", 0)`; `("left", 0)` are those of `("train", 0)` that no stored batch of subsample 0 holds.
+        those of `("train", 0)`.
     """
 
     def below(fraction: float, draw: str) -> np.ndarray:
         return np.array([hash_fraction(pgc, settings.seed, draw) < fraction for pgc in pgcs.tolist()], bool)
 
     test = below(settings.test_fraction, "test")
-    left = ~test & below(settings.left_out_fraction, "left out")
-    members = {("test", 0): test, ("train", 0): ~test, ("left", 0): left}
+    members = {("test", 0): test, ("train", 0): ~test}
     for k in range(1, settings.niter + 1):
         inside = below(settings.subsample_fraction, f"subsample {k}")
         members["train", k] = ~test & inside

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from inclinet.arrays import checksum
-from inclinet.augment import validation_batch
-from inclinet.batches import Batch, Samples, batchsize_of, find_samples, read_left_out, read_samples
+from inclinet.augment import left_out_batch, validation_batch
+from inclinet.batches import Batch, batchsize_of, find_samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.files import write_text
 from inclinet.naming import batch_file, batch_folder, checkpoint_folder, network_file
@@ -53,21 +53,25 @@ def _batches(augmented: Path, subsample: int, size: int, nbatch: int) -> list[Pa
     return paths
 
 
-def _left_out(samples: Path, size: int, subsample: int, batches: list[Path]) -> dict[str, Samples]:
-    """Return the galaxies to judge by while training, if the stored batches really leave them out."""
-    left = read_left_out(samples, size, subsample)
-    pgcs = {pgc for one in left.values() for pgc in one.pgcs.tolist()}
-    seen = pgcs & {pgc for path in batches for pgc in Batch.open(path).pgcs.tolist()}
+def _left_out(samples: Path, size: int, subsample: int, batches: list[Path]) -> Batch | None:
+    """Return the left-out galaxies to judge by while training, if the stored batches really leave them out."""
+    left = left_out_batch(samples, size, subsample, _batchsize(batches))
+    if left is None:
+        return None
+    seen = set(left.pgcs.tolist()) & {pgc for path in batches for pgc in Batch.open(path).pgcs.tolist()}
     if seen:
         logger.warning(
-            "%s: the stored batches of subsample %d hold galaxies that are to be left out (PGC %d): they were made "
-            "from another split, and no snapshot is chosen by them",
-            samples,
+            "no snapshot is chosen by left-out galaxies: the stored batches of subsample %d hold them all (PGC %d), "
+            "made by another split, or to leave out none",
             subsample,
             min(seen),
         )
-        return {}
+        return None
     return left
+
+
+def _batchsize(batches: list[Path]) -> int:
+    return batchsize_of(Batch.open(batches[0]))
 
 
 def train(
@@ -102,17 +106,10 @@ def train(
     for part in folder.glob(".part-*"):  # what a killed run was writing
         part.unlink()
     _check_continues(folder, plan, paths)
-    batchsize = batchsize_of(Batch.open(paths[0]))
-    judging = {
-        "val": read_samples(find_samples(samples, size, "test", 0), size),
-        "left": _left_out(samples, size, subsample, paths),
-    }
-    if not judging["val"]:
+    test = validation_batch(read_samples(find_samples(samples, size, "test", 0), size), _batchsize(paths))
+    if test is None:
         logger.warning("%s: no galaxy in the test set; no validation metrics", samples)
-    judges = {
-        name: lambda galaxies=galaxies: validation_batch(galaxies, batchsize) if galaxies else None
-        for name, galaxies in judging.items()
-    }
+    judges = {"val": test, "left": _left_out(samples, size, subsample, paths)}
 
     def fetch(number: int) -> Batch:
         return Batch.read(paths[number - 1])

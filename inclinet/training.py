@@ -90,8 +90,8 @@ class Training:
     plan : Plan
     fetch : callable
         Returns a stored batch by its number, checked; called ahead of its use, in a thread of its own.
-    judges : mapping of str to callable
-        Return the batches to judge by (`val`, `left`), None where there is no galaxy.
+    judges : mapping of str to Batch or None
+        The batches to judge by (`val`, `left`), None where there is no galaxy.
     store : Store
         Where the snapshots, the metrics JSON and its figure go, under SPEC's names below the key `folder`.
     folder : str
@@ -106,7 +106,7 @@ class Training:
         self,
         plan: Plan,
         fetch: Callable[[int], Batch],
-        judges: Mapping[str, Callable[[], Batch | None]],
+        judges: Mapping[str, Batch | None],
         store: Store,
         folder: str = "",
     ) -> None:
@@ -114,11 +114,11 @@ class Training:
         self._fetch = fetch
         self._store, self._folder = store, PurePosixPath(folder)
         self._snapshots = Snapshots(store, str(self._folder / checkpoint_folder(plan.subsample, plan.model)))
-        self._judging = {name: batch for name, judge in judges.items() if (batch := judge()) is not None}
+        self._judging = {name: batch for name, batch in judges.items() if batch is not None}
         if plan.settings.patience and "left" not in self._judging:
             raise InclinetError(
-                f"{plan.title}: --patience needs left-out galaxies, and there is none: leave it out, or split with "
-                "a larger left_out_fraction"
+                f"{plan.title}: --patience needs left-out galaxies, and there is none: do without it, or augment with "
+                "leave_out"
             )
         self._ahead, self._behind = ThreadPoolExecutor(1, "fetch"), ThreadPoolExecutor(1, "save")
         self._next: tuple[int, Future[Batch]] | None = None

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from prefect.client.schemas.objects import State
 
 from inclinet.arrays import read_arrays
 from inclinet.artifacts import Reference
-from inclinet.batches import left_out_side
 from inclinet.naming import packed_file, sample_file, stored_band
 from inclinet.settings import Split
-from inclinet.split import split_band
+from inclinet.split import left_out_of_all, split_band
 from tasks.common import artifacts, make, stage_task, work_folder
 
 __all__ = ["split"]
@@ -25,11 +25,12 @@ def split(band: str, size: int, packed: Reference, settings: Split) -> State:
             [path] = artifacts().fetch(packed, folder, [packed_file(size, band)])
             split_band(path, stored_band(band), size, out, settings)
 
-        def count(side: str, k: int) -> int:
-            return len(read_arrays(out / sample_file(band, size, side, k), ["labels"])["labels"])
+        def pgcs(side: str, k: int) -> np.ndarray:
+            return read_arrays(out / sample_file(band, size, side, k), ["pgcIDs"])["pgcIDs"]
 
-        left_out = {f"left_out_{k}": count(*left_out_side(k)) for k in range(settings.niter + 1)}
-        return {"train": count("train", 0), "test": count("test", 0), **left_out}
+        left_out = {f"left_out_{k}": len(pgcs("test", k)) for k in range(1, settings.niter + 1)}
+        left_out_0 = int(left_out_of_all(pgcs("train", 0)).sum())
+        return {"train": len(pgcs("train", 0)), "test": len(pgcs("test", 0)), "left_out_0": left_out_0, **left_out}
 
     return make(
         "split",

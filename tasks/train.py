@@ -5,7 +5,7 @@ when first needed: a run whose network is there already never does.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,8 +110,8 @@ class Session:
 
             plan = Plan(self.model, self.subsample, self.size, len(self.batches), self.settings)
             judges = {
-                "val": _reader(self.validation, validation_file(self.size)),
-                "left": _reader(self.left_out, left_out_file(self.size, self.subsample)),
+                "val": self.validation and _read(self.validation, validation_file(self.size)),
+                "left": self.left_out and _read(self.left_out, left_out_file(self.size, self.subsample)),
             }
             self._training = Training(plan, self._fetch, judges, artifacts().store, self.snapshot_folder())
         return self._training
@@ -127,10 +127,6 @@ def _read(reference: Reference, name: str) -> Batch:
         [path] = artifacts().fetch(reference, folder, [name])
         # What is mapped stays readable when the folder is gone.
         return Batch.read(path)
-
-
-def _reader(reference: Reference | None, name: str) -> Callable[[], Batch | None]:
-    return lambda: None if reference is None else _read(reference, name)
 
 
 @stage_task("start", "start-{session.name}", tagged=False)

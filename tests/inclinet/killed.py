@@ -8,8 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from inclinet.augment import validation_batch
-from inclinet.batches import Batch, read_left_out
+from inclinet.augment import left_out_batch
+from inclinet.batches import Batch
 from inclinet.naming import batch_file, batch_folder
 from inclinet.settings import Train
 from inclinet.store import Store, open_store
@@ -29,10 +29,7 @@ def training(folder: Path, store: Store) -> Training:
     def fetch(number):
         return Batch.read(folder / batch_folder(0) / batch_file(SIZE, number))
 
-    def left_out():
-        return validation_batch(read_left_out(folder / "samples", SIZE, 0), 4)
-
-    return Training(PLAN, fetch, {"left": left_out}, store)
+    return Training(PLAN, fetch, {"left": left_out_batch(folder / "samples", SIZE, 0, 4)}, store)
 
 
 def in_a_minibatch():

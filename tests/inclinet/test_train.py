@@ -5,8 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from inclinet.augment import augment
-from inclinet.batches import Batch, read_left_out
+from inclinet.arrays import read_arrays
+from inclinet.augment import augment, left_out_batch
+from inclinet.batches import Batch
 from inclinet.errors import InclinetError
 from inclinet.naming import checkpoint_folder, metrics_file, network_file, parse_snapshot, snapshot_file
 from inclinet.report import evaluate_networks, report
@@ -129,27 +130,25 @@ def saved_weights(path, names):
 
 
 def test_patience_needs_left_out_galaxies(stored, tmp_path):
-    samples = tmp_path / "samples"
-    shutil.copytree(stored / "samples", samples, ignore=shutil.ignore_patterns("*_left_*"))
+    augment(stored / "samples", tmp_path, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4, leave_out=False))
     settings = Train(patience=2, training_batch_size=16)
     with pytest.raises(InclinetError, match="--patience needs left-out galaxies"):
-        train(stored, samples, tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
+        train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
 
 
 def test_what_is_left_out_is_in_no_stored_batch(stored):
-    left = {pgc for one in read_left_out(stored / "samples", SIZE, 0).values() for pgc in one.pgcs.tolist()}
+    left = set(left_out_batch(stored / "samples", SIZE, 0, 40).pgcs.tolist())
+    test = read_arrays(stored / "samples" / f"g_{SIZE}x{SIZE}_test_000.npz", ["pgcIDs"])["pgcIDs"]
+    assert not left & set(test.tolist())
     for path in (stored / "Uset_000_npz").iterdir():
         assert left and not left & set(Batch.read(path).pgcs.tolist())
 
 
 def test_batches_that_hold_the_left_out_galaxies_are_noticed(stored, tmp_path, caplog):
-    samples = tmp_path / "samples"
-    shutil.copytree(stored / "samples", samples)
-    for path in samples.glob("*_train_000.npz"):
-        shutil.copy(path, path.with_name(path.name.replace("train", "left")))
+    augment(stored / "samples", tmp_path, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4, leave_out=False))
     settings = Train(training_batch_size=16)
-    train(stored, samples, tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
-    assert "made from another split" in caplog.text
+    train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
+    assert "no snapshot is chosen by left-out galaxies" in caplog.text
     metrics = json.loads((tmp_path / "out" / metrics_file(0, "model4")).read_text())
     assert metrics["2"]["left_mse"] is None
 
