@@ -68,7 +68,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """The snapshots of one run in a folder of a store.
+    """The snapshots of one run in a folder of a store; which there are is asked once.
 
     Parameters
     ----------
@@ -80,19 +80,21 @@ class Snapshots:
     def __init__(self, store: Store, folder: str) -> None:
         self.store = store
         self.folder = folder
+        found = (parse_snapshot(entry.key) for entry in store.list(folder))
+        self._steps = {step for step in found if step}
 
     def _key(self, step: int) -> str:
         return str(PurePosixPath(self.folder, snapshot_file(step)))
 
     def steps(self) -> list[int]:
         """Return the steps that have a snapshot, in order."""
-        found = (parse_snapshot(entry.key) for entry in self.store.list(self.folder))
-        return sorted(step for step in found if step)
+        return sorted(self._steps)
 
     def save(self, snapshot: Snapshot) -> None:
         """Store a snapshot; it is there whole, or not at all."""
         with tempfile.TemporaryDirectory(prefix="inclinet-snapshot-") as folder:
             self.store.put(snapshot.write(Path(folder) / snapshot_file(snapshot.step)), self._key(snapshot.step))
+        self._steps.add(snapshot.step)
 
     def load(self, step: int) -> Snapshot:
         """Bring back a snapshot.
@@ -126,3 +128,4 @@ class Snapshots:
         for step in self.steps():
             if step < upto and step not in keep:
                 self.store.delete(self._key(step))
+                self._steps.discard(step)

@@ -112,6 +112,7 @@ class S3Store:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         import boto3
+        from boto3.s3.transfer import TransferConfig
         from botocore.config import Config
 
         self.bucket = bucket
@@ -126,6 +127,8 @@ class S3Store:
             connect_timeout=10,
             read_timeout=60,
         )
+        # A snapshot in one request: a third less work for both ends than in parts of boto3's 8 MiB.
+        self._transfer = TransferConfig(multipart_threshold=64 * 2**20, multipart_chunksize=16 * 2**20)
         self._client: Any = boto3.session.Session().client("s3", config=config)
 
     def _where(self, key: str) -> dict[str, str]:
@@ -147,7 +150,7 @@ class S3Store:
 
     def put(self, path: Path, key: str) -> None:
         """Copy a local file to an object; large ones in parallel parts."""
-        self._client.upload_file(Filename=str(path), **self._where(key))
+        self._client.upload_file(Filename=str(path), Config=self._transfer, **self._where(key))
 
     def read(self, key: str) -> bytes:
         """Return an object's content."""

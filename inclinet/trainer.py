@@ -12,6 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import psutil
 
 from inclinet.batches import Batch
 from inclinet.devices import device_name, on_gpu
@@ -28,6 +29,8 @@ MERITS = ("loss", "mse", "mae")
 """What a batch is measured by, in the network's units (22.5 deg)."""
 
 _JUDGING_MINIBATCH = 256
+# The backends have errors of their own for it, and of one kind with others: only the words tell.
+_OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
 
 
 class Trainer:
@@ -114,6 +117,7 @@ class Trainer:
         self._seed_dropout(step)
         order = np.random.default_rng([self.settings.seed, 3, step]).permutation(len(batch.labels))
         order = order[: len(order) - len(order) % self._devices]
+        self._check_memory(min(len(order), self.settings.training_batch_size))
         start = time.perf_counter()
         merits = self._run(self._fit, MiniBatches(batch, order, self.settings.training_batch_size))
         self.images_per_second = len(order) / (time.perf_counter() - start)
@@ -148,10 +152,20 @@ class Trainer:
         except Exception as error:
             if not _is_out_of_memory(error):
                 raise
-            raise InclinetError(
-                f"the memory of {device_name()} does not suffice for {self.model} at {self.size} pixels: lower "
-                f"--training_batch_size (now {self.settings.training_batch_size})"
-            ) from error
+            raise self._out_of_memory() from error
+
+    def _out_of_memory(self) -> InclinetError:
+        return InclinetError(
+            f"the memory of {device_name()} does not suffice for {self.model} at {self.size} pixels: lower "
+            f"--training_batch_size (now {self.settings.training_batch_size})"
+        )
+
+    def _check_memory(self, images: int) -> None:
+        """Refuse a mini-batch whose layers alone do not fit: TensorFlow on a CPU would die of it without a word."""
+        numbers = sum(math.prod(layer.output.shape[1:]) for layer in self.network.layers)
+        smallest = 2 * numbers * images  # bytes, were all of it bfloat16
+        if not on_gpu() and smallest > psutil.virtual_memory().available:
+            raise self._out_of_memory()
 
     def finished(self) -> keras.Model:
         """Return the network as it is with float32 arithmetic, which every machine does well."""
@@ -212,8 +226,7 @@ def _share_among_gpus() -> int:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # The backends have an error of their own for it each; both say so in these words.
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "OOM when" in str(error)
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def save_network(network: keras.Model, path: Path) -> Path:

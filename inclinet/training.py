@@ -40,6 +40,7 @@ _COLUMNS = (*MERITS, *(f"{judge}_{merit}" for judge in JUDGES for merit in MERIT
 _DECIDING = _COLUMNS.index("left_mse")
 _SECONDS_BETWEEN_RECORDS = 10
 _SHARE_OF_RECORDS = 0.05  # of the time, at most
+_SHARE_OF_SAVING = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Training:
         self._next: tuple[int, Future[Batch]] | None = None
         self._saving: Future[None] | None = None
         self._saved = 0
-        self._record_due = 0.0
+        self._record_due = self._save_due = 0.0
         self._live = False
         self._history = np.empty((0, len(_COLUMNS)))
         last = self._snapshots.last()
@@ -204,7 +205,7 @@ class Training:
             self._take_up(self._snapshots.last())
         while self.step < step:
             self._advance()
-        if self._saved < self.step:
+        if self._saved < self.step and self._is_worth_saving():
             self._settle()  # one snapshot in memory at a time, beside the live state
             self._hand_over()
         return metrics_of_step(self._history[step - 1], step, self.plan)
@@ -245,6 +246,16 @@ class Training:
             self._saved = 0  # so that it is handed over again
             raise
 
+    def _is_worth_saving(self) -> bool:
+        """Return whether the snapshot is one to be kept, or the last one long enough ago for its cost.
+
+        On a machine of few cores saving takes them from the training; where a step takes less than ten times as
+        long as its snapshot, some are left out, and a killed run has so much more to do again.
+        """
+        step, every = self.step, self.plan.settings.keep_every
+        kept = step >= self.plan.steps - 1 or step == self.best or (every and step % every == 0)
+        return bool(kept) or time.monotonic() >= self._save_due
+
     def _hand_over(self) -> None:
         snapshot = Snapshot(self._trainer.state(), self.step, self._history, self.precision)
         self._saving = self._behind.submit(self._save, snapshot, self.best)
@@ -252,8 +263,12 @@ class Training:
 
     def _save(self, snapshot: Snapshot, best: int | None) -> None:
         step, every = snapshot.step, self.plan.settings.keep_every
+        start = time.monotonic()
         self._snapshots.save(snapshot)
-        kept = {step - 1, best} | (set(range(every, step, every)) if every else set())
+        end = time.monotonic()
+        self._save_due = end + (end - start) / _SHARE_OF_SAVING
+        before = max((s for s in self._snapshots.steps() if s < step), default=None)
+        kept = {before, best} | (set(range(every, step, every)) if every else set())
         self._snapshots.prune(kept, upto=step)
         if time.monotonic() >= self._record_due:
             self._record(snapshot.history)

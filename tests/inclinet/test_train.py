@@ -15,6 +15,7 @@ from inclinet.schedule import batch_of_step, learning_rate
 from inclinet.settings import Augment, Train
 from inclinet.snapshots import Snapshot
 from inclinet.train import train
+from inclinet.trainer import Trainer
 
 SIZE = 24
 
@@ -199,3 +200,23 @@ def test_the_network_learns_and_takes_plain_pixels(stored, tmp_path):
 def test_no_network_to_evaluate(stored, tmp_path):
     with pytest.raises(InclinetError, match="no network such as Uset_000_model4.keras"):
         evaluate_networks(tmp_path, stored / "samples", size=SIZE)
+
+
+def test_a_minibatch_that_no_memory_holds_is_refused():
+    n = 60_000
+    batch = Batch(np.broadcast_to(np.uint8(0), (n, 512, 512, 3)), np.full(n, 60), np.arange(n), np.full(n, b"c"))
+    with pytest.raises(InclinetError, match="lower --training_batch_size .now 65536."):
+        Trainer("model4", 512, 1, Train(training_batch_size=65536)).advance(batch)
+
+
+def test_bfloat16_is_for_the_arithmetic_alone(stored):
+    trainer = Trainer("model4", SIZE, 2, Train(training_batch_size=16), "bfloat16")
+    batch = Batch.read(stored / "Uset_000_npz" / "24x24_train_aug_01.npz")
+    losses = [trainer.advance(batch)["loss"] for _ in range(2)]
+    assert np.isfinite(losses).all()
+    assert {layer.compute_dtype for layer in trainer.network.layers if layer.weights} == {"bfloat16", "float32"}
+    assert {str(array.dtype) for name, array in trainer.state().items() if "iteration" not in name} == {"float32"}
+    assert trainer.network.layers[-1].compute_dtype == "float32"
+    finished = trainer.finished()
+    assert {layer.compute_dtype for layer in finished.layers} == {"float32"}
+    assert all(np.array_equal(a, b) for a, b in zip(finished.get_weights(), trainer.network.get_weights(), strict=True))
