@@ -9,7 +9,6 @@ import contextlib
 import json
 import secrets
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -45,6 +44,7 @@ from deployments.processes import (
     tail,
     write_private,
 )
+from inclinet.devices import gpus
 from inclinet.errors import InclinetError
 
 if TYPE_CHECKING:
@@ -305,16 +305,9 @@ def _create_pools(client: "SyncPrefectClient") -> None:
     present = {pool.name for pool in client.read_work_pools()}
     for name in POOLS:
         if name not in present:
-            limit = max(1, _count_gpus()) if name == "gpu" else None
+            limit = max(1, len(gpus())) if name == "gpu" else None
             pool = WorkPoolCreate(name=name, type="process", base_job_template=template, concurrency_limit=limit)
             client.create_work_pool(pool)
-
-
-def _count_gpus() -> int:
-    if shutil.which("nvidia-smi") is None:
-        return 0
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=60)
-    return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
 
 
 def _deploy(service: Service) -> None:

@@ -40,6 +40,8 @@ def _duration(seconds: float) -> str:
 def _advance(session: Session) -> None:
     """Take all steps that are not behind the run yet, and keep its progress on its page."""
     done = start(opaque(session), return_state=True).result()
+    if done is None:
+        return
     key = f"train-{session.name}"
     progress = create_progress_artifact(100 * done / session.steps, key=key, description=f"{session.steps} steps")
     began = told = time.monotonic()
@@ -72,6 +74,5 @@ def train(
     Taken up again, by a retry or another run, it goes on after its last snapshot.
     """
     session = Session(model, subsample, size, settings, batches, validation, left_out, tests)
-    if not session.is_trained():
-        _advance(session)
+    _advance(session)
     report_reference(report_to, network(opaque(session), return_state=True).result())

@@ -81,12 +81,14 @@ def claim_gpu(found: Sequence[Gpu], folder: Path, patience: float = _PATIENCE) -
 def use_one_gpu() -> None:
     """Let this process see one GPU that it has for itself, if there is any; to be called before Keras is imported.
 
+    Runs on one machine settle it among them in the folder `INCLINET_LOCKS`, by default the one of temporary files.
     The GPU's memory is taken as it is needed, not all at once.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    if found := gpus():
-        os.environ["CUDA_VISIBLE_DEVICES"] = claim_gpu(found, Path(tempfile.gettempdir())).uuid
+    folder = Path(os.environ.get("INCLINET_LOCKS", tempfile.gettempdir()))
+    if not _claims and (found := gpus()):
+        os.environ["CUDA_VISIBLE_DEVICES"] = claim_gpu(found, folder).uuid
 
 
 def _devices() -> list[str]:

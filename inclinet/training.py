@@ -126,12 +126,8 @@ class Training:
         self._saving: Future[None] | None = None
         self._saved = 0
         self._record_due = self._save_due = 0.0
-        self._live = False
-        self._history = np.empty((0, len(_COLUMNS)))
-        last = self._snapshots.last()
-        self.precision = last.precision if last else choose_precision(plan.settings.precision)
-        self._trainer = Trainer(plan.model, plan.size, plan.steps, plan.settings, self.precision)
-        self._take_up(last)
+        self._trainer: Trainer | None = None
+        self._take_up()
 
     def __enter__(self) -> "Training":
         return self
@@ -177,16 +173,18 @@ class Training:
         """Write the metrics JSON and its figure into `folder`; returns their paths."""
         return write_record(self._history, self.plan, folder)
 
-    def _take_up(self, snapshot: Snapshot | None) -> None:
-        if snapshot is None:
-            if self.step:  # this process had got somewhere, but nothing of it was saved
-                self._trainer = Trainer(
-                    self.plan.model, self.plan.size, self.plan.steps, self.plan.settings, self.precision
-                )
-            self._history = self._history[:0]
-        else:
-            self._trainer.restore(snapshot.state, snapshot.step)
-            self._history = snapshot.history
+    def _take_up(self) -> None:
+        """Bring the network to the state of the last snapshot; without one, to that before the first step."""
+        self._settle()
+        last = self._snapshots.last()
+        # A step that ended badly may have left anything in the network.
+        if last is None or self._trainer is None:
+            self.precision = last.precision if last else choose_precision(self.plan.settings.precision)
+            plan = self.plan
+            self._trainer = Trainer(plan.model, plan.size, plan.steps, plan.settings, self.precision)
+        if last:
+            self._trainer.restore(last.state, last.step)
+        self._history = last.history if last else np.empty((0, len(_COLUMNS)))
         self._saved = self.step
         self._live = True
 
@@ -202,7 +200,7 @@ class Training:
             When the loss is not finite, or the memory does not suffice; the last good snapshot stays.
         """
         if not self._live:
-            self._take_up(self._snapshots.last())
+            self._take_up()
         while self.step < step:
             self._advance()
         if self._saved < self.step and self._is_worth_saving():

@@ -1,7 +1,7 @@
 """Tasks of the train stage: one that takes up the run, one for each step, and one that finishes the network.
 
-The process of a `train/gpu` run keeps its network alive from step to step in a `Session`. Keras is imported
-when first needed: a run whose network is there already never does.
+The process of a `train/gpu` run keeps its network alive from step to step in a `Session`. Keras is imported when
+first needed: a run whose network is there already never does.
 """
 
 import logging
@@ -133,8 +133,11 @@ def _read(reference: Reference, name: str) -> Batch:
 def start(session: Session) -> State:
     """Take up the run: choose the device, bring back the last snapshot; the data are the steps behind it.
 
-    Device and precision go to the run's page.
+    Device and precision go to the run's page. When the network is there already, nothing of that is done and the
+    data are None.
     """
+    if session.is_trained():
+        return Completed(name="Cached", message="the network is there", data=None)
     training = session.training()
     import keras
 

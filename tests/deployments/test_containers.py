@@ -101,11 +101,11 @@ def test_worker_serves_its_own_pool_as_an_ordinary_user(target):
     lines = stages()[target]
     user = [line.split()[1] for line in lines if line.startswith("USER")]
     assert user and user[-1] not in {"0", "root"}
-    command = json.loads(next(line for line in lines if line.startswith("CMD"))[len("CMD") :])
-    assert command[:5] == ["prefect", "worker", "start", "--pool", target]
+    command = " ".join(json.loads(next(line for line in lines if line.startswith("CMD"))[len("CMD") :]))
+    assert f"prefect worker start --pool {target} --type process" in command
     # The HEALTHCHECK asks the server that this option starts.
     assert "--with-healthcheck" in command
-    assert ("--limit" in command) == (target == "gpu")
+    assert ("--limit $(python -c 'from inclinet.devices import gpus;" in command) == (target == "gpu")
 
 
 def test_workers_are_built_from_the_dockerfile(services):
@@ -235,7 +235,10 @@ def test_docker_containers_ask_for_a_gpu():
     assert template["job_configuration"]["container_create_kwargs"] == "{{ container_create_kwargs }}"
     kwargs = template["variables"]["properties"]["container_create_kwargs"]["default"]
     (request,) = kwargs["device_requests"]
-    assert request == {"driver": "nvidia", "count": 1, "capabilities": [["gpu"]]}
+    assert request == {"driver": "nvidia", "count": -1, "capabilities": [["gpu"]]}
+    # Runs settle among them who takes which, in a folder that they share.
+    assert template["variables"]["properties"]["volumes"]["default"] == ["inclinet-locks:/var/lock/inclinet"]
+    assert "/var/lock/inclinet" in (ROOT / "docker" / "Dockerfile").read_text()
     docker = pytest.importorskip("docker", reason="docker-py is not installed")
     host = docker.types.HostConfig(version="1.44", **kwargs)
     assert host["DeviceRequests"][0]["Capabilities"] == [["gpu"]]

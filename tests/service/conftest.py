@@ -8,9 +8,9 @@ from deployments.service import BUCKET, bucket_client, down, up
 from tests.conftest import ROOT, free_port
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory):
-    """The service, started on free ports, its environment set for clients while the module runs."""
+    """The service, started on free ports, its environment set for clients while these tests run."""
     folder = tmp_path_factory.mktemp("service")
     running = up(folder, ROOT, prefect_port=free_port(), store_port=free_port())
     from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -22,7 +22,7 @@ def service(tmp_path_factory):
     down(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def put(service):
     """Upload a sample's folder under a name; gives its `sample` parameter."""
 

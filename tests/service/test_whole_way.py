@@ -7,42 +7,24 @@ import time
 
 import pytest
 from prefect import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterParentFlowRunId
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 from deployments.service import BUCKET, bucket_client
+from inclinet.snapshots import Snapshots
+from inclinet.store import open_store
+from tests.service.runs import children_of, finish, keys, running_child, start_full, tasks_of
 
 pytestmark = pytest.mark.service
-
-TINY = {
-    "size": 24,
-    "split": {"niter": 1},
-    "augment": {"nbatch": 2, "batchsize": 2},
-    "train": {"N_batch_iter": 2, "training_batch_size": 16},
-}
-
-
-def finish(client, run_id, seconds=400):
-    """Wait for a run to end; returns it."""
-    for _ in range(seconds):
-        run = client.read_flow_run(run_id)
-        if run.state.is_final():
-            return run
-        time.sleep(1)
-    pytest.fail(f"run {run_id} did not end within {seconds} s")
 
 
 def run_full(client, **parameters):
     """Run inclinet/full to its end; returns the run and the states of all its tasks by name."""
-    started = run_deployment("inclinet/full", parameters=TINY | parameters, timeout=0)
-    run = finish(client, started.id)
-    children = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id]))
-    )
+    run = finish(client, start_full(**parameters).id)
+    children = children_of(client, run.id)
     states = {}
     for one in [run.id, *(child.id for child in children)]:
-        for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[one]))):
+        for task in tasks_of(client, one):
             if task.state.state_details.child_flow_run_id:  # stands for a child run in its parent's graph
                 continue
             states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
@@ -116,21 +98,22 @@ def test_bad_input_fails_at_once_and_says_why(service, put, small_sample):
 
 
 def test_a_cancelled_parent_takes_its_children_with_it(service, put, small_sample):
-    long = {"train": {"N_batch_iter": 2000, "training_batch_size": 1}}
-    sample = put(small_sample, "discs")
+    long = {"split": {"niter": 0}, "train": {"N_batch_iter": 2000, "training_batch_size": 1}}
+    bucket = bucket_client(service)
+    before = set(keys(bucket, "artifacts/snapshots/"))
     with get_client(sync_client=True) as client:
-        started = run_deployment("inclinet/full", parameters=TINY | long | {"sample": sample}, timeout=0)
-        only = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[started.id]))
-        for _ in range(200):
-            children = client.read_flow_runs(flow_run_filter=only)
-            if any(child.state.is_running() for child in children):
+        started = start_full(sample=put(small_sample, "discs"), **long)
+        children = running_child(client, started.id)
+        for _ in range(600):
+            if snapshots := set(keys(bucket, "artifacts/snapshots/")) - before:
                 break
-            time.sleep(1)
-        else:
-            pytest.fail("no child run began")
+            time.sleep(0.1)
         client.set_flow_run_state(started.id, Cancelling())
         assert finish(client, started.id, 60).state.name == "Cancelled"
         assert {finish(client, child.id, 60).state.name for child in children} == {"Cancelled"}
+    # What was cancelled can go on: its snapshot is whole.
+    [folder] = {key.rpartition("/")[0] for key in snapshots}
+    assert Snapshots(open_store(service.environment["INCLINET_STORE"]), folder).last().step
 
 
 def test_the_form_refuses_nonsense(service):

@@ -1,0 +1,83 @@
+"""Training through Prefect: kept on its way by snapshots, shown on the run's page."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from deployments.service import BUCKET, bucket_client
+from tests.service.runs import children_of, finish, keys, running_child, start_full, tasks_of
+
+pytestmark = pytest.mark.service
+
+STEPS = 30
+LONG = {"split": {"niter": 0}, "train": {"N_batch_iter": STEPS // 2, "training_batch_size": 1, "keep_every": 10}}
+
+
+def what_is_left(bucket, run):
+    """Return the last snapshot and the metrics of the only network of a run."""
+    [last] = [key for key in keys(bucket, "artifacts/snapshots/") if key.endswith(f"step_{STEPS:04d}.npz")]
+    wanted = [last, f"runs/{run.name}/models/Uset_000_model4_evalDict.json"]
+    return [bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in wanted]
+
+
+def test_a_killed_run_retried_ends_as_one_that_was_not_killed(service, put, small_sample):
+    bucket = bucket_client(service)
+    sample = put(small_sample, "discs")
+    with get_client(sync_client=True) as client:
+        straight = finish(client, start_full(sample=sample, **LONG).id)
+        assert straight.state.name == "Completed", straight.state.message
+        expected = what_is_left(bucket, straight)
+        for key in keys(bucket, "artifacts/network/") + keys(bucket, "artifacts/snapshots/"):
+            bucket.delete_object(Bucket=BUCKET, Key=key)
+
+        run = start_full(sample=sample, **LONG)
+        [child] = running_child(client, run.id)
+        for _ in range(600):
+            if any(key.endswith(".npz") for key in keys(bucket, "artifacts/snapshots/")):
+                break
+            time.sleep(0.1)
+        pid = int(client.read_flow_run(child.id).infrastructure_pid.rpartition(":")[2])
+        os.kill(pid, signal.SIGKILL)
+        assert finish(client, child.id).state.name == "Crashed"
+        assert finish(client, run.id).state.name == "Failed"
+        left = keys(bucket, "artifacts/snapshots/")
+        assert left and not [key for key in left if key.endswith(f"step_{STEPS:04d}.npz")]
+
+        subprocess.run([sys.executable, "-m", "prefect", "flow-run", "retry", str(run.id)], check=True, timeout=60)
+        time.sleep(5)
+        retried = finish(client, run.id)
+        assert retried.state.name == "Completed", retried.state.message
+        [again] = [one for one in children_of(client, run.id) if one.id != child.id]
+        steps = [task.name for task in tasks_of(client, again.id) if task.name.startswith("step-")]
+        assert 0 < len(steps) < STEPS
+        assert what_is_left(bucket, retried) == expected
+
+
+def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(service, put, small_sample):
+    with get_client(sync_client=True) as client:
+        run = finish(client, start_full(sample=put(small_sample, "discs"), **LONG).id)
+        assert run.state.name == "Completed", run.state.message
+        shown = {
+            key: client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+            for key in ("device-model4-0", "train-model4-0")
+        }
+    device, progress = shown["device-model4-0"][-1], shown["train-model4-0"][-1]
+    assert "(no GPU here)" in device.data
+    assert "| precision | " in device.data
+    assert float(progress.data) == 100
+    assert f"step {STEPS} of {STEPS}" in progress.description
+    assert "images/s" in progress.description
+    assert "s left" in progress.description
+
+
+def test_the_pool_takes_as_many_runs_as_there_are_gpus(service):
+    from inclinet.devices import gpus
+
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool("gpu").concurrency_limit == max(1, len(gpus()))
