@@ -1,4 +1,4 @@
-"""Does bfloat16 cost accuracy? python benchmarks/precision.py [--seeds 4] [--steps 60] [--size 32].
+"""Does bfloat16 cost accuracy? python benchmarks/precision.py [--seeds 4] [--steps 60] [--size 24].
 
 Trains model4 on simulated galaxies with each precision and several seeds, and prints the mean absolute error on
 the left-out galaxies after the same steps: the difference between the precisions beside the scatter of the seeds.
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--size", type=int, default=24)
     options = parser.parse_args()
     print(f"model4, {options.size} pixels, {options.steps} steps, Keras on {keras.backend.backend()}")
     with tempfile.TemporaryDirectory() as name:
