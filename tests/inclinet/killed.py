@@ -16,7 +16,7 @@ from inclinet.store import Store, open_store
 from inclinet.training import Plan, Training
 
 SIZE, STEP = 24, 3
-PLAN = Plan("model4", 0, SIZE, 2, Train(N_batch_iter=3, training_batch_size=16, seed=1, keep_every=1))
+PLAN = Plan("model4", 0, SIZE, 2, Train(N_batch_iter=3, training_batch_size=24, seed=1, keep_every=1))
 
 
 def die():

@@ -29,7 +29,7 @@ def save(stored: str, run: str, out: str) -> None:
 
 def compare(stored: str, out: str) -> None:
     """Take three steps without dropout on all devices; save their number and the losses."""
-    trainer = Trainer("model4", SIZE, 3, Train(training_batch_size=16, learning_rate=1e-4))
+    trainer = Trainer("model4", SIZE, 3, Train(training_batch_size=24, learning_rate=1e-4))
     for layer in trainer.network.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0

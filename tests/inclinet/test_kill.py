@@ -139,7 +139,7 @@ def test_the_command_killed_again_and_again(stored, tmp_path):
         return subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL, **how)
 
     assert train(tmp_path / "straight").wait() == 0
-    for _ in range(3):
+    for _ in range(2):
         process = train(tmp_path / "killed")
         for _ in range(600):
             if list((tmp_path / "killed" / FOLDER).glob("*.npz")) or process.poll() is not None:

@@ -21,7 +21,7 @@ SIZE = 24
 
 
 def run(stored, out, passes=2, **changes):
-    settings = Train(N_batch_iter=passes, training_batch_size=16, seed=1, **changes.pop("settings", {}))
+    settings = Train(N_batch_iter=passes, training_batch_size=24, seed=1, **changes.pop("settings", {}))
     return train(stored, stored / "samples", out, size=SIZE, nbatch=2, settings=settings, **changes)
 
 
@@ -91,7 +91,7 @@ def test_other_settings_do_not_continue_a_run(stored, tmp_path):
 def test_other_stored_batches_do_not_continue_a_run(stored, tmp_path):
     run(stored, tmp_path / "out", passes=1)
     augment(stored / "samples", tmp_path, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4, seed=9))
-    settings = Train(N_batch_iter=2, training_batch_size=16, seed=1)
+    settings = Train(N_batch_iter=2, training_batch_size=24, seed=1)
     with pytest.raises(InclinetError, match="other stored batches"):
         train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
 
@@ -132,7 +132,7 @@ def saved_weights(path, names):
 
 def test_patience_needs_left_out_galaxies(stored, tmp_path):
     augment(stored / "samples", tmp_path, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4, leave_out=False))
-    settings = Train(patience=2, training_batch_size=16)
+    settings = Train(patience=2, training_batch_size=24)
     with pytest.raises(InclinetError, match="--patience needs left-out galaxies"):
         train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
 
@@ -147,7 +147,7 @@ def test_what_is_left_out_is_in_no_stored_batch(stored):
 
 def test_batches_that_hold_the_left_out_galaxies_are_noticed(stored, tmp_path, caplog):
     augment(stored / "samples", tmp_path, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4, leave_out=False))
-    settings = Train(training_batch_size=16)
+    settings = Train(training_batch_size=24)
     train(tmp_path, stored / "samples", tmp_path / "out", size=SIZE, nbatch=2, settings=settings)
     assert "no snapshot is chosen by left-out galaxies" in caplog.text
     metrics = json.loads((tmp_path / "out" / metrics_file(0, "model4")).read_text())
@@ -210,7 +210,7 @@ def test_a_minibatch_that_no_memory_holds_is_refused():
 
 
 def test_bfloat16_is_for_the_arithmetic_alone(stored):
-    trainer = Trainer("model4", SIZE, 2, Train(training_batch_size=16), "bfloat16")
+    trainer = Trainer("model4", SIZE, 2, Train(training_batch_size=24), "bfloat16")
     batch = Batch.read(stored / "Uset_000_npz" / "24x24_train_aug_01.npz")
     losses = [trainer.advance(batch)["loss"] for _ in range(2)]
     assert np.isfinite(losses).all()
