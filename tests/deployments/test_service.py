@@ -215,12 +215,3 @@ def test_up_without_prefect_yaml_says_so(state, tmp_path):
     with pytest.raises(InclinetError, match=r"no prefect\.yaml"):
         up(state, tmp_path)
     assert not state.exists()
-
-
-def test_gpus_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert module._count_gpus() == 0
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'GPU 0: A'\necho '  MIG 1g.18gb'\necho 'GPU 1: B'\n")
-    program.chmod(0o755)
-    assert module._count_gpus() == 2

@@ -86,7 +86,7 @@ def test_the_cache_stays_within_its_size(tmp_path):
 
 
 def test_the_code_digest_follows_imports():
-    assert _source("augment")[1] == {"batches", "naming", "scaling"}
+    assert _source("augment")[1] == {"batches", "naming", "scaling", "split"}
     assert code_digest("split") != code_digest("augment")
     assert code_digest("split", "augment") == code_digest("augment", "split")
 
