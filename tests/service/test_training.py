@@ -17,12 +17,14 @@ from tests.service.runs import children_of, finish, keys, running_child, start_f
 pytestmark = pytest.mark.service
 
 STEPS = 12
-LONG = {"split": {"niter": 0}, "train": {"N_batch_iter": STEPS // 2, "training_batch_size": 1, "keep_every": 4}}
+# Of another size and sample than the other tests: nothing made here is found there.
+SMALL = {"size": 28, "split": {"niter": 0}}
+LONG = SMALL | {"train": {"N_batch_iter": STEPS // 2, "training_batch_size": 1, "keep_every": 4}}
 
 
 @pytest.fixture(scope="module")
 def sample(put, small_sample, tmp_path_factory):
-    """The plain discs without one: nothing made of it stands in the way of other tests of this service."""
+    """The plain discs without one."""
     folder = tmp_path_factory.mktemp("fewer")
     shutil.copytree(small_sample, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("pgc60_*"))
     rows = (folder / "catalog.csv").read_text().splitlines()
@@ -70,7 +72,7 @@ def test_a_killed_run_retried_ends_as_one_that_was_not_killed(service, sample):
 
 
 def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(service, sample):
-    other = {"split": {"niter": 0}, "train": {"seed": 5, "training_batch_size": 16}}
+    other = SMALL | {"train": {"seed": 5, "training_batch_size": 16}}
     with get_client(sync_client=True) as client:
         run = finish(client, start_full(sample=sample, **other).id)
         assert run.state.name == "Completed", run.state.message
