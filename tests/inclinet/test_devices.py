@@ -42,6 +42,7 @@ def test_every_process_has_a_gpu_of_its_own_until_it_is_killed(tmp_path):
 
 
 def test_a_run_sees_its_gpu_alone(monkeypatch):
+    monkeypatch.setattr(devices, "_claims", [])
     monkeypatch.setattr(devices, "gpus", lambda: TWO)
     monkeypatch.setattr(devices, "claim_gpu", lambda found, folder: found[1])
     for name in ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE"):
