@@ -62,9 +62,9 @@ def train(batch: Batch, size: int) -> None:
     n = min(1280, len(batch.labels))
     part = Batch(batch.images[:n], batch.labels[:n], batch.pgcs[:n], batch.filters[:n])
     trainer = Trainer("model4", size, 2, Train())
-    trainer.advance(part, None)
+    trainer.advance(part)
     with timed("train model4, mini-batch 64", n):
-        trainer.advance(part, None)
+        trainer.advance(part)
 
 
 def main() -> None:
