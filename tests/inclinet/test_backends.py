@@ -62,13 +62,14 @@ def test_jax_goes_on_exactly_too(on_jax):
 def test_tensorflow_goes_on_where_jax_was(on_jax, stored, tmp_path):
     jax = Snapshots(FolderStore(on_jax / "straight"), FOLDER)
     store = FolderStore(tmp_path)
-    for step in (1, 2):
-        Snapshots(store, FOLDER).save(jax.load(step))
+    Snapshots(store, FOLDER).save(jax.load(PLAN.steps - 1))
     run(stored, store)
     mine = Snapshots(store, FOLDER).load(PLAN.steps)
-    assert mine.state.keys() == jax.load(PLAN.steps).state.keys()
-    assert np.array_equal(mine.history[:2], jax.load(2).history, equal_nan=True)
-    assert np.isfinite(mine.history[:, 0]).all()
+    theirs = jax.load(PLAN.steps)
+    assert mine.state.keys() == theirs.state.keys()
+    assert np.array_equal(mine.history[:-1], theirs.history[:-1], equal_nan=True)
+    # Dropout draws other numbers there: alike, not the same.
+    assert mine.history[-1, 0] == pytest.approx(theirs.history[-1, 0], rel=0.5)
 
 
 def test_a_network_trained_on_jax_predicts_on_tensorflow(on_jax, stored, tmp_path):
