@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,18 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
     return np.memmap(path, dtype, "r", offset, shape)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an npz file; what goes wrong with it in the block is an `InclinetError` that names it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except FileNotFoundError:
+        raise InclinetError(f"{path}: no such file; run the stage before this one first") from None
+    except _UNREADABLE as error:
+        raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+
+
 def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Return the named arrays (all if None) of an npz file, uncompressed ones as read-only memory maps.
 
@@ -106,21 +119,16 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.
     InclinetError
         When the file is missing, damaged, pickled, or lacks one of the arrays.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            names = list(infos) if names is None else list(names)
-            missing = [name for name in names if name not in infos]
-            if missing:
-                raise InclinetError(
-                    f"{path}: holds no array {missing[0]}, only {', '.join(list(infos)[:8]) or 'nothing'}; "
-                    "give the file that the stage before this one wrote"
-                )
-            return {name: _read_member(path, archive, infos[name]) for name in names}
-    except FileNotFoundError:
-        raise InclinetError(f"{path}: no such file; run the stage before this one first") from None
-    except _UNREADABLE as error:
-        raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+    with _opened(path) as archive:
+        infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        names = list(infos) if names is None else list(names)
+        missing = [name for name in names if name not in infos]
+        if missing:
+            raise InclinetError(
+                f"{path}: holds no array {missing[0]}, only {', '.join(list(infos)[:8]) or 'nothing'}; "
+                "give the file that the stage before this one wrote"
+            )
+        return {name: _read_member(path, archive, infos[name]) for name in names}
 
 
 def check_arrays(path: Path) -> None:
@@ -133,13 +141,8 @@ def check_arrays(path: Path) -> None:
     InclinetError
         When the file is missing or damaged.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except FileNotFoundError:
-        raise InclinetError(f"{path}: no such file; run the stage before this one first") from None
-    except _UNREADABLE as error:
-        raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+    with _opened(path) as archive:
+        damaged = archive.testzip()
     if damaged:
         raise InclinetError(f"{path}: damaged, {damaged} does not have its checksum; write it anew")
 
@@ -152,8 +155,5 @@ def checksum(path: Path) -> str:
     InclinetError
         When the file is missing or damaged.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return " ".join(f"{info.CRC:08x}" for info in archive.infolist())
-    except _UNREADABLE as error:
-        raise InclinetError(f"{path}: not a readable array file ({error}); write it anew") from error
+    with _opened(path) as archive:
+        return " ".join(f"{info.CRC:08x}" for info in archive.infolist())
