@@ -7,7 +7,7 @@ and taken up again ends with the weights of one that was not.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -201,7 +201,7 @@ def _feeds_itself() -> bool:
 def _mean(run: Callable, minibatches: MiniBatches) -> dict[str, float]:
     """Run mini-batches; returns their merits averaged over the images. Ends at the first loss that is not finite."""
     totals = dict.fromkeys(MERITS, 0.0)
-    for images, labels in _each(minibatches):
+    for images, labels in (minibatches[i] for i in range(len(minibatches))):
         # Keras gives each mini-batch's own metrics here: the sums are ours.
         merits = run(images, labels, return_dict=True)
         for name in totals:
@@ -209,10 +209,6 @@ def _mean(run: Callable, minibatches: MiniBatches) -> dict[str, float]:
         if not math.isfinite(merits["loss"]):
             break
     return {name: total / len(minibatches.rows) for name, total in totals.items()}
-
-
-def _each(minibatches: MiniBatches) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    return (minibatches[i] for i in range(len(minibatches)))
 
 
 def _share_among_gpus() -> int:
@@ -230,8 +226,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def save_network(network: keras.Model, path: Path) -> Path:
-    """Save a network, without its optimizer, as one file for `keras.models.load_model`."""
+    """Save a network as one file for `keras.models.load_model`; one fresh from `finished` has no optimizer in it."""
     with whole_file(path) as part:
         # Keras insists on the ending .keras, which the temporary file has.
-        keras.Model(network.input, network.output, name=network.name).save(part)
+        network.save(part)
     return path
