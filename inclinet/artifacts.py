@@ -102,8 +102,9 @@ class Artifacts:
         self.cache = cache
         self.cache_bytes = cache_bytes
 
-    def key(self, stage: str, name: str, inputs: Mapping[str, str], settings: object, code: str) -> str:
-        """Return the key of the artifact that a stage makes of these inputs (digests by name)."""
+    def key(self, stage: str, name: str, *, inputs: Mapping[str, str], settings: object, modules: Sequence[str]) -> str:
+        """Return the key of the artifact that `make` would make of the same arguments."""
+        code = code_digest(*modules)
         made_by = {"stage": stage, "inputs": dict(inputs), "settings": settings, "code": code}
         return check_key(f"artifacts/{stage}/{name}-{_digest(made_by)[:24]}")
 
@@ -225,7 +226,7 @@ class Artifacts:
         work : callable
             Writes the files into the folder it is given and returns facts.
         """
-        key = self.key(stage, name, inputs, settings, code_digest(*modules))
+        key = self.key(stage, name, inputs=inputs, settings=settings, modules=modules)
         if found := self.find(key):
             return found, False
         with tempfile.TemporaryDirectory(prefix=f"inclinet-{stage}-") as folder:

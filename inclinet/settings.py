@@ -1,6 +1,6 @@
 """The settings of every stage: one default, one bound and one description for command line and flows."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -73,6 +73,10 @@ class Augment(_Settings):
 
 class Train(_Settings):
     """How a network is trained."""
+
+    def of_a_step(self) -> dict[str, Any]:
+        """Return the settings that change what a step does, fit for JSON; with `cosine` the steps in all do too."""
+        return self.model_dump(mode="json", exclude={"models", "N_batch_iter", "keep_every", "patience"})
 
     models: tuple[Model, ...] = Field(("model4",), min_length=1, description="Networks to train.")
     N_batch_iter: int = Field(1, ge=1, le=10_000, description="Passes over all stored batches.")

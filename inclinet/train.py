@@ -5,7 +5,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from inclinet.arrays import checksum
+from inclinet.arrays import checksum, read_arrays
 from inclinet.augment import left_out_batch, validation_batch
 from inclinet.batches import Batch, batchsize_of, find_samples, read_samples
 from inclinet.errors import InclinetError
@@ -21,14 +21,12 @@ __all__ = ["train"]
 
 logger = logging.getLogger(__name__)
 
-_FREE = {"models", "N_batch_iter", "keep_every", "patience"}  # settings that may change when a run goes on
-
 
 def _check_continues(folder: Path, plan: Plan, batches: list[Path]) -> None:
     """Refuse to continue a run of other settings or batches."""
     settings_file = folder / "settings.json"
     mine = {"model": plan.model, "size": plan.size, "batches": [checksum(path) for path in batches]}
-    mine |= plan.settings.model_dump(mode="json", exclude=_FREE)
+    mine |= plan.settings.of_a_step()
     if settings_file.is_file():
         theirs = json.loads(settings_file.read_text())
         changed = [name for name in mine if theirs.get(name) != mine[name]]
@@ -53,25 +51,20 @@ def _batches(augmented: Path, subsample: int, size: int, nbatch: int) -> list[Pa
     return paths
 
 
-def _left_out(samples: Path, size: int, subsample: int, batches: list[Path]) -> Batch | None:
-    """Return the left-out galaxies to judge by while training, if the stored batches really leave them out."""
-    left = left_out_batch(samples, size, subsample, _batchsize(batches))
+def _if_left_out(left: Batch | None, batches: list[Path]) -> Batch | None:
+    """Return the galaxies to judge by while training, if the stored batches really leave them out."""
     if left is None:
         return None
-    seen = set(left.pgcs.tolist()) & {pgc for path in batches for pgc in Batch.open(path).pgcs.tolist()}
-    if seen:
+    # The PGCs alone: of files compressed by others, the images would be unpacked with them.
+    seen = {pgc for path in batches for pgc in read_arrays(path, ["pgcIDs"])["pgcIDs"].tolist()}
+    if held := seen & set(left.pgcs.tolist()):
         logger.warning(
-            "no snapshot is chosen by left-out galaxies: the stored batches of subsample %d hold them all (PGC %d), "
-            "made by another split, or to leave out none",
-            subsample,
-            min(seen),
+            "no snapshot is chosen by left-out galaxies: the stored batches hold some (PGC %d), made by another split, "
+            "or to leave out none",
+            min(held),
         )
         return None
     return left
-
-
-def _batchsize(batches: list[Path]) -> int:
-    return batchsize_of(Batch.open(batches[0]))
 
 
 def train(
@@ -106,10 +99,12 @@ def train(
     for part in folder.glob(".part-*"):  # what a killed run was writing
         part.unlink()
     _check_continues(folder, plan, paths)
-    test = validation_batch(read_samples(find_samples(samples, size, "test", 0), size), _batchsize(paths))
+    batchsize = batchsize_of(Batch.open(paths[0]))
+    test = validation_batch(read_samples(find_samples(samples, size, "test", 0), size), batchsize)
     if test is None:
         logger.warning("%s: no galaxy in the test set; no validation metrics", samples)
-    judges = {"val": test, "left": _left_out(samples, size, subsample, paths)}
+    left = _if_left_out(left_out_batch(samples, size, subsample, batchsize), paths)
+    judges = {"val": test, "left": left}
 
     def fetch(number: int) -> Batch:
         return Batch.read(paths[number - 1])

@@ -4,7 +4,6 @@ The process of a `train/gpu` run keeps its network alive from step to step in a 
 first needed: a run whose network is there already never does.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from inclinet.artifacts import Reference, code_digest
+from inclinet.artifacts import Reference
 from inclinet.batches import Batch, read_samples
 from inclinet.devices import use_one_gpu
 from inclinet.naming import (
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
     from inclinet.training import Training
 
 __all__ = ["Session", "network", "start", "step"]
-
-logger = logging.getLogger(__name__)
-
-_FREE = {"models", "N_batch_iter", "keep_every", "patience"}  # settings that do not change what a step does
 
 
 @dataclass
@@ -77,10 +72,10 @@ class Session:
 
     def snapshot_folder(self) -> str:
         """Key of the folder of this run's snapshots: of all that a step depends on."""
-        how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=_FREE)}
+        how = {"model": self.model, "size": self.size, **self.settings.of_a_step()}
         if self.settings.schedule == "cosine":
             how["steps"] = self.steps
-        return artifacts().key("snapshots", self.name, self._inputs(), how, code_digest("trainer"))
+        return artifacts().key("snapshots", self.name, inputs=self._inputs(), settings=how, modules=["trainer"])
 
     def recipe(self) -> dict:
         """Return what the trained network is an artifact of, for `make`."""
@@ -96,11 +91,7 @@ class Session:
 
     def is_trained(self) -> bool:
         """Return whether the network is there already."""
-        recipe = self.recipe()
-        key = artifacts().key(
-            "network", self.name, recipe["inputs"], recipe["settings"], code_digest(*recipe["modules"])
-        )
-        return artifacts().find(key) is not None
+        return artifacts().find(artifacts().key("network", self.name, **self.recipe())) is not None
 
     def training(self) -> "Training":
         """Return the live run, taken up from its last snapshot if this process is new to it."""
@@ -117,9 +108,7 @@ class Session:
         return self._training
 
     def _fetch(self, number: int) -> Batch:
-        batch = _read(self.batches[number - 1], batch_file(self.size, number))
-        logger.debug("%s: stored batch %d is at hand", self.name, number)
-        return batch
+        return _read(self.batches[number - 1], batch_file(self.size, number))
 
 
 def _read(reference: Reference, name: str) -> Batch:
