@@ -1,4 +1,4 @@
-# make install | demo | test | bench | up | down | status | lint | format
+# make install | demo | test | test-all | bench | up | down | status | lint | format
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ PORTS := $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(STORE_PORT)
 SAMPLE := $(if $(IMAGES),--images "$(IMAGES)") $(if $(CATALOG),--catalog "$(CATALOG)") \
           $(if $(IMROOT),--imroot "$(IMROOT)") $(if $(BANDS),--bands "$(BANDS)")
 
-.PHONY: install demo test bench up down status lint format
+.PHONY: install demo test test-all bench up down status lint format
 
 install: $(INSTALLED)
 
@@ -42,6 +42,9 @@ status: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -m ""
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/training.py

@@ -30,6 +30,7 @@ _UNREADABLE = (
     OSError,
     RuntimeError,
 )  # what zipfile and NumPy raise on damaged files
+_MAX_RATIO, _HARMLESS = 200, 64 * 2**20  # of unpacked to packed bytes; bytes below which any ratio will do
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, …, lengths of its name and extra field
 
 
@@ -85,11 +86,13 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
         if dtype.hasobject:
             raise ValueError("it holds pickled objects")
         header = member.tell()
+        if int(np.prod(shape, dtype=object)) * dtype.itemsize + header != info.file_size:
+            raise ValueError("an array and its header disagree")
+        if info.file_size > _MAX_RATIO * info.compress_size + _HARMLESS:
+            raise ValueError(f"{info.filename} unpacks to {info.file_size / 2**20:,.0f} MiB, so little it holds")
         if info.compress_type != zipfile.ZIP_STORED or fortran or not np.prod(shape):
             with archive.open(info) as again:
                 return np.lib.format.read_array(again, allow_pickle=False)
-    if int(np.prod(shape, dtype=object)) * dtype.itemsize + header != info.file_size:
-        raise ValueError("an array and its header disagree")
     with path.open("rb") as file:
         file.seek(info.header_offset)
         _, name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))

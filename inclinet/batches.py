@@ -74,11 +74,21 @@ class Batch:
             When the file is no stored batch.
         """
         arrays = read_arrays(path, ["images", "labels", "pgcIDs", "filter"])
-        images = arrays["images"]
-        n = len(images) if images.ndim == 4 else -1
-        if images.dtype != np.uint8 or {len(np.atleast_1d(array)) for array in arrays.values()} != {n}:
+        images, filters = arrays["images"], arrays["filter"]
+        if images.ndim != 4 or images.dtype != np.uint8 or filters.shape != images.shape[:1]:
             raise InclinetError(f"{path}: not a stored batch (uint8 images and one label, PGC, filter each)")
-        return cls(images, arrays["labels"].astype(np.int32), arrays["pgcIDs"].astype(np.int32), arrays["filter"])
+        labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
+        return cls(images, labels, pgcs, filters)
+
+
+def _one_each(path: Path, name: str, array: np.ndarray, n: int) -> np.ndarray:
+    """Return an array of one whole number for each of `n` images as int32."""
+    wanted = array.shape == (n,) and array.dtype.kind in "iuf"
+    if not wanted or not np.all(np.abs(array) < 2**31):
+        raise InclinetError(
+            f"{path}: {name} are {array.dtype} of shape {array.shape}, not one number for each of {n} images"
+        )
+    return array.astype(np.int32)
 
 
 def inclination_bin(labels: np.ndarray) -> np.ndarray:
@@ -98,18 +108,17 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
     samples = {}
     for band, path in paths.items():
         arrays = read_arrays(path, ["images", "labels", "pgcIDs"])
-        images, labels, pgcs = arrays["images"], arrays["labels"], arrays["pgcIDs"]
+        images = arrays["images"]
         if images.ndim != 4 or images.shape[1:] != (size, size, 3) or images.dtype.kind not in "iu":
             raise InclinetError(
                 f"{path}: images are {images.dtype} of shape {images.shape}, not integers of shape "
                 f"(N, {size}, {size}, 3) (option --size)"
             )
-        if labels.shape != (len(images),) or pgcs.shape != labels.shape:
-            raise InclinetError(f"{path}: {len(labels)} labels and {len(pgcs)} PGCs for {len(images)} images")
+        labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
         if np.any((labels < MIN_INCLINATION) | (labels > 90)):
             raise InclinetError(f"{path}: holds labels outside {MIN_INCLINATION}–90 deg; run the split again")
         if len(labels):
-            samples[band] = Samples(images, labels.astype(np.int32), pgcs.astype(np.int32))
+            samples[band] = Samples(images, labels, pgcs)
     return samples
 
 

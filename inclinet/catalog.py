@@ -17,6 +17,7 @@ __all__ = ["Catalog", "numeric_label", "read_catalog"]
 logger = logging.getLogger(__name__)
 
 _PGC = re.compile(r"0*[1-9][0-9]{0,8}")
+_MAX_BYTES = 512 * 2**20
 _OPTIONAL = ("inc_flg", "fon", "inc_note")
 
 
@@ -49,6 +50,9 @@ def numeric_label(label: str) -> int:
 
 def _decode(path: Path, name: str) -> str:
     try:
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise InclinetError(f"{name}: {size / 2**20:,.0f} MiB is too much for a catalogue; give the galaxies alone")
         raw = path.read_bytes()
     except OSError as error:
         raise InclinetError(f"{name}: the catalogue cannot be read ({error.strerror or error})") from None
@@ -134,7 +138,7 @@ def read_catalog(path: Path, name: str | None = None) -> Catalog:
         pgc = int(cell)
         label, reason = _label(*rest)
         if label is None:
-            skipped[pgc] = reason
+            skipped[pgc] = f"{reason} (line {line})"
         elif rows.setdefault(pgc, (line, label))[1] != label:
             contradicting[pgc] = (
                 f"stands there with the labels {rows[pgc][1]} and {label} (lines {rows[pgc][0]} and {line})"

@@ -442,13 +442,10 @@ def main() -> None:
     """Run the command line; errors the user can put right are one line, exit code 1."""
     try:
         app()
-    except OSError as error:
-        if error.filename is None:
-            raise
-        console.print(f"error: {error.filename}: {error.strerror}", style="bold red", highlight=False, markup=False)
-        sys.exit(1)
-    except InclinetError as error:
-        console.print(f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+    except (InclinetError, OSError) as error:
+        named = isinstance(error, OSError) and error.filename is not None
+        text = f"{error.filename}: {error.strerror}" if named else str(error)
+        console.print(f"error: {text}", style="bold red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted")

@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -8,7 +9,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["sha256", "whole_file", "whole_folder", "write_text"]
+from inclinet.errors import InclinetError
+
+__all__ = ["needing_room", "sha256", "temporary_folder", "whole_file", "whole_folder", "write_text"]
+
+
+@contextmanager
+def needing_room(path: Path) -> Iterator[None]:
+    """Do what writes at `path`; a full disk is an error that names it.
+
+    Raises
+    ------
+    InclinetError
+        When there is no space left, or no more of it allowed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InclinetError(
+            f"{path}: no space left on that disk; free some and start again, what is done is kept"
+        ) from error
+
+
+@contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """Give a folder for what is on its way, removed when the block ends."""
+    with needing_room(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix=f"inclinet-{name}-") as folder:
+        yield Path(folder)
 
 
 @contextmanager
@@ -18,30 +47,32 @@ def whole_file(path: Path) -> Iterator[Path]:
     Whatever happens inside, no half-written file ever stands under the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with needing_room(path.parent):
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        part = Path(name)
+        try:
+            yield part
+            part.chmod(0o644)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`, which takes the place of `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
-    try:
-        yield part
-        part.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        part.replace(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with needing_room(path.parent):
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+        try:
+            yield part
+            part.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(path)
+            part.replace(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> Path:

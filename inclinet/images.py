@@ -1,5 +1,6 @@
 """One image: found, opened, squared, downsampled."""
 
+import io
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ __all__ = ["BadImageError", "choose_images", "open_image", "save_jpeg", "square"
 
 _MAX_SIDE = 8000  # squared, an image of this side takes 192 MB
 _QUALITY = 95
+_FORMATS = ("PNG", "JPEG")  # some others are programs that Pillow would have run
 
 
 class BadImageError(Exception):
@@ -63,7 +65,7 @@ def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+            image = Image.open(path, formats=_FORMATS)
         with image:
             if max(image.size) > _MAX_SIDE:
                 raise BadImageError(f"{image.width}×{image.height} pixels: no side may be longer than {_MAX_SIDE}")
@@ -112,5 +114,13 @@ def to_small(path: Path, size: int, colour: bool) -> Image.Image:
 
 
 def save_jpeg(image: Image.Image, path: Path) -> None:
-    """Save as JPEG with full colour resolution."""
-    image.save(path, "JPEG", quality=_QUALITY, subsampling=0)
+    """Save as JPEG with full colour resolution.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; encoded first, for Pillow's own error on a full disk does not say what it was.
+    """
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY, subsampling=0)
+    path.write_bytes(content.getbuffer())

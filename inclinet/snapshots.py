@@ -1,7 +1,6 @@
 """Snapshots: the whole state of a training run after a step, in one file that is complete or not there."""
 
 import logging
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ import numpy as np
 
 from inclinet.arrays import check_arrays, read_arrays, write_arrays
 from inclinet.errors import InclinetError
+from inclinet.files import temporary_folder
 from inclinet.naming import parse_snapshot, snapshot_file
 from inclinet.store import Store
 
@@ -64,7 +64,9 @@ class Snapshot:
             raise InclinetError(f"{path}: no snapshot of this version, it holds no {missing[0]}")
         step, history, precision = (arrays.pop(name) for name in _OWN)
         state = {name: np.array(array) for name, array in arrays.items()}
-        return cls(state, int(step), np.array(history), precision.tobytes().decode())
+        if step.shape or history.shape[:1] != (int(step),) or precision.dtype != np.uint8:
+            raise InclinetError(f"{path}: no snapshot of this version, its step and its history do not fit")
+        return cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))
 
 
 class Snapshots:
@@ -92,8 +94,8 @@ class Snapshots:
 
     def save(self, snapshot: Snapshot) -> None:
         """Store a snapshot; it is there whole, or not at all."""
-        with tempfile.TemporaryDirectory(prefix="inclinet-snapshot-") as folder:
-            self.store.put(snapshot.write(Path(folder) / snapshot_file(snapshot.step)), self._key(snapshot.step))
+        with temporary_folder("snapshot") as folder:
+            self.store.put(snapshot.write(folder / snapshot_file(snapshot.step)), self._key(snapshot.step))
         self._steps.add(snapshot.step)
 
     def load(self, step: int) -> Snapshot:
@@ -106,8 +108,8 @@ class Snapshots:
         FileNotFoundError
             When there is none of this step.
         """
-        with tempfile.TemporaryDirectory(prefix="inclinet-snapshot-") as folder:
-            path = Path(folder) / snapshot_file(step)
+        with temporary_folder("snapshot") as folder:
+            path = folder / snapshot_file(step)
             self.store.get(self._key(step), path)
             try:
                 return Snapshot.read(path)

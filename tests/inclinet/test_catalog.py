@@ -46,7 +46,7 @@ def test_bad_rows_are_skipped_with_a_reason(tmp_path):
     catalog = read_catalog(path)
     assert catalog.labels == {1: "61"}
     assert set(catalog.skipped) == {"line 3", "line 4", 4, 5, 6}
-    assert "95" in catalog.skipped[4]
+    assert catalog.skipped[4] == "inclination '95' is not a number of degrees from 0 to 90 (line 5)"
 
 
 def test_repeated_rows(tmp_path):
