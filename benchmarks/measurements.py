@@ -59,7 +59,7 @@ def stored_batches(artifacts: Artifacts, size: int, images: int, count: int) -> 
             return {"images": images}
 
         settings = {"size": size, "images": images, "number": number}
-        return artifacts.make("benchmark", "batch", inputs={}, settings=settings, modules=["batches"], work=work)[0]
+        return artifacts.make("benchmark", "batch", inputs={}, settings=settings, modules=["batches"], work=work)
 
     return [make(number) for number in range(1, count + 1)]
 

@@ -5,13 +5,15 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 from prefect.utilities.annotations import opaque
 from pydantic import Field
 
-from inclinet.artifacts import Reference
+from inclinet.artifacts import DamagedArtifactError, Reference
 from inclinet.scaling import UNIT
-from inclinet.settings import Train
-from tasks.common import report_reference
+from inclinet.settings import Model, Train
+from tasks.common import DAMAGED
 from tasks.train import Session, network, start, step
 
 __all__ = ["train"]
@@ -59,7 +61,7 @@ def _advance(session: Session) -> None:
 
 @flow(name="train", flow_run_name="train-{model}-{subsample}", persist_result=False)
 def train(
-    model: Annotated[str, Field(description="Network: model4, model5 or model6.")],
+    model: Annotated[Model, Field(description="Network.")],
     subsample: Annotated[int, Field(ge=0, description="Subsample to train on; 0 is the whole training set.")],
     size: Annotated[int, Field(ge=8, description="Pixels a side of the images.")],
     settings: Annotated[Train, Field(description="How to train.")],
@@ -67,12 +69,16 @@ def train(
     validation: Annotated[Reference | None, Field(description="Augmented test set.")],
     left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
     tests: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, for the test set.")],
-    report_to: Annotated[str, Field(description="Key under which the reference of the network is left.")],
-) -> None:
+) -> State:
     """Train one network on one subsample and predict the test set with it.
 
     Taken up again, by a retry or another run, it goes on after its last snapshot.
     """
     session = Session(model, subsample, size, settings, batches, validation, left_out, tests)
-    _advance(session)
-    report_reference(report_to, network(opaque(session), return_state=True).result())
+    try:
+        _advance(session)
+        done = network(opaque(session), return_state=True)
+        done.result()
+    except DamagedArtifactError as error:
+        return Failed(name=DAMAGED, message=str(error))
+    return Completed(message=done.message)

@@ -7,6 +7,7 @@ manifest is written last: no manifest, no artifact. So two runs cannot clash, an
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,12 +20,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from inclinet.files import sha256
+from inclinet.files import needing_room, sha256, temporary_folder
 from inclinet.store import Store, check_key
 
 __all__ = ["Artifacts", "DamagedArtifactError", "Reference", "code_digest"]
 
+logger = logging.getLogger(__name__)
+
 _MANIFEST = "manifest.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARALLEL = 8
 _ATTEMPTS = 5
 _PACKAGE = Path(__file__).parent
@@ -49,17 +53,49 @@ class Reference:
         SHA-256 of each file.
     facts : dict
         A few numbers about it.
+    made : bool
+        Whether it was made just now; else it was there. Says nothing about the artifact.
     """
 
     key: str
     digest: str
     files: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
+    made: bool = field(default=False, compare=False)
 
     @property
     def folder(self) -> str:
         """Folder of its files in the store; by content, so that two who make it at once do not clash."""
         return f"{self.key}/{self.digest[:16]}"
+
+    @property
+    def stage(self) -> str:
+        """Stage that made it."""
+        return self.key.split("/")[1]
+
+    @property
+    def name(self) -> str:
+        """Name within its stage."""
+        return self.key.rpartition("/")[2].rpartition("-")[0]
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link a file, or copy it where it cannot be linked.
+
+    A link outlives the cache's entry: the cache may be cleared while the file is in use.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(source, target)
+
+
+def _check_names(name: str, digest: str) -> None:
+    """Refuse what would lead out of the folder of files or of the cache: manifests and parameters say it."""
+    if name in ("", "..") or name != Path(name).name or not _SHA256.fullmatch(digest):
+        raise DamagedArtifactError(f"file {name!r} with SHA-256 {digest!r}: no file of an artifact is called so")
 
 
 def _digest(value: object) -> str:
@@ -112,6 +148,8 @@ class Artifacts:
         """Return the artifact at `key`, None unless its manifest and all its files are there."""
         try:
             manifest = json.loads(self.store.read(f"{key}/{_MANIFEST}"))
+            if manifest.pop("sha256") != _digest(manifest):
+                return None
             sizes = {name: entry["size"] for name, entry in manifest["files"].items()}
             digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -120,13 +158,33 @@ class Artifacts:
         there = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(reference.folder)}
         return reference if all(there.get(name) == size for name, size in sizes.items()) else None
 
+    def manifest(self, reference: Reference) -> dict[str, Any]:
+        """Return the manifest of an artifact.
+
+        Raises
+        ------
+        DamagedArtifactError
+            When it is not there any more.
+        """
+        try:
+            return json.loads(self.store.read(f"{reference.key}/{_MANIFEST}"))
+        except (FileNotFoundError, ValueError):
+            raise DamagedArtifactError(f"{self.store.uri}/{reference.key}/{_MANIFEST} is missing") from None
+
     def publish(
-        self, key: str, folder: Path, *, inputs: Mapping[str, str], settings: object, facts: Mapping[str, Any]
+        self,
+        key: str,
+        folder: Path,
+        *,
+        inputs: Mapping[str, str],
+        settings: object,
+        modules: Sequence[str],
+        facts: Mapping[str, Any],
     ) -> Reference:
         """Upload every file of `folder`, then the manifest; returns the reference."""
         paths = sorted(path for path in folder.iterdir() if path.is_file())
         digests = {path.name: sha256(path) for path in paths}
-        reference = Reference(key, _digest(digests), digests, dict(facts))
+        reference = Reference(key, _digest(digests), digests, dict(facts), made=True)
         with ThreadPoolExecutor(_PARALLEL) as pool:
             list(pool.map(lambda path: self.store.put(path, f"{reference.folder}/{path.name}"), paths))
         manifest = {
@@ -134,13 +192,15 @@ class Artifacts:
             "files": {p.name: {"size": p.stat().st_size, "sha256": digests[p.name]} for p in paths},
             "inputs": dict(inputs),
             "settings": settings,
+            "code": code_digest(*modules),
             "facts": dict(facts),
         }
+        manifest["sha256"] = _digest(manifest)  # of itself: a flipped bit in it is damage too
         self.store.write(f"{key}/{_MANIFEST}", json.dumps(manifest, indent=1).encode())
         return reference
 
     def fetch(self, reference: Reference, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
-        """Bring files of an artifact (all unless named) into `folder`, each checked by its SHA-256 when downloaded.
+        """Bring files of an artifact (all unless named) into `folder`, each checked by its SHA-256.
 
         Raises
         ------
@@ -153,28 +213,27 @@ class Artifacts:
             return list(pool.map(lambda name: self._fetch_one(reference, name, folder), wanted))
 
     def _fetch_one(self, reference: Reference, name: str, folder: Path) -> Path:
+        _check_names(name, reference.files[name])
         kept, path = self.cache / reference.files[name], folder / name
         path.unlink(missing_ok=True)
         for _ in range(_ATTEMPTS):
             try:
                 os.utime(kept)
-                # A link outlives the cache's entry: the cache may be cleared while the file is in use.
-                os.link(kept, path)
+                _link(kept, path)
             except FileNotFoundError:  # never fetched, or just cleared by another process
                 self._download(reference, name, kept)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                shutil.copyfile(kept, path)
+                continue
+            if sha256(path) == reference.files[name]:
                 return path
-            else:
-                return path
-        raise OSError(f"{self.cache} is cleared faster than it is read: raise INCLINET_CACHE_GB")
+            logger.warning("%s is damaged; fetched anew", kept)
+            path.unlink()
+            kept.unlink(missing_ok=True)
+        raise OSError(f"{self.cache} is cleared or damaged faster than it is read: raise INCLINET_CACHE_GB")
 
     def _download(self, reference: Reference, name: str, kept: Path) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
         key = f"{reference.folder}/{name}"
-        with tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
+        with needing_room(self.cache), tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
             path = Path(folder) / "file"
             try:
                 self.store.get(key, path)
@@ -212,8 +271,8 @@ class Artifacts:
         settings: object,
         modules: Sequence[str],
         work: Callable[[Path], Mapping[str, Any]],
-    ) -> tuple[Reference, bool]:
-        """Return the artifact and whether it had to be made.
+    ) -> Reference:
+        """Return the artifact; it is made unless it is there.
 
         Parameters
         ----------
@@ -228,7 +287,7 @@ class Artifacts:
         """
         key = self.key(stage, name, inputs=inputs, settings=settings, modules=modules)
         if found := self.find(key):
-            return found, False
-        with tempfile.TemporaryDirectory(prefix=f"inclinet-{stage}-") as folder:
-            facts = work(Path(folder))
-            return self.publish(key, Path(folder), inputs=inputs, settings=settings, facts=facts), True
+            return found
+        with temporary_folder(stage) as folder:
+            facts = work(folder)
+            return self.publish(key, folder, inputs=inputs, settings=settings, modules=modules, facts=facts)

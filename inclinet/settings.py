@@ -74,10 +74,6 @@ class Augment(_Settings):
 class Train(_Settings):
     """How a network is trained."""
 
-    def of_a_step(self) -> dict[str, Any]:
-        """Return the settings that change what a step does, fit for JSON; with `cosine` the steps in all do too."""
-        return self.model_dump(mode="json", exclude={"models", "N_batch_iter", "keep_every", "patience"})
-
     models: tuple[Model, ...] = Field(("model4",), min_length=1, description="Networks to train.")
     N_batch_iter: int = Field(1, ge=1, le=10_000, description="Passes over all stored batches.")
     training_batch_size: int = Field(64, ge=1, le=65_536, description="Images in a mini-batch.")
@@ -100,3 +96,11 @@ class Train(_Settings):
         description="End when the error on the left-out galaxies has not fallen for so many steps, and take the best "
         "snapshot as the network; 0 never does.",
     )
+
+    def steps(self, nbatch: int) -> int:
+        """Return the steps in all over so many stored batches."""
+        return nbatch * self.N_batch_iter
+
+    def of_a_step(self) -> dict[str, Any]:
+        """Return the settings that change what a step does, fit for JSON; with `cosine` the steps in all do too."""
+        return self.model_dump(mode="json", exclude={"models", "N_batch_iter", "keep_every", "patience"})

@@ -5,8 +5,11 @@ A step is a function of the state before it, the stored batch and the settings a
 and taken up again ends with the weights of one that was not.
 """
 
+import json
 import math
+import re
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -226,8 +229,29 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def save_network(network: keras.Model, path: Path) -> Path:
-    """Save a network as one file for `keras.models.load_model`; one fresh from `finished` has no optimizer in it."""
+    """Save a network as one file for `keras.models.load_model`; one fresh from `finished` has no optimizer in it.
+
+    The same network gives the same bytes.
+    """
     with whole_file(path) as part:
         # Keras insists on the ending .keras, which the temporary file has.
         network.save(part)
+        _make_reproducible(part)
     return path
+
+
+def _make_reproducible(path: Path) -> None:
+    """Take from a network's file what differs from process to process: dates, and addresses as numbers of objects."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(members["metadata.json"]) | {"date_saved": ""}
+    members["metadata.json"] = json.dumps(metadata).encode()
+    numbers: dict[bytes, int] = {}
+    members["config.json"] = re.sub(
+        rb'(?<="shared_object_id": )\d+',
+        lambda match: b"%d" % numbers.setdefault(match[0], len(numbers) + 1),
+        members["config.json"],
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)

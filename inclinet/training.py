@@ -7,7 +7,6 @@ when the process is new, or a step ended badly.
 import json
 import logging
 import math
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,7 @@ import numpy as np
 from inclinet.batches import Batch
 from inclinet.devices import choose_precision
 from inclinet.errors import InclinetError
-from inclinet.files import write_text
+from inclinet.files import temporary_folder, write_text
 from inclinet.naming import batch_file, checkpoint_folder, figure_file, metrics_file
 from inclinet.plots import training_curves
 from inclinet.schedule import batch_of_step
@@ -56,7 +55,7 @@ class Plan:
     @property
     def steps(self) -> int:
         """Steps in all."""
-        return self.nbatch * self.settings.N_batch_iter
+        return self.settings.steps(self.nbatch)
 
     @property
     def title(self) -> str:
@@ -274,8 +273,8 @@ class Training:
     def _record(self, history: np.ndarray) -> None:
         """Write the metrics JSON and redraw its figure, however many steps there are in a bounded share of the time."""
         start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="inclinet-record-") as folder:
-            for path in write_record(history, self.plan, Path(folder)):
+        with temporary_folder("record") as folder:
+            for path in write_record(history, self.plan, folder):
                 self._store.put(path, str(self._folder / path.name))
         end = time.monotonic()
         self._record_due = end + max(_SECONDS_BETWEEN_RECORDS, (end - start) / _SHARE_OF_RECORDS)

@@ -8,9 +8,10 @@ from prefect.client.schemas.objects import State
 from inclinet.artifacts import Reference
 from inclinet.augment import left_out_batch, training_batch, validation_batch
 from inclinet.batches import Batch, find_samples, read_samples
+from inclinet.files import temporary_folder
 from inclinet.naming import batch_file, left_out_file, sample_file, validation_file
 from inclinet.settings import Augment
-from tasks.common import artifacts, make, stage_task, work_folder
+from tasks.common import artifacts, make, stage_task
 
 __all__ = ["augment", "augment_left_out", "augment_test"]
 
@@ -27,7 +28,7 @@ def _make(
     names = {band: sample_file(band, settings["size"], *side) for band in samples}
 
     def work(out: Path) -> Mapping[str, int]:
-        with work_folder("augment") as folder:
+        with temporary_folder("augment") as folder:
             for band, reference in samples.items():
                 artifacts().fetch(reference, folder, [names[band]])
             batch = render(folder)

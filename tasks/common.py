@@ -1,18 +1,15 @@
 """What all tasks share: the store they work on, when they are retried, how they say that nothing was to do."""
 
-import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 from boto3.exceptions import S3TransferFailedError, S3UploadFailedError
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -26,22 +23,24 @@ from inclinet.errors import InclinetError
 from inclinet.store import Store, open_store
 
 __all__ = [
+    "DAMAGED",
     "artifacts",
     "finished",
     "inputs_of",
     "is_transient",
     "locate",
     "make",
-    "read_reference",
-    "report_reference",
     "stage_task",
-    "work_folder",
 ]
+
+DAMAGED = "Damaged"
+"""Name of the state of a run that was given damaged artifacts; its parent makes them again."""
 
 _PASSING_CODES = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
 _PASSING = (
     BotoConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     RetriesExceededError,
     httpx.TransportError,
     ConnectionError,
@@ -100,19 +99,18 @@ def _worth_retrying(task: Task, run: TaskRun, state: State) -> bool:
     return False
 
 
-def stage_task(stage: str, run_name: str, *, tagged: bool = True) -> Callable[[Callable], Task]:
-    """Return the decorator of a stage's task: named, tagged, retried on transient errors with jittered delays.
+def stage_task(stage: str, run_name: str) -> Callable[[Callable], Task]:
+    """Return the decorator of a stage's task: named, retried on transient errors with jittered delays.
 
     Caching is the artifact store's: its keys see the inputs' content, the settings and the code, and its
     manifests tell whether an artifact is whole, none of which Prefect's own cache does.
 
-    Prefect asks the server about limits of every tag before a task starts, which now and then takes 2 s when
-    the server's SQLite is busy; tasks that come by the hundred do without (`tagged` False).
+    Their names say stage, band and subsample; tags would too, but for each task with tags Prefect asks the server
+    about limits of them, which takes 2 s whenever the server's SQLite is busy.
     """
     return task(
         name=stage,
         task_run_name=run_name,
-        tags=[stage] if tagged else None,
         retries=4,
         retry_delay_seconds=exponential_backoff(backoff_factor=2),
         retry_jitter_factor=0.5,
@@ -122,37 +120,20 @@ def stage_task(stage: str, run_name: str, *, tagged: bool = True) -> Callable[[C
     )
 
 
-@contextmanager
-def work_folder(stage: str) -> Iterator[Path]:
-    """Give a temporary folder for a task's inputs."""
-    with tempfile.TemporaryDirectory(prefix=f"inclinet-{stage}-in-") as folder:
-        yield Path(folder)
-
-
-def finished(reference: Reference, made: bool) -> State:
+def finished(reference: Reference) -> State:
     """Return the state a task ends in: `Completed`, or `Cached` when the artifact was there already."""
     numbers = ", ".join(f"{name} {value}" for name, value in reference.facts.items() if isinstance(value, int))
     message = f"{reference.key} ({numbers})" if numbers else reference.key
-    return Completed(name="Completed" if made else "Cached", message=message, data=reference)
+    return Completed(name="Completed" if reference.made else "Cached", message=message, data=reference)
 
 
 def make(stage: str, name: str, **how: Any) -> State:
     """Make an artifact unless it is there; see `inclinet.artifacts.Artifacts.make`."""
-    reference, made = artifacts().make(stage, name, **how)
-    get_run_logger().info("%s %s", "made" if made else "found", reference.key)
-    return finished(reference, made)
+    reference = artifacts().make(stage, name, **how)
+    get_run_logger().info("%s %s", "made" if reference.made else "found", reference.key)
+    return finished(reference)
 
 
 def inputs_of(references: Mapping[str, Reference]) -> dict[str, str]:
     """Return the content digest of each reference."""
     return {name: reference.digest for name, reference in references.items()}
-
-
-def report_reference(key: str, reference: Reference) -> None:
-    """Leave the reference of what a child run made where its parent looks for it."""
-    artifacts().store.write(key, json.dumps(asdict(reference)).encode())
-
-
-def read_reference(key: str) -> Reference:
-    """Return the reference that a child run left."""
-    return Reference(**json.loads(artifacts().store.read(key)))

@@ -9,8 +9,9 @@ from prefect.client.schemas.objects import State
 from inclinet.artifacts import Reference
 from inclinet.compress import pack
 from inclinet.errors import InclinetError
+from inclinet.files import temporary_folder
 from inclinet.naming import packed_file, parse_small
-from tasks.common import artifacts, inputs_of, make, stage_task, work_folder
+from tasks.common import artifacts, inputs_of, make, stage_task
 from tasks.prep import IMAGES
 
 __all__ = ["compress"]
@@ -21,7 +22,7 @@ def compress(band: str, size: int, chunks: dict[str, Reference]) -> State:
     """Pack one band's downsampled images into one array file."""
 
     def work(out: Path) -> Mapping[str, int]:
-        with work_folder("compress") as folder:
+        with temporary_folder("compress") as folder:
             for chunk, reference in chunks.items():
                 [path] = artifacts().fetch(reference, folder / chunk, [IMAGES])
                 with zipfile.ZipFile(path) as archive:

@@ -12,11 +12,12 @@ from prefect.client.schemas.objects import State
 from inclinet.artifacts import Reference
 from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
+from inclinet.files import temporary_folder
 from inclinet.images import choose_images
 from inclinet.prep import write_skipped
 from inclinet.settings import Sample
 from inclinet.store import Entry, Store
-from tasks.common import artifacts, locate, make, stage_task, work_folder
+from tasks.common import artifacts, locate, make, stage_task
 
 __all__ = ["CATALOG", "LABELS", "SKIPPED", "catalogue", "inventory"]
 
@@ -90,7 +91,7 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
             f"{sample.images}: no image such as pgc<ID>_{sample.imroot}_{band} among {len(entries)} files in "
             f"{store.uri}; put them there, or change `images`, `imroot` or `bands`"
         )
-    with work_folder("inventory") as folder:
+    with temporary_folder("inventory") as folder:
         [path] = artifacts().fetch(labels, folder, [LABELS])
         known = {int(pgc): label for pgc, label in json.loads(path.read_text()).items()}
     names = [name for pgc, name in chosen.items() if pgc in known and entries[name].size <= _MAX_BYTES]
@@ -111,6 +112,7 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
     }
     content = json.dumps({f"{chunk:03d}": rows for chunk, rows in sorted(files.items())})
     facts = {
+        "found": len(chosen),
         "images": len(names),
         "skipped": len(skipped),
         "chunks": {f"{c:03d}": hashlib.sha256(json.dumps(rows).encode()).hexdigest() for c, rows in files.items()},

@@ -10,9 +10,10 @@ from prefect.client.schemas.objects import State
 
 from inclinet.artifacts import Reference
 from inclinet.errors import InclinetError
+from inclinet.files import temporary_folder
 from inclinet.prep import downsample, write_skipped
 from inclinet.settings import Sample
-from tasks.common import artifacts, locate, make, stage_task, work_folder
+from tasks.common import artifacts, locate, make, stage_task
 from tasks.inputs import FILES, SKIPPED
 
 __all__ = ["IMAGES", "prep"]
@@ -33,7 +34,7 @@ def prep(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -
 
     def work(out: Path) -> Mapping[str, int]:
         store, prefix = locate(sample.images, artifacts().store)
-        with work_folder("prep") as folder:
+        with temporary_folder("prep") as folder:
             [path] = artifacts().fetch(listing, folder, [FILES])
             rows = json.loads(path.read_text())[chunk]
             digests = {name: digest for _, name, digest, _ in rows}

@@ -8,10 +8,11 @@ from prefect.client.schemas.objects import State
 
 from inclinet.arrays import read_arrays
 from inclinet.artifacts import Reference
+from inclinet.files import temporary_folder
 from inclinet.naming import packed_file, sample_file, stored_band
 from inclinet.settings import Split
 from inclinet.split import left_out_of_all, split_band
-from tasks.common import artifacts, make, stage_task, work_folder
+from tasks.common import artifacts, make, stage_task
 
 __all__ = ["split"]
 
@@ -21,7 +22,7 @@ def split(band: str, size: int, packed: Reference, settings: Split) -> State:
     """Split one band into test set, training set and subsamples; every band agrees, for the PGC decides."""
 
     def work(out: Path) -> Mapping[str, int]:
-        with work_folder("split") as folder:
+        with temporary_folder("split") as folder:
             [path] = artifacts().fetch(packed, folder, [packed_file(size, band)])
             split_band(path, stored_band(band), size, out, settings)
 

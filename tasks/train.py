@@ -1,11 +1,13 @@
 """Tasks of the train stage: one that takes up the run, one for each step, and one that finishes the network.
 
+Another looks, for the parent run, whether a network is there, so that no child run is started for it.
+
 The process of a `train/gpu` run keeps its network alive from step to step in a `Session`. Keras is imported when
 first needed: a run whose network is there already never does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from prefect.states import Completed
 from inclinet.artifacts import Reference
 from inclinet.batches import Batch, read_samples
 from inclinet.devices import use_one_gpu
+from inclinet.files import temporary_folder
 from inclinet.naming import (
     batch_file,
     left_out_file,
@@ -27,12 +30,12 @@ from inclinet.naming import (
 )
 from inclinet.scaling import UNIT
 from inclinet.settings import Train
-from tasks.common import artifacts, inputs_of, make, stage_task, work_folder
+from tasks.common import artifacts, finished, inputs_of, make, stage_task
 
 if TYPE_CHECKING:
     from inclinet.training import Training
 
-__all__ = ["Session", "network", "start", "step"]
+__all__ = ["Session", "find", "network", "start", "step"]
 
 
 @dataclass
@@ -61,7 +64,11 @@ class Session:
     @property
     def steps(self) -> int:
         """Steps in all."""
-        return len(self.batches) * self.settings.N_batch_iter
+        return self.settings.steps(len(self.batches))
+
+    def parameters(self) -> dict:
+        """Return what the flow `train` takes to make the same session."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if not item.name.startswith("_")}
 
     def _inputs(self) -> dict[str, str]:
         judging = {"validation": self.validation, "left_out": self.left_out}
@@ -89,9 +96,9 @@ class Session:
             "modules": ["training", "predict", "predictions"],
         }
 
-    def is_trained(self) -> bool:
-        """Return whether the network is there already."""
-        return artifacts().find(artifacts().key("network", self.name, **self.recipe())) is not None
+    def found(self) -> Reference | None:
+        """Return the trained network if it is there."""
+        return artifacts().find(artifacts().key("network", self.name, **self.recipe()))
 
     def training(self) -> "Training":
         """Return the live run, taken up from its last snapshot if this process is new to it."""
@@ -112,20 +119,28 @@ class Session:
 
 
 def _read(reference: Reference, name: str) -> Batch:
-    with work_folder("train") as folder:
+    with temporary_folder("train") as folder:
         [path] = artifacts().fetch(reference, folder, [name])
         # What is mapped stays readable when the folder is gone.
         return Batch.read(path)
 
 
-@stage_task("start", "start-{session.name}", tagged=False)
+@stage_task("find", "find-{session.name}")
+def find(session: Session, made: bool) -> State:
+    """Look for a trained network, just `made` or from before; the data are its reference, None if it is not there."""
+    if reference := session.found():
+        return finished(replace(reference, made=made))
+    return Completed(message="not trained yet", data=None)
+
+
+@stage_task("start", "start-{session.name}")
 def start(session: Session) -> State:
     """Take up the run: choose the device, bring back the last snapshot; the data are the steps behind it.
 
     Device and precision go to the run's page. When the network is there already, nothing of that is done and the
     data are None.
     """
-    if session.is_trained():
+    if session.found():
         return Completed(name="Cached", message="the network is there", data=None)
     training = session.training()
     import keras
@@ -148,7 +163,7 @@ def start(session: Session) -> State:
     return Completed(message=f"{device}, {training.precision}, after step {training.step}", data=training.step)
 
 
-@stage_task("step", "step-{number:03d}", tagged=False)
+@stage_task("step", "step-{number:03d}")
 def step(session: Session, number: int) -> State:
     """Advance the network by one step, and let its snapshot be saved; the data are the step's metrics."""
     metrics = session.training().reach(number)
@@ -170,7 +185,7 @@ def network(session: Session) -> State:
         keras_model = training.finish()
         save_network(keras_model, out / network_file(subsample, model))
         training.write_record(out)
-        with work_folder("train") as folder:
+        with temporary_folder("train") as folder:
             paths = {
                 band: artifacts().fetch(reference, folder, [sample_file(band, size, "test", 0)])[0]
                 for band, reference in session.tests.items()

@@ -1,0 +1,166 @@
+"""Tasks that record a run: which galaxies came in and went where, what was made and what reused, of what."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from inclinet.artifacts import Reference
+from inclinet.files import temporary_folder
+from inclinet.lineage import ancestors, lineage
+from tasks.common import artifacts, inputs_of, make, stage_task
+from tasks.inputs import FILES, SKIPPED
+
+__all__ = ["Files", "galaxies", "index", "skipped"]
+
+Files = Mapping[str, list[Reference]]
+"""Artifacts by the folder in which a person looks for their files."""
+
+_SHOWN_ROWS = 1000
+_LOGGED_ROWS = 20
+
+
+@stage_task("skipped", "skipped")
+def skipped(tables: dict[str, Reference]) -> State:
+    """Gather the tables of skipped galaxies, by where they were skipped, into one."""
+    import pandas as pd
+
+    def gathered() -> pd.DataFrame:
+        parts = []
+        with temporary_folder("skipped") as folder:
+            for name, reference in tables.items():
+                [path] = artifacts().fetch(reference, folder / name, [SKIPPED])
+                parts.append(pd.read_csv(path, dtype=str).assign(where=name))
+        return pd.concat(parts, ignore_index=True)[["where", "pgc", "reason"]]
+
+    def work(out: Path) -> Mapping[str, int]:
+        table = gathered()
+        table.to_csv(out / SKIPPED, index=False)
+        return {"skipped": len(table)}
+
+    state = make("skipped", "galaxies", inputs=inputs_of(tables), settings=None, modules=["prep"], work=work)
+    with temporary_folder("skipped") as folder:
+        [path] = artifacts().fetch(state.data, folder, [SKIPPED])
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False).head(_SHOWN_ROWS)
+        for row in rows.head(_LOGGED_ROWS).itertuples():
+            get_run_logger().warning("skipped in %s: PGC %s: %s", row.where, row.pgc, row.reason)
+        create_table_artifact(
+            rows.to_dict("records"),
+            key="skipped",
+            description=f"{state.data.facts['skipped']} galaxies skipped, by band and stage, with the reason.",
+        )
+    return state
+
+
+def _counts(band: str, listing: Reference, chunks: Iterable[Reference], sample: Reference) -> dict[str, str | int]:
+    """Return how many images of one band came how far."""
+    images = sum(chunk.facts["images"] for chunk in chunks)
+    train, test = sample.facts["train"], sample.facts["test"]
+    return {
+        "band": band,
+        "images found": listing.facts["found"],
+        "skipped": listing.facts["found"] - images,
+        "downsampled": images,
+        "training": train,
+        "test": test,
+        "below 45 deg or rejected": images - train - test,
+    }
+
+
+@stage_task("galaxies", "galaxies")
+def galaxies(
+    run: str,
+    listings: dict[str, Reference],
+    chunks: dict[str, list[Reference]],
+    samples: dict[str, Reference],
+) -> State:
+    """Count the images of each band that came in and how far they came; on the run's page, and in the store."""
+    rows = [_counts(band, listings[band], chunks[band], samples[band]) for band in listings]
+    create_table_artifact(rows, key="galaxies", description="Images by band: how many came in, and how far they came.")
+    artifacts().store.write(f"runs/{run}/galaxies.csv", _csv(rows))
+    return Completed(message=f"runs/{run}/galaxies.csv")
+
+
+def _csv(rows: list[dict]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _write_lineage(run: str, files: Files) -> None:
+    """Write what every artifact of the run was made of; for each network down to images and catalogue."""
+    references = [reference for several in files.values() for reference in several]
+    made = lineage(artifacts(), references)
+    inventories = {reference.key: reference for reference in references if reference.stage == "inventory"}
+    catalogues = {reference.key for reference in references if reference.stage == "catalogue"}
+    networks = {}
+    for network in files["models"]:
+        of = ancestors(made, network.key)
+        networks[network.name] = {
+            "artifact": network.key,
+            "made of": of,
+            "images": [f"{inventories[key].folder}/{FILES}" for key in of if key in inventories],
+            "catalogue": [made[key]["inputs"]["catalogue"]["digest"] for key in of if key in catalogues],
+        }
+    content = json.dumps({"networks": networks, "artifacts": made}, indent=1).encode()
+    artifacts().store.write(f"runs/{run}/lineage.json", content)
+
+
+def _write_artifacts(run: str, files: Files) -> None:
+    """Write which artifacts the run made and which it found; the counts go to its page."""
+    references = {reference.key: reference for several in files.values() for reference in several}.values()
+    rows = [
+        {
+            "stage": reference.stage,
+            "name": reference.name,
+            "made": "made" if reference.made else "reused",
+            "key": reference.key,
+            "digest": reference.digest,
+        }
+        for reference in references
+    ]
+    artifacts().store.write(f"runs/{run}/artifacts.csv", _csv(rows))
+    counts = Counter((row["stage"], row["made"]) for row in rows)
+    create_table_artifact(
+        [
+            {"stage": stage, "made": counts[stage, "made"], "reused": counts[stage, "reused"]}
+            for stage in dict.fromkeys(row["stage"] for row in rows)
+        ],
+        key="artifacts",
+        description=f"Artifacts made and reused, by stage. Each one is in runs/{run}/artifacts.csv, what it is made of "
+        f"in runs/{run}/lineage.json.",
+    )
+
+
+@stage_task("index", "index")
+def index(run: str, files: dict[str, list[Reference]], copied: list[str]) -> State:
+    """Write under `runs/<run>/` what a person looks for: where each file is, what was made, and of what.
+
+    `index.json` gives the place in the store of each file, by folder and file name; files of the folders `copied` are
+    copied beside it. `artifacts.csv` says what was made and what reused, `lineage.json` of what.
+    """
+    store = artifacts().store
+    places = {
+        f"{folder}/{name}": f"{reference.folder}/{name}"
+        for folder, references in files.items()
+        for reference in references
+        for name in reference.files
+    }
+    for folder in copied:
+        with temporary_folder("index") as local:
+            for reference in files[folder]:
+                for path in artifacts().fetch(reference, local):
+                    store.put(path, f"runs/{run}/{folder}/{path.name}")
+    _write_lineage(run, files)
+    _write_artifacts(run, files)
+    store.write(f"runs/{run}/index.json", json.dumps(places, indent=1).encode())
+    return Completed(message=f"runs/{run}/index.json ({len(places)} files)")
