@@ -127,6 +127,8 @@ def _follow(client: SyncPrefectClient, run_id: UUID, expected: dict[str, int]) -
                 running = [task.name for task in mine if task.state_type == StateType.RUNNING]
                 progress.update(bar, completed=done, total=max(len(mine), expected[stage]), now=" ".join(running[:2]))
             if run.state.is_final():
+                for bar in bars.values() if run.state.is_completed() else ():  # what was found made no steps
+                    progress.update(bar, completed=progress.tasks[bar].total, now="")
                 return run
             time.sleep(_POLL_SECONDS)
 
@@ -190,7 +192,7 @@ def _run(service: Service, parameters: dict) -> FlowRun:
         "prep": bands,
         "compress": bands,
         "split": bands,
-        "augment": (SPLIT.niter + 1) * AUGMENT.nbatch + 1,
+        "augment": (SPLIT.niter + 1) * (AUGMENT.nbatch + 1) + 1,
         "step": networks * AUGMENT.nbatch * TRAIN.N_batch_iter,
         "network": networks,
         "evaluate": 1,

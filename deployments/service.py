@@ -50,13 +50,22 @@ from inclinet.errors import InclinetError
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-__all__ = ["BUCKET", "POOLS", "Service", "bucket_client", "down", "status", "up"]
+__all__ = ["BUCKET", "POOLS", "WORKER_SETTINGS", "Service", "bucket_client", "down", "status", "up"]
 
 HOST = "127.0.0.1"
 BUCKET = "inclinet"
 POOLS = ("cpu", "gpu")
 PORTS = {"PREFECT_PORT": 4200, "STORE_PORT": 9000}
 """Ports of the first start, by the variables that `make up` takes."""
+
+WORKER_SETTINGS = {
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "inclinet",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # Prefect allows no less
+    # Delays double from 2 s: a server that is away for two minutes is waited for.
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
+}
+"""Prefect's settings of the workers and of the runs they start."""
 
 FOLDER = Path(".service")
 PROJECT = Path(__file__).resolve().parents[1]
@@ -204,7 +213,9 @@ def _bring_up(service: Service, launch: "Launch") -> None:
         workers = [_worker(service, client, pool) for pool in POOLS]
         for worker in workers:
             launch.start(worker)
+        _mark_dead_runs(client)
         _deploy(service)  # while the workers start
+        _automate(client)
         for worker in workers:
             launch.wait(worker)
 
@@ -268,7 +279,7 @@ def _worker(service: Service, client: "SyncPrefectClient", pool: str) -> Program
         f"worker-{pool}",
         f"work pool {pool}",
         _prefect("worker", "start", "--pool", pool, "--name", name, "--type", "process"),
-        service.environment | {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_LOGGING_EXTRA_LOGGERS": "inclinet"},
+        service.environment | WORKER_SETTINGS,
         ready,
         deadline=60,
     )
@@ -308,6 +319,37 @@ def _create_pools(client: "SyncPrefectClient") -> None:
             limit = max(1, len(gpus())) if name == "gpu" else None
             pool = WorkPoolCreate(name=name, type="process", base_job_template=template, concurrency_limit=limit)
             client.create_work_pool(pool)
+
+
+def _mark_dead_runs(client: "SyncPrefectClient") -> None:
+    """Mark runs as crashed whose process died together with its worker, so that they hold no place in a pool.
+
+    The automation for silent runs does so too, but only after a while, and for those that the server saw alive.
+    """
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    begun = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING])
+    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=begun))):
+        pid = (run.infrastructure_pid or "").rpartition(":")[2]
+        # Runs of workers elsewhere have no number here, or a container's name.
+        if pid.isdecimal() and not _is_prefect(int(pid)):
+            client.set_flow_run_state(run.id, Crashed(message="Its process had died with its worker. Retry the run."))
+            say("dead run", run.name, "marked as crashed")
+
+
+def _is_prefect(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return any("prefect" in argument for argument in psutil.Process(pid).cmdline())
+    return False
+
+
+def _automate(client: "SyncPrefectClient") -> None:
+    # It imports Prefect, which `down` and `status` do not need.
+    from deployments.automations import apply_automations
+
+    apply_automations(client)
 
 
 def _deploy(service: Service) -> None:

@@ -1,0 +1,68 @@
+"""Automations of the service: what the Prefect server does by itself.
+
+`python -m deployments.automations` applies them to the server that PREFECT_API_URL names.
+"""
+
+from datetime import timedelta
+
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+from deployments.service import WORKER_SETTINGS
+
+__all__ = ["apply_automations"]
+
+_MISSED_HEARTBEATS = 3
+
+
+def _silent_runs() -> AutomationCore:
+    """Return the automation that marks runs as crashed whose process died together with its worker."""
+    silence = timedelta(seconds=_MISSED_HEARTBEATS * int(WORKER_SETTINGS["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]))
+    return AutomationCore(
+        name="inclinet: mark silent runs as crashed",
+        description=f"A run that gave no sign of life for {silence.seconds} s has lost its process: retry it.",
+        trigger=EventTrigger(
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            for_each={"prefect.resource.id"},
+            after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
+            # Any event of the run, so that every state in which it may end or wait counts, whatever its name.
+            expect={"prefect.flow-run.*"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=silence,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"No sign of life for {silence.seconds} s: its process died with its worker. Retry the run.",
+            )
+        ],
+    )
+
+
+def _content(automation: AutomationCore) -> dict:
+    """Return what an automation is and does, without the numbers that each one is given anew."""
+    content = automation.model_dump(mode="json", exclude={"id": True, "trigger": {"id"}})
+    return {name: content[name] for name in AutomationCore.model_fields if name in content}
+
+
+def apply_automations(client: SyncPrefectClient) -> None:
+    """Create the automations that are absent, and bring the others to what they are here.
+
+    One that is as it should be is left alone: an update makes it forget the runs that it watches.
+    """
+    for automation in [_silent_runs()]:
+        present = client.read_automations_by_name(automation.name)
+        if not present:
+            client.create_automation(automation)
+        elif _content(present[0]) != _content(automation):
+            client.update_automation(present[0].id, automation)
+
+
+if __name__ == "__main__":
+    with get_client(sync_client=True) as connected:
+        apply_automations(connected)
