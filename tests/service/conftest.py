@@ -1,5 +1,6 @@
 """One real service for the tests of this folder: object store, Prefect server, workers, deployments."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,16 +10,28 @@ from tests.conftest import ROOT, free_port
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory):
+def project(tmp_path_factory):
+    """A copy of the code that the service runs, for a test to change."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("inclinet", "tasks", "flows", "deployments"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "prefect.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory, project):
     """The service, started on free ports, its environment set for clients while these tests run."""
     folder = tmp_path_factory.mktemp("service")
-    running = up(folder, ROOT, prefect_port=free_port(), store_port=free_port())
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with pytest.MonkeyPatch.context() as patch, temporary_settings({PREFECT_API_URL: running.api}):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(project))
+        running = up(folder, project, prefect_port=free_port(), store_port=free_port())
         for name, value in running.environment.items():
             patch.setenv(name, value)
-        yield running
+        with temporary_settings({PREFECT_API_URL: running.api}):
+            yield running
     down(folder)
 
 

@@ -1,5 +1,11 @@
 """Runs of the service's flows, started and followed."""
 
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -31,15 +37,36 @@ def finish(client, run_id, seconds=400):
     pytest.fail(f"run {run_id} did not end within {seconds} s")
 
 
+def kill_process_of(client, *run_ids):
+    """Kill the processes of flow runs (SIGKILL), all at once."""
+    pids = [int(client.read_flow_run(run_id).infrastructure_pid.rpartition(":")[2]) for run_id in run_ids]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def retry(client, run):
+    """Retry a run as a person does, and wait for it to end; returns it."""
+    # A worker reports the end of a process once more, some seconds after the first time.
+    time.sleep(8)
+    command = [sys.executable, "-m", "prefect", "flow-run", "retry", str(run.id)]
+    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    for _ in range(60):
+        if not client.read_flow_run(run.id).state.is_final():
+            break
+        time.sleep(0.5)
+    return finish(client, run.id)
+
+
 def children_of(client, run_id):
     """Return the child runs of a run."""
     only = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))
     return client.read_flow_runs(flow_run_filter=only)
 
 
-def tasks_of(client, run_id):
-    """Return the task runs of a run."""
-    return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])))
+def tasks_of(client, run_id, offset=0):
+    """Return the task runs of a run, 200 at most."""
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    return client.read_task_runs(flow_run_filter=only, offset=offset)
 
 
 def running_child(client, run_id, seconds=200):
@@ -50,6 +77,42 @@ def running_child(client, run_id, seconds=200):
             return children
         time.sleep(1)
     pytest.fail("no child run began")
+
+
+def run_full(client, **parameters):
+    """Run inclinet/full to its end; returns the run and the states of all its tasks by name."""
+    run = finish(client, start_full(**parameters).id)
+    children = children_of(client, run.id)
+    states = {}
+    for one in [run.id, *(child.id for child in children)]:
+        for task in tasks_of(client, one):
+            if task.state.state_details.child_flow_run_id:  # stands for a child run in its parent's graph
+                continue
+            states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
+    return run, children, states
+
+
+def artifacts_of(bucket, run):
+    """Return the rows of a run's artifacts.csv."""
+    body = bucket.get_object(Bucket=BUCKET, Key=f"runs/{run.name}/artifacts.csv")["Body"].read()
+    return list(csv.DictReader(body.decode().splitlines()))
+
+
+def made_by(bucket, run):
+    """Return the names, with their stage, of the artifacts that a run made."""
+    return {f"{row['stage']}-{row['name']}" for row in artifacts_of(bucket, run) if row["made"] == "made"}
+
+
+def digests_of(bucket, run):
+    """Return the digests of a run's artifacts by their keys."""
+    return {row["key"]: row["digest"] for row in artifacts_of(bucket, run)}
+
+
+def forget(bucket, service, prefix="artifacts/"):
+    """Remove what the runs so far made: the artifacts, and the workers' local copies."""
+    for key in keys(bucket, prefix):
+        bucket.delete_object(Bucket=BUCKET, Key=key)
+    shutil.rmtree(service.folder / "cache", ignore_errors=True)
 
 
 def keys(bucket, prefix):

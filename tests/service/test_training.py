@@ -1,10 +1,6 @@
 """Training through Prefect: kept on its way by snapshots, shown on the run's page."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -12,14 +8,27 @@ from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from deployments.service import BUCKET, bucket_client
-from tests.service.runs import children_of, finish, keys, running_child, start_full, tasks_of
+from tests.service.runs import (
+    children_of,
+    finish,
+    forget,
+    keys,
+    kill_process_of,
+    retry,
+    running_child,
+    start_full,
+    tasks_of,
+)
 
 pytestmark = pytest.mark.service
 
 STEPS = 12
 # Of another size and sample than the other tests: nothing made here is found there.
-SMALL = {"size": 28, "split": {"niter": 0}}
-LONG = SMALL | {"train": {"N_batch_iter": STEPS // 2, "training_batch_size": 1, "keep_every": 4}}
+LONG = {
+    "size": 28,
+    "split": {"niter": 0},
+    "train": {"N_batch_iter": STEPS // 2, "training_batch_size": 1, "keep_every": 4},
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,58 +41,57 @@ def sample(put, small_sample, tmp_path_factory):
     return put(folder, "fewer")
 
 
+@pytest.fixture(scope="module")
+def straight(sample):
+    """A run that nothing happened to, and the only child run of it."""
+    with get_client(sync_client=True) as client:
+        run = finish(client, start_full(sample=sample, **LONG).id)
+        assert run.state.name == "Completed", run.state.message
+        [child] = children_of(client, run.id)
+    return run, child
+
+
 def what_is_left(bucket, run):
-    """Return the last snapshot and the metrics of the only network of a run."""
+    """Return the last snapshot, the metrics and the file of the only network of a run."""
     [last] = [key for key in keys(bucket, "artifacts/snapshots/") if key.endswith(f"step_{STEPS:04d}.npz")]
-    wanted = [last, f"runs/{run.name}/models/Uset_000_model4_evalDict.json"]
+    models = f"runs/{run.name}/models/Uset_000_model4"
+    wanted = [last, f"{models}_evalDict.json", f"{models}.keras"]
     return [bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in wanted]
 
 
-def test_a_killed_run_retried_ends_as_one_that_was_not_killed(service, sample):
+def test_a_killed_run_retried_ends_as_one_that_was_not_killed(service, sample, straight):
     bucket = bucket_client(service)
+    expected = what_is_left(bucket, straight[0])
+    for stage in ("network", "snapshots"):
+        forget(bucket, service, f"artifacts/{stage}/")
     with get_client(sync_client=True) as client:
-        straight = finish(client, start_full(sample=sample, **LONG).id)
-        assert straight.state.name == "Completed", straight.state.message
-        expected = what_is_left(bucket, straight)
-        for key in keys(bucket, "artifacts/network/") + keys(bucket, "artifacts/snapshots/"):
-            bucket.delete_object(Bucket=BUCKET, Key=key)
-
         run = start_full(sample=sample, **LONG)
         [child] = running_child(client, run.id)
         for _ in range(600):
             if any(key.endswith(".npz") for key in keys(bucket, "artifacts/snapshots/")):
                 break
             time.sleep(0.1)
-        pid = int(client.read_flow_run(child.id).infrastructure_pid.rpartition(":")[2])
-        os.kill(pid, signal.SIGKILL)
-        assert finish(client, child.id).state.name == "Crashed"
-        assert finish(client, run.id).state.name == "Failed"
+        kill_process_of(client, run.id, child.id)
+        assert {finish(client, one).state.name for one in (run.id, child.id)} == {"Crashed"}
         left = keys(bucket, "artifacts/snapshots/")
         assert left and not [key for key in left if key.endswith(f"step_{STEPS:04d}.npz")]
-
-        subprocess.run([sys.executable, "-m", "prefect", "flow-run", "retry", str(run.id)], check=True, timeout=60)
-        time.sleep(5)
-        retried = finish(client, run.id)
+        retried = retry(client, run)
         assert retried.state.name == "Completed", retried.state.message
         [again] = [one for one in children_of(client, run.id) if one.id != child.id]
         steps = [task.name for task in tasks_of(client, again.id) if task.name.startswith("step-")]
-        assert 0 < len(steps) < STEPS
-        assert what_is_left(bucket, retried) == expected
+    assert 0 < len(steps) < STEPS
+    assert what_is_left(bucket, retried) == expected
 
 
-def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(service, sample):
-    other = SMALL | {"train": {"seed": 5, "training_batch_size": 16}}
+def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(straight):
+    its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[straight[1].id]))
     with get_client(sync_client=True) as client:
-        run = finish(client, start_full(sample=sample, **other).id)
-        assert run.state.name == "Completed", run.state.message
-        [child] = children_of(client, run.id)
-        its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[child.id]))
         shown = {artifact.key: artifact for artifact in client.read_artifacts(artifact_filter=its)}
     device, progress = shown["device-model4-0"], shown["train-model4-0"]
     assert "(no GPU here)" in device.data
     assert "| precision | " in device.data
     assert float(progress.data) == 100
-    assert "step 2 of 2" in progress.description
+    assert f"step {STEPS} of {STEPS}" in progress.description
     assert "images/s" in progress.description
     assert "s left" in progress.description
 

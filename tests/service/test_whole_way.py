@@ -7,28 +7,16 @@ import time
 
 import pytest
 from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 from deployments.service import BUCKET, bucket_client
 from inclinet.snapshots import Snapshots
 from inclinet.store import open_store
-from tests.service.runs import children_of, finish, keys, running_child, start_full, tasks_of
+from tests.service.runs import artifacts_of, finish, keys, made_by, run_full, running_child, start_full
 
 pytestmark = pytest.mark.service
-
-
-def run_full(client, **parameters):
-    """Run inclinet/full to its end; returns the run and the states of all its tasks by name."""
-    run = finish(client, start_full(**parameters).id)
-    children = children_of(client, run.id)
-    states = {}
-    for one in [run.id, *(child.id for child in children)]:
-        for task in tasks_of(client, one):
-            if task.state.state_details.child_flow_run_id:  # stands for a child run in its parent's graph
-                continue
-            states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
-    return run, children, states
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +34,7 @@ def test_a_run_completes_and_its_names_say_what_they_are(first):
     assert {child.state.name for child in children} == {"Completed"}
     assert set(states.values()) == {"Completed"}
     names = {"catalogue", "inventory-g", "prep-gri-000", "compress-r", "split-i", "augment-1-02", "augment-test"}
-    assert names | {"network-model4-0", "evaluate", "skipped", "index"} <= set(states)
+    assert names | {"network-model4-0", "evaluate", "skipped", "galaxies", "index"} <= set(states)
     assert sum(name.startswith("step-") for name in states) == 8
 
 
@@ -73,16 +61,34 @@ def test_a_person_finds_the_files_by_their_names(first, service, tmp_path):
     assert "axis ratio (b_a)" in metrics["baselines"]
 
 
+def test_a_run_says_what_came_in_and_what_it_made(first, service):
+    run, *_ = first
+    bucket = bucket_client(service)
+    its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+    with get_client(sync_client=True) as client:
+        shown = {artifact.key: artifact.data for artifact in client.read_artifacts(artifact_filter=its)}
+    tables = {key: json.loads(shown[key]) for key in ("galaxies", "artifacts", "skipped")}
+    rows = {row["band"]: row for row in tables["galaxies"]}
+    assert list(rows) == ["g", "r", "i", "gri"]
+    for row in rows.values():
+        assert row["images found"] == row["downsampled"] == row["training"] + row["test"] == 60
+        assert row["skipped"] == row["below 45 deg or rejected"] == 0
+    assert {"stage": "augment", "made": 7, "reused": 0} in tables["artifacts"]
+    assert {row["made"] for row in artifacts_of(bucket, run)} == {"made"}
+    assert tables["skipped"] == []
+
+
 def test_a_second_run_finds_everything(first, service, put, small_sample):
     with get_client(sync_client=True) as client:
         run, _, states = run_full(client, sample=put(small_sample, "discs"))
     assert run.state.name == "Completed", run.state.message
-    assert {name for name, state in states.items() if state != "Cached"} == {"index"}
+    assert {name for name, state in states.items() if state != "Cached"} == {"galaxies", "index"}
+    assert made_by(bucket_client(service), run) == set()
 
 
 def test_one_band_is_enough(service, put, small_sample):
     with get_client(sync_client=True) as client:
-        run, _, states = run_full(client, sample=put(small_sample, "discs", bands=["gri"]))
+        run, _, states = run_full(client, sample=put(small_sample, "discs", bands=["gri"]), split={"niter": 0})
     assert run.state.name == "Completed", run.state.message
     assert "prep-gri-000" in states
     assert "prep-g-000" not in states
@@ -134,3 +140,13 @@ def test_the_command_line_starts_it_too(service):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode != 0
     assert "required" in done.stdout + done.stderr
+
+
+def test_no_secret_is_left_anywhere(first, service):
+    """In no log, database, object or local copy; only in the two files that are for the owner's eyes."""
+    secret = service.environment["AWS_SECRET_ACCESS_KEY"].encode()
+    files = [path for path in service.folder.rglob("*") if path.is_file()]
+    holding = {path.name for path in files if secret in path.read_bytes()}
+    assert len(files) > 100
+    assert holding == {"credentials", "env.sh"}
+    assert all((service.folder / name).stat().st_mode & 0o077 == 0 for name in holding)
