@@ -20,11 +20,21 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason=
 FOLDER = checkpoint_folder(0, "model4")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def on_the_cpu(tmp_path_factory):
+    """The environment of the processes started here; what one has compiled the next ones find."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_PLATFORMS", "cpu")
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        yield
+
+
 def run_on_jax(module, *arguments, **environment):
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"} | environment,
+        env=os.environ | {"KERAS_BACKEND": "jax"} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -47,7 +57,7 @@ def on_jax(stored, tmp_path_factory):
     folder = tmp_path_factory.mktemp("jax")
     run_on_jax("tests.inclinet.killed", stored, folder / "straight")
     killed = [sys.executable, "-m", "tests.inclinet.killed", stored, folder / "killed", "in_a_minibatch"]
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
     assert subprocess.run(killed, cwd=ROOT, env=environment, check=False, capture_output=True).returncode == -9
     run_on_jax("tests.inclinet.killed", stored, folder / "killed")
     return folder
