@@ -180,6 +180,7 @@ class Artifacts:
         settings: object,
         modules: Sequence[str],
         facts: Mapping[str, Any],
+        run: str = "",
     ) -> Reference:
         """Upload every file of `folder`, then the manifest; returns the reference."""
         paths = sorted(path for path in folder.iterdir() if path.is_file())
@@ -193,6 +194,7 @@ class Artifacts:
             "inputs": dict(inputs),
             "settings": settings,
             "code": code_digest(*modules),
+            "run": run,
             "facts": dict(facts),
         }
         manifest["sha256"] = _digest(manifest)  # of itself: a flipped bit in it is damage too
@@ -271,6 +273,7 @@ class Artifacts:
         settings: object,
         modules: Sequence[str],
         work: Callable[[Path], Mapping[str, Any]],
+        run: str = "",
     ) -> Reference:
         """Return the artifact; it is made unless it is there.
 
@@ -284,10 +287,12 @@ class Artifacts:
             The modules that make it; their source and that of their imports count as an input.
         work : callable
             Writes the files into the folder it is given and returns facts.
+        run : str
+            The run that would make it, for its manifest.
         """
         key = self.key(stage, name, inputs=inputs, settings=settings, modules=modules)
         if found := self.find(key):
             return found
         with temporary_folder(stage) as folder:
             facts = work(folder)
-            return self.publish(key, folder, inputs=inputs, settings=settings, modules=modules, facts=facts)
+            return self.publish(key, folder, inputs=inputs, settings=settings, modules=modules, facts=facts, run=run)

@@ -27,10 +27,11 @@ def _producers(references: Iterable[Reference]) -> dict[tuple[str, str], str]:
 def lineage(artifacts: Artifacts, references: Iterable[Reference]) -> dict[str, dict[str, Any]]:
     """Return how each artifact was made, by its key.
 
-    Each entry holds `digest`, `settings`, `code` (digest of the source) and `inputs`: by name, the `digest` of what
-    went in and the key of the `artifact` among `references` that holds it, None for what came from outside.
+    Each entry holds `digest`, `settings`, `code` (digest of the source), the `run` that made it and `inputs`: by name,
+    the `digest` of what went in and the key of the `artifact` among `references` that holds it, None for what came
+    from outside.
     """
-    references = list({reference.key: reference for reference in references}.values())
+    references = list(references)
     producers = _producers(references)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         manifests = list(pool.map(artifacts.manifest, references))
@@ -39,6 +40,7 @@ def lineage(artifacts: Artifacts, references: Iterable[Reference]) -> dict[str, 
             "digest": reference.digest,
             "settings": manifest["settings"],
             "code": manifest["code"],
+            "run": manifest["run"],
             "inputs": {
                 name: {"digest": digest, "artifact": producers.get((name, digest)) or producers.get(("", digest))}
                 for name, digest in manifest["inputs"].items()

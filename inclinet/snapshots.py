@@ -64,7 +64,8 @@ class Snapshot:
             raise InclinetError(f"{path}: no snapshot of this version, it holds no {missing[0]}")
         step, history, precision = (arrays.pop(name) for name in _OWN)
         state = {name: np.array(array) for name, array in arrays.items()}
-        if step.shape or history.shape[:1] != (int(step),) or precision.dtype != np.uint8:
+        kinds = step.dtype.kind, history.dtype.kind, precision.dtype
+        if kinds != ("i", "f", np.uint8) or step.shape or history.shape[:1] != (int(step),):
             raise InclinetError(f"{path}: no snapshot of this version, its step and its history do not fit")
         return cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))
 

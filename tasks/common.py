@@ -14,6 +14,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 from s3transfer.exceptions import RetriesExceededError
@@ -129,7 +130,7 @@ def finished(reference: Reference) -> State:
 
 def make(stage: str, name: str, **how: Any) -> State:
     """Make an artifact unless it is there; see `inclinet.artifacts.Artifacts.make`."""
-    reference = artifacts().make(stage, name, **how)
+    reference = artifacts().make(stage, name, run=str(flow_run.root_flow_run_id or ""), **how)
     get_run_logger().info("%s %s", "made" if reference.made else "found", reference.key)
     return finished(reference)
 

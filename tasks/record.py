@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from inclinet.artifacts import Reference
@@ -96,10 +97,8 @@ def _csv(rows: list[dict]) -> bytes:
     return text.getvalue().encode()
 
 
-def _write_lineage(run: str, files: Files) -> None:
+def _write_lineage(run: str, files: Files, references: Iterable[Reference], made: Mapping[str, Mapping]) -> None:
     """Write what every artifact of the run was made of; for each network down to images and catalogue."""
-    references = [reference for several in files.values() for reference in several]
-    made = lineage(artifacts(), references)
     inventories = {reference.key: reference for reference in references if reference.stage == "inventory"}
     catalogues = {reference.key for reference in references if reference.stage == "catalogue"}
     networks = {}
@@ -115,14 +114,14 @@ def _write_lineage(run: str, files: Files) -> None:
     artifacts().store.write(f"runs/{run}/lineage.json", content)
 
 
-def _write_artifacts(run: str, files: Files) -> None:
-    """Write which artifacts the run made and which it found; the counts go to its page."""
-    references = {reference.key: reference for several in files.values() for reference in several}.values()
+def _write_artifacts(run: str, references: Iterable[Reference], made: Mapping[str, Mapping]) -> None:
+    """Write which artifacts the run made, in whichever attempt, and which it found; the counts go to its page."""
+    mine = str(flow_run.root_flow_run_id)
     rows = [
         {
             "stage": reference.stage,
             "name": reference.name,
-            "made": "made" if reference.made else "reused",
+            "made": "made" if made[reference.key]["run"] == mine else "reused",
             "key": reference.key,
             "digest": reference.digest,
         }
@@ -160,7 +159,9 @@ def index(run: str, files: dict[str, list[Reference]], copied: list[str]) -> Sta
             for reference in files[folder]:
                 for path in artifacts().fetch(reference, local):
                     store.put(path, f"runs/{run}/{folder}/{path.name}")
-    _write_lineage(run, files)
-    _write_artifacts(run, files)
+    references = list({reference.key: reference for several in files.values() for reference in several}.values())
+    made = lineage(artifacts(), references)
+    _write_lineage(run, files, references, made)
+    _write_artifacts(run, references, made)
     store.write(f"runs/{run}/index.json", json.dumps(places, indent=1).encode())
     return Completed(message=f"runs/{run}/index.json ({len(places)} files)")

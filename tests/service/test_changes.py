@@ -72,13 +72,13 @@ def test_one_more_network(run):
     assert run(train=settings) == {"network-model6-0", "network-model6-1", "evaluate-all"}
 
 
-def tested(numbers):
+def of_the_test_set(numbers):
     """Return a galaxy of the test set."""
     return int(numbers[sides(numbers, Split())["test", 0]][0])
 
 
 def test_one_changed_pixel_file(run, folder):
-    [path] = folder.glob(f"galaxies/pgc{tested(np.arange(1, 61))}_*_g.png")
+    [path] = folder.glob(f"galaxies/pgc{of_the_test_set(np.arange(1, 61))}_*_g.png")
     before = path.read_bytes()
     image = Image.open(path)
     image.putpixel((24, 24), 255)
@@ -86,13 +86,15 @@ def test_one_changed_pixel_file(run, folder):
     made = run()
     path.write_bytes(before)
     upstream = of_bands(["inventory", "prep", "compress", "split"], ["g"])
-    assert made - {"skipped-galaxies"} == upstream | {"augment-test", "evaluate-all"} | NETWORKS
+    depending = upstream | {"augment-test"} | NETWORKS
+    # Networks hardly trained may answer the same.
+    assert depending <= made <= depending | {"evaluate-all", "skipped-galaxies"}
     # What was before is found again, not made.
     assert run() == set()
 
 
 def test_one_more_galaxy(run, folder):
-    pgc = tested(np.arange(1000, 1100))
+    pgc = of_the_test_set(np.arange(1000, 1100))
     image = disc(48, 70)
     Image.fromarray(image).save(folder / "galaxies" / f"pgc{pgc}_d25x2_rot_gri.sdss.jpg")
     for band in "gri":
@@ -100,7 +102,7 @@ def test_one_more_galaxy(run, folder):
     with (folder / "catalog.csv").open("a") as file:
         file.write(f"{pgc} | 70 | 0 |  |  | 0.5\n")
     made = run()
-    assert made >= {"catalogue-catalogue", "augment-test", "evaluate-all"} | NETWORKS | of_bands(
+    assert made >= {"catalogue-catalogue", "augment-test"} | NETWORKS | of_bands(
         ["inventory", "prep", "compress", "split"]
     )
     # It is of the test set: what is trained on stays as it was.
