@@ -256,7 +256,7 @@ def _server(service: Service, client: "SyncPrefectClient") -> Program:
     return Program(
         "prefect-server",
         service.ui,
-        _prefect("server", "start", "--host", HOST, "--port", str(service.prefect_port)),
+        _prefect("server", "start", "--host", HOST, "--port", str(service.prefect_port), module="deployments.server"),
         service.prefect_environment | settings,
         lambda process: client.api_healthcheck() is None,
         deadline=90,
@@ -285,8 +285,8 @@ def _worker(service: Service, client: "SyncPrefectClient", pool: str) -> Program
     )
 
 
-def _prefect(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "prefect", *arguments]
+def _prefect(*arguments: str, module: str = "prefect") -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
 
 
 @contextlib.contextmanager

@@ -57,10 +57,12 @@ class Intake:
 
 def _prepare(size: int, sample: Sample, labels: Reference) -> Intake:
     """Run prep and compress."""
-    listings = _results({band: inventory.submit(sample, band, labels) for band in sample.bands})
+    listings = _results(
+        {band: inventory.with_options(tags=["inventory", band]).submit(sample, band, labels) for band in sample.bands}
+    )
     made = _results(
         {
-            (band, chunk): prep.submit(sample, band, size, listing, chunk)
+            (band, chunk): prep.with_options(tags=["prep", band]).submit(sample, band, size, listing, chunk)
             for band, listing in listings.items()
             for chunk in sorted(listing.facts["chunks"])
         }
@@ -69,7 +71,12 @@ def _prepare(size: int, sample: Sample, labels: Reference) -> Intake:
     tables = {f"inventory-{band}": listing for band, listing in listings.items()}
     tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in made.items()}
     omitted = skipped({"catalogue": labels, **tables}, return_state=True).result()
-    packed = _results({band: compress.submit(band, size, references) for band, references in chunks.items()})
+    packed = _results(
+        {
+            band: compress.with_options(tags=["compress", band]).submit(band, size, references)
+            for band, references in chunks.items()
+        }
+    )
     return Intake(listings, {band: list(parts.values()) for band, parts in chunks.items()}, packed, omitted)
 
 
@@ -77,7 +84,7 @@ def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int,
     """Make the stored batches; returns them by subsample."""
     batches = _results(
         {
-            (k, b): augment_batch.submit(samples, size, k, b, settings)
+            (k, b): augment_batch.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
             for k in range(niter + 1)
             for b in range(1, settings.nbatch + 1)
         }
@@ -96,7 +103,9 @@ def _judges(size: int, samples: By, niter: int, settings: Augment) -> dict[str |
         futures["test"] = augment_test.submit(tested, size, settings)
     for k in range(niter + 1):
         if (k or settings.leave_out) and (left := with_any(f"left_out_{k}")):
-            futures[k] = augment_left_out.submit(left, size, k, settings)
+            futures[k] = augment_left_out.with_options(tags=["augment", f"subsample-{k}"]).submit(
+                left, size, k, settings
+            )
     return dict.fromkeys(["test", *range(niter + 1)]) | _results(futures)
 
 
@@ -147,7 +156,10 @@ def _run(size: int, sample: Sample, split: Split, augment: Augment, train: Train
     labels = catalogue(sample, return_state=True).result()
     intake = _prepare(size, sample, labels)
     samples = _results(
-        {band: split_band.submit(band, size, reference, split) for band, reference in intake.packed.items()}
+        {
+            band: split_band.with_options(tags=["split", band]).submit(band, size, reference, split)
+            for band, reference in intake.packed.items()
+        }
     )
     galaxies(_run_name(), intake.listings, intake.chunks, samples, return_state=True).result()
     stored = {stored_band(band): reference for band, reference in samples.items()}

@@ -100,18 +100,19 @@ def _worth_retrying(task: Task, run: TaskRun, state: State) -> bool:
     return False
 
 
-def stage_task(stage: str, run_name: str) -> Callable[[Callable], Task]:
-    """Return the decorator of a stage's task: named, retried on transient errors with jittered delays.
+def stage_task(stage: str, run_name: str, *, tagged: bool = True) -> Callable[[Callable], Task]:
+    """Return the decorator of a stage's task: named, tagged, retried on transient errors with jittered delays.
 
     Caching is the artifact store's: its keys see the inputs' content, the settings and the code, and its
     manifests tell whether an artifact is whole, none of which Prefect's own cache does.
 
-    Their names say stage, band and subsample; tags would too, but for each task with tags Prefect asks the server
-    about limits of them, which takes 2 s whenever the server's SQLite is busy.
+    Prefect asks the server about limits of a task's tags before it starts; tasks that come by the hundred do without
+    (`tagged` False).
     """
     return task(
         name=stage,
         task_run_name=run_name,
+        tags=[stage] if tagged else None,
         retries=4,
         retry_delay_seconds=exponential_backoff(backoff_factor=2),
         retry_jitter_factor=0.5,

@@ -133,7 +133,7 @@ def find(session: Session, made: bool) -> State:
     return Completed(message="not trained yet", data=None)
 
 
-@stage_task("start", "start-{session.name}")
+@stage_task("start", "start-{session.name}", tagged=False)
 def start(session: Session) -> State:
     """Take up the run: choose the device, bring back the last snapshot; the data are the steps behind it.
 
@@ -163,7 +163,7 @@ def start(session: Session) -> State:
     return Completed(message=f"{device}, {training.precision}, after step {training.step}", data=training.step)
 
 
-@stage_task("step", "step-{number:03d}")
+@stage_task("step", "step-{number:03d}", tagged=False)
 def step(session: Session, number: int) -> State:
     """Advance the network by one step, and let its snapshot be saved; the data are the step's metrics."""
     metrics = session.training().reach(number)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deployments.service import WORKER_SETTINGS
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -197,6 +199,13 @@ def test_workers_know_the_server_and_the_store(services):
         assert environment["INCLINET_STORE"] == "${INCLINET_STORE:-s3://inclinet}"
         assert environment["AWS_ENDPOINT_URL"] == "${AWS_ENDPOINT_URL:-http://object-store:9000}"
         assert f"WORKDIR {environment['INCLINET_HOME']}" in stages()["runtime"]
+        assert environment.items() >= WORKER_SETTINGS.items()
+
+
+def test_setup_applies_deployments_and_automations(services):
+    script = services["setup"]["command"][-1]
+    assert "prefect deploy --all --no-prompt" in script
+    assert "python -m deployments.automations" in script
 
 
 def test_gpu_worker_reserves_a_gpu_and_is_started_on_demand(services):

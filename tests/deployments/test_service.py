@@ -122,11 +122,14 @@ def test_a_deployed_flow_runs_on_the_worker_and_reaches_the_store(running, clien
 
 
 @pytest.mark.service
-def test_second_up_keeps_the_processes_and_refuses_other_ports(running, capsys):
+def test_second_up_keeps_the_processes_and_refuses_other_ports(running, client, capsys):
     before = status(running.folder)
+    [automation] = client.read_automations()
     again = up(running.folder, running.project)
     assert again == running
     assert status(running.folder) == before
+    # An update would make it forget the runs that it watches.
+    assert [one.updated for one in client.read_automations()] == [automation.updated]
     assert capsys.readouterr().out.count("already running") == 4
     with pytest.raises(InclinetError, match="make down"):
         up(running.folder, running.project, prefect_port=free_ports(1)[0])
@@ -142,6 +145,19 @@ def test_secrets_stay_private(running):
     assert not any(secret in log.read_text() for log in (running.folder / "logs").iterdir())
     script = f". {running.folder}/env.sh && printf %s $AWS_SECRET_ACCESS_KEY"
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout == secret
+
+
+@pytest.mark.service
+def test_up_marks_runs_whose_process_died_with_its_worker(running, client):
+    run = run_tiny(client, seconds=300)
+    wait_for_state(client, run, "Running")
+    worker = status(running.folder)["worker-cpu"]
+    for process in [*worker.children(recursive=True), worker]:
+        process.kill()
+    time.sleep(1)
+    assert client.read_flow_run(run).state.name == "Running"
+    up(running.folder, running.project)
+    assert client.read_flow_run(run).state.name == "Crashed"
 
 
 @pytest.mark.service
@@ -177,7 +193,7 @@ def test_taken_port_is_named_and_nothing_starts(state, project, taken, variable)
 
 def test_failed_start_stops_what_it_started(state, project, monkeypatch):
     spawned = []
-    monkeypatch.setattr(module, "_prefect", lambda *arguments: [sys.executable, "-c", "exit('no server')"])
+    monkeypatch.setattr(module, "_prefect", lambda *_, **__: [sys.executable, "-c", "exit('no server')"])
     monkeypatch.setattr(processes, "_stop", lambda ps, stop=processes._stop: stop(spawned.extend(ps) or spawned))
     with pytest.raises(InclinetError, match="no server"):
         up(state, project, *free_ports())
