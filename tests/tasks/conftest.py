@@ -1,14 +1,29 @@
 """A real Prefect API and a real S3 endpoint for the tests of tasks and flows."""
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
+
+from deployments import service as module
+from deployments.processes import Launch, stop_programs
+from tests.conftest import ROOT, free_port
 
 
 @pytest.fixture(scope="session")
-def prefect_api():
-    """A temporary Prefect server."""
-    with prefect_test_harness(server_startup_timeout=60):
+def prefect_api(tmp_path_factory):
+    """A Prefect server as the service has it."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+    folder = tmp_path_factory.mktemp("prefect")
+    (folder / "logs").mkdir()
+    service = module.Service(folder, ROOT, free_port(), free_port())
+    launch = Launch(folder)
+    with module._prefect_client(service) as client:
+        server = module._server(service, client)
+        launch.start(server)
+        launch.wait(server)
+    # Logs on their way would be waited for when the server is gone.
+    with temporary_settings({PREFECT_API_URL: service.api, PREFECT_LOGGING_TO_API_ENABLED: False}):
         yield
+    stop_programs(folder, ["prefect-server"])
 
 
 @pytest.fixture
