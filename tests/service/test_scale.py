@@ -15,7 +15,7 @@ from tests.service.runs import artifacts_of, finish, start_full, tasks_of
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 
-SIZE = 16
+SIZE = 20
 KINDS = 40  # different pictures
 
 
