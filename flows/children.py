@@ -2,7 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -38,26 +41,28 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list
 
     The idempotency key counts attempts: a child that ended badly is followed by a new one, never doubled.
     """
-    attempt = tries = 0
-    while True:
-        try:
-            child = run_deployment(
-                deployment,
-                parameters=dict(parameters),
-                flow_run_name=name,
-                timeout=0,
-                idempotency_key=f"{flow_run.id}-{name}-{attempt}",
-                tags=tags,
-            )
-        except httpx.TransportError:  # a new client does not try again by itself
-            tries += 1
-            if tries == _ATTEMPTS:
-                raise
-            time.sleep(_RETRY_SECONDS)
-            continue
+    for attempt in count():
+        start = partial(
+            run_deployment,
+            deployment,
+            parameters=dict(parameters),
+            flow_run_name=name,
+            timeout=0,
+            idempotency_key=f"{flow_run.id}-{name}-{attempt}",
+            tags=tags,
+        )
+        child = _patiently(start)
         if not child.state.is_final() or child.state.is_completed():
             return child
-        attempt += 1
+
+
+def _patiently(call: Callable[[], FlowRun]) -> FlowRun:
+    """Call until the server answers: a new client does not try again by itself."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(httpx.TransportError):
+            return call()
+        time.sleep(_RETRY_SECONDS)
+    return call()
 
 
 def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tags: Mapping[str, list[str]]) -> None:
