@@ -1,20 +1,26 @@
 """Automations of the service: what the Prefect server does by itself.
 
-`python -m deployments.automations` applies them to the server that PREFECT_API_URL names.
+`python -m deployments.automations` applies them to the server that PREFECT_API_URL names, once everything is deployed.
 """
 
+from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
 
 from deployments.service import WORKER_SETTINGS
 
-__all__ = ["apply_automations"]
+__all__ = ["IMAGES_ARRIVED", "apply_automations"]
+
+IMAGES_ARRIVED = "inclinet.images.arrived"
+"""Event of whoever brought new images or another catalogue."""
 
 _MISSED_HEARTBEATS = 3
 
@@ -44,6 +50,18 @@ def _silent_runs() -> AutomationCore:
     )
 
 
+def _new_images(retrain: UUID) -> AutomationCore:
+    """Return the automation that starts inclinet/retrain, which finds out whether anything changed."""
+    return AutomationCore(
+        name="inclinet: retrain when images arrive",
+        description=f"Starts inclinet/retrain at an event {IMAGES_ARRIVED}.",
+        trigger=EventTrigger(
+            expect={IMAGES_ARRIVED}, posture=Posture.Reactive, threshold=1, within=timedelta(seconds=0)
+        ),
+        actions=[RunDeployment(deployment_id=retrain)],
+    )
+
+
 def _content(automation: AutomationCore) -> dict:
     """Return what an automation is and does, without the numbers that each one is given anew."""
     content = automation.model_dump(mode="json", exclude={"id": True, "trigger": {"id"}})
@@ -55,7 +73,10 @@ def apply_automations(client: SyncPrefectClient) -> None:
 
     One that is as it should be is left alone: an update makes it forget the runs that it watches.
     """
-    for automation in [_silent_runs()]:
+    automations = [_silent_runs()]
+    with suppress(ObjectNotFound):  # of who took it out of prefect.yaml
+        automations.append(_new_images(client.read_deployment_by_name("inclinet/retrain").id))
+    for automation in automations:
         present = client.read_automations_by_name(automation.name)
         if not present:
             client.create_automation(automation)

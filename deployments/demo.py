@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sys
 import time
 from collections import Counter
@@ -25,8 +26,10 @@ from deployments.service import BUCKET, FOLDER, Service, bucket_client, up
 from inclinet.cli import show_evaluation, track
 from inclinet.errors import InclinetError
 from inclinet.naming import BANDS, parse_image
+from inclinet.registry import bundles, champion
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.simulate import simulate
+from inclinet.store import open_store
 
 __all__ = ["demo", "main"]
 
@@ -151,7 +154,8 @@ def demo(
     """
     started = time.monotonic()
     service = up(folder, prefect_port=prefect_port, store_port=store_port)
-    if images is None:
+    simulated = images is None
+    if simulated:
         images = service.folder / "demo"
         if not (images / "catalog.csv").is_file():
             simulate(GALAXIES, images, track=track)
@@ -177,6 +181,7 @@ def demo(
     CONSOLE.print(f"{run.name} {run.state.name.lower()} after {time.monotonic() - started:.0f} s in all")
     if run.state.is_completed():
         _show_result(service, run.name)
+        _show_use(service, run.name, simulated)
     else:
         CONSOLE.print(run.state.message, style="red", markup=False)
     CONSOLE.print(f"watch     {service.ui}/runs/flow-run/{run.id}")
@@ -196,6 +201,7 @@ def _run(service: Service, parameters: dict) -> FlowRun:
         "step": networks * AUGMENT.nbatch * TRAIN.N_batch_iter,
         "network": networks,
         "evaluate": 1,
+        "publish": 1,
     }
     with temporary_settings({PREFECT_API_URL: service.api}), get_client(sync_client=True) as client:
         run = run_deployment("inclinet/full", parameters=parameters, timeout=0)
@@ -213,6 +219,23 @@ def _show_result(service: Service, run: str) -> None:
     else:
         CONSOLE.print((folder / "evaluation" / "metrics.md").read_text().strip())
     CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {folder})", markup=False)
+    report = folder / "evaluation" / "report.html"
+    if report.is_file():
+        CONSOLE.print(f"report    {report}", markup=False)
+
+
+def _show_use(service: Service, run: str, simulated: bool) -> None:
+    """Say which version is in use, what it is good for, and how to predict with it."""
+    store = open_store(str(service.folder / "store" / BUCKET))
+    current = champion(store).version
+    mine = next((bundle.version for bundle in bundles(store) if bundle.facts.run == run), None)
+    CONSOLE.print(f"version   {current} is in use")
+    if mine and mine != current:
+        CONSOLE.print(f"          this run published {mine}: inclinet promote {mine}")
+    elif simulated:
+        CONSOLE.print("          trained on simulated galaxies alone: to try the service, not for science")
+    env = shlex.quote(str(service.folder / "env.sh"))
+    CONSOLE.print(f"predict   source .venv/bin/activate; source {env}; inclinet predict IMAGES", markup=False)
 
 
 def main() -> None:

@@ -1,213 +1,40 @@
-"""Flow `inclinet`: everything, from images and catalogue to evaluated networks."""
+"""Flow `inclinet`, deployment `full`: everything, from images and catalogue to published networks."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from os import cpu_count
-from typing import Annotated, Any
+from typing import Annotated
 
-from prefect import flow, get_run_logger
-from prefect.futures import PrefectFuture, wait
-from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import opaque
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import Field
 
-from flows.children import cancel_children, run_children
-from inclinet.artifacts import DamagedArtifactError, Reference
-from inclinet.errors import InclinetError
+from flows.pipeline import WHOLE_WAY, Outcome, Recipe, list_images, mending, whole_way
 from inclinet.layouts import check_fits
-from inclinet.naming import batch_folder, stored_band
 from inclinet.settings import Augment, Sample, Size, Split, Train
-from tasks.augment import augment as augment_batch
-from tasks.augment import augment_left_out, augment_test
-from tasks.compress import compress
-from tasks.evaluate import evaluate
-from tasks.inputs import catalogue, inventory
-from tasks.prep import prep
-from tasks.record import galaxies, index, skipped
-from tasks.split import split as split_band
-from tasks.train import Session
-from tasks.train import find as find_network
+from tasks.publish import put_first_in_use
 
 __all__ = ["full"]
 
-By = dict[str, Reference]
 
-_ROUNDS = 4
-
-
-def _run_name() -> str:
-    return f"inclinet-{str(flow_run.id)[:8]}"
-
-
-def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
-    wait(list(futures.values()))
-    return {name: future.result() for name, future in futures.items()}
-
-
-@dataclass(frozen=True)
-class Intake:
-    """What became of the images, by band."""
-
-    listings: By
-    chunks: dict[str, list[Reference]]
-    packed: By
-    skipped: Reference
-
-
-def _prepare(size: int, sample: Sample, labels: Reference) -> Intake:
-    """Run prep and compress."""
-    listings = _results(
-        {band: inventory.with_options(tags=["inventory", band]).submit(sample, band, labels) for band in sample.bands}
-    )
-    made = _results(
-        {
-            (band, chunk): prep.with_options(tags=["prep", band]).submit(sample, band, size, listing, chunk)
-            for band, listing in listings.items()
-            for chunk in sorted(listing.facts["chunks"])
-        }
-    )
-    chunks = {band: {c: ref for (b, c), ref in made.items() if b == band} for band in sample.bands}
-    tables = {f"inventory-{band}": listing for band, listing in listings.items()}
-    tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in made.items()}
-    omitted = skipped({"catalogue": labels, **tables}, return_state=True).result()
-    packed = _results(
-        {
-            band: compress.with_options(tags=["compress", band]).submit(band, size, references)
-            for band, references in chunks.items()
-        }
-    )
-    return Intake(listings, {band: list(parts.values()) for band, parts in chunks.items()}, packed, omitted)
-
-
-def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int, list[Reference]]:
-    """Make the stored batches; returns them by subsample."""
-    batches = _results(
-        {
-            (k, b): augment_batch.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
-            for k in range(niter + 1)
-            for b in range(1, settings.nbatch + 1)
-        }
-    )
-    return {k: [ref for (of, _), ref in sorted(batches.items()) if of == k] for k in range(niter + 1)}
-
-
-def _judges(size: int, samples: By, niter: int, settings: Augment) -> dict[str | int, Reference | None]:
-    """Make the augmented test set ("test") and the augmented left-out galaxies of each subsample; None without any."""
-
-    def with_any(fact: str) -> By:
-        return {band: reference for band, reference in samples.items() if reference.facts[fact]}
-
-    futures: dict[str | int, PrefectFuture] = {}
-    if tested := with_any("test"):
-        futures["test"] = augment_test.submit(tested, size, settings)
-    for k in range(niter + 1):
-        if (k or settings.leave_out) and (left := with_any(f"left_out_{k}")):
-            futures[k] = augment_left_out.with_options(tags=["augment", f"subsample-{k}"]).submit(
-                left, size, k, settings
-            )
-    return dict.fromkeys(["test", *range(niter + 1)]) | _results(futures)
-
-
-def _train(
-    size: int,
-    settings: Train,
-    batches: dict[int, list[Reference]],
-    judges: dict[str | int, Reference | None],
-    tests: By,
-) -> By:
-    """Train every network on every subsample on the pool `gpu`; returns the networks by name.
-
-    Raises
-    ------
-    InclinetError
-        When a run of the pool `gpu` completed and its network is not there.
-    """
-    sessions = {
-        f"{model}_{k}": Session(model, k, size, settings, batches[k], judges["test"], judges[k], tests)
-        for model in settings.models
-        for k in batches
-    }
-    networks = _find(sessions, made=False)
-    missing = {name: session for name, session in sessions.items() if name not in networks}
-    children = {f"train-{session.name}": session for session in missing.values()}
-    run_children(
-        "train/gpu",
-        {name: session.parameters() for name, session in children.items()},
-        {name: ["train", session.model, f"subsample-{session.subsample}"] for name, session in children.items()},
-    )
-    made = _find(missing, made=True)
-    if lost := missing.keys() - made.keys():
-        raise InclinetError(
-            f"{', '.join(sorted(lost))}: trained, but not where this run looks for it; the workers of the pools cpu "
-            "and gpu run different code: bring both to the same version"
-        )
-    return {name: (networks | made)[name] for name in sessions}
-
-
-def _find(sessions: Mapping[str, Session], made: bool) -> By:
-    """Return those networks that are there, just `made` or from before, by name."""
-    looked = _results({name: find_network.submit(opaque(session), made) for name, session in sessions.items()})
-    return {name: reference for name, reference in looked.items() if reference is not None}
-
-
-def _run(size: int, sample: Sample, split: Split, augment: Augment, train: Train) -> None:
-    """Make what is not there, in the order of the data."""
-    labels = catalogue(sample, return_state=True).result()
-    intake = _prepare(size, sample, labels)
-    samples = _results(
-        {
-            band: split_band.with_options(tags=["split", band]).submit(band, size, reference, split)
-            for band, reference in intake.packed.items()
-        }
-    )
-    galaxies(_run_name(), intake.listings, intake.chunks, samples, return_state=True).result()
-    stored = {stored_band(band): reference for band, reference in samples.items()}
-    batches = _augment(size, stored, split.niter, augment)
-    tested = {band: reference for band, reference in stored.items() if reference.facts["test"]}
-    judges = _judges(size, stored, split.niter, augment)
-    networks = _train(size, train, batches, judges, tested)
-    evaluation = evaluate(networks, labels, return_state=True).result()
-    files = {
-        "catalogue": [labels],
-        **{f"inventory/{band}": [reference] for band, reference in intake.listings.items()},
-        **{f"prep/{chunk.name}": [chunk] for chunks in intake.chunks.values() for chunk in chunks},
-        "packed": list(intake.packed.values()),
-        "samples": list(samples.values()),
-        **{f"augmented/{batch_folder(k)}": references for k, references in batches.items()},
-        "augmented": [reference for reference in judges.values() if reference is not None],
-        "models": list(networks.values()),
-        "evaluation": [evaluation],
-        "skipped": [intake.skipped],
-    }
-    index(_run_name(), files, ["models", "evaluation", "skipped"], return_state=True).result()
-
-
-@flow(
-    name="inclinet",
-    flow_run_name=_run_name,
-    # Bounded: every task is busy, and an unbounded pool would start them all at once.
-    task_runner=ThreadPoolTaskRunner(max_workers=cpu_count() or 1),
-    on_cancellation=[cancel_children],
-    persist_result=False,
-)
+@flow(**WHOLE_WAY)
 def full(
     size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
     sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
     split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
     augment: Annotated[Augment, Field(description="Stored training batches.")] = Augment(),
     train: Annotated[Train, Field(description="Networks and how they are trained.")] = Train(),
-) -> None:
-    """Prepare, split, augment, train and evaluate: from folders of cutouts to evaluated networks.
+) -> State:
+    """Prepare, split, augment, train, evaluate and publish: from folders of cutouts to a version for predicting.
 
     What was made before from the same images, settings and code is found, not made again. A damaged artifact is
-    named, and made again with all that depends on it.
+    named, and made again with all that depends on it. The version comes into use if none is; else
+    `inclinet promote` puts it in use, or inclinet/retrain once it is found to be better.
     """
     check_fits(train.models, size)
-    for left in reversed(range(_ROUNDS)):
-        try:
-            return _run(size, sample, split, augment, train)
-        except DamagedArtifactError as error:
-            if not left:
-                raise
-            get_run_logger().warning("%s: made again", error)
+    recipe = Recipe(size, sample, split, augment, train)
+
+    def go() -> Outcome:
+        return whole_way(recipe, *list_images(sample))
+
+    version = mending(go).version
+    in_use = put_first_in_use(version, return_state=True).result()
+    return Completed(message=f"published {version}; in use is {in_use}")

@@ -68,13 +68,13 @@ def train(
     batches: Annotated[list[Reference], Field(min_length=1, description="Stored batches.")],
     validation: Annotated[Reference | None, Field(description="Augmented test set.")],
     left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
-    tests: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, for the test set.")],
+    samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, to predict.")],
 ) -> State:
-    """Train one network on one subsample and predict the test set with it.
+    """Train one network on one subsample; predict the test set and the left-out galaxies with it.
 
     Taken up again, by a retry or another run, it goes on after its last snapshot.
     """
-    session = Session(model, subsample, size, settings, batches, validation, left_out, tests)
+    session = Session(model, subsample, size, settings, batches, validation, left_out, samples)
     try:
         _advance(session)
         done = network(opaque(session), return_state=True)

@@ -28,7 +28,7 @@ from inclinet.naming import FILTERS, batch_file, batch_folder
 from inclinet.progress import Track, silent
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.settings import Augment
-from inclinet.split import left_out_of_all
+from inclinet.split import left_out_galaxies, left_out_side
 
 __all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "validation_batch"]
 
@@ -238,16 +238,10 @@ def left_out_batch(infolder: Path, size: int, subsample: int, batchsize: int) ->
 
     Of subsample 0 that is a tenth of the training set, of the others what its sample files say.
     """
-    if subsample:
-        return validation_batch(read_samples(find_samples(infolder, size, "test", subsample), size), batchsize)
-    samples = read_samples(find_samples(infolder, size, "train", 0), size)
-    pgcs = _pgcs(samples)
-    left = left_out_of_all(pgcs)
-    return validation_batch(samples, batchsize, without=pgcs[~left]) if left.any() else None
-
-
-def _pgcs(samples: Mapping[str, Samples]) -> np.ndarray:
-    return np.unique(np.concatenate([sample.pgcs for sample in samples.values()] or [np.empty(0, int)]))
+    samples = read_samples(find_samples(infolder, size, *left_out_side(subsample)), size)
+    left = left_out_galaxies(samples, subsample)
+    pgcs = np.concatenate([sample.pgcs for sample in samples.values()] or [left])
+    return validation_batch(samples, batchsize, without=np.setdiff1d(pgcs, left)) if left.size else None
 
 
 def training_batch(
@@ -262,8 +256,7 @@ def training_batch(
     """Return stored batch `batch` (from 1) of a subsample, made of its training galaxies; as `augment_batch`."""
     without = None
     if settings.leave_out and subsample == 0:
-        pgcs = _pgcs(samples)
-        without = pgcs[left_out_of_all(pgcs)]
+        without = left_out_galaxies(samples, 0)
     return augment_batch(
         samples,
         settings.batchsize,

@@ -1,96 +1,35 @@
 """The command line: one command a stage, thin."""
 
-import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
-from pydantic import BaseModel, ValidationError
-from rich import box
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import track as rich_track
-from rich.table import Table
 
 from inclinet.errors import InclinetError
-from inclinet.naming import BANDS, band_folder, network_file, parse_band_folder
+from inclinet.naming import BANDS, band_folder, batch_file, batch_folder, network_file, parse_band_folder
 from inclinet.settings import Augment, Sample, Size, Split, Train
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["app", "main", "show_evaluation", "track"]
-
-app = typer.Typer(
-    name="inclinet",
-    help="Inclinations of spiral galaxies from their pictures: prep → compress → split → augment → train → "
-    "evaluate. Run `inclinet COMMAND --help` for what goes in and what comes out.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+from inclinet.terminal import (
+    NBATCH,
+    NITER,
+    PRECISION,
+    SIZE,
+    Nbatch,
+    Niter,
+    PrecisionOption,
+    SizeOption,
+    Verbose,
+    Workers,
+    app,
+    console,
+    default,
+    option,
+    settings,
+    show_table,
+    track,
 )
-console = Console(stderr=True)
 
-T = TypeVar("T", bound=BaseModel)
-
-
-def track(items: Any, description: str, total: int) -> Iterator[Any]:
-    """Show a progress bar on the terminal."""
-    return rich_track(items, description, total, console=console, transient=False)
-
-
-def option(model: type[BaseModel], name: str, *flags: str) -> Any:
-    """Return the option of a setting: help and default come from its model."""
-    field = model.model_fields[name]
-    return typer.Option(*flags, help=field.description)
-
-
-def default(model: type[BaseModel], name: str) -> Any:
-    """Return the default of a setting."""
-    return model.model_fields[name].default
-
-
-def settings(model: type[T], **values: Any) -> T:
-    """Return checked settings.
-
-    Raises
-    ------
-    InclinetError
-        Naming the option that is out of bounds.
-    """
-    try:
-        return model(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise InclinetError(f"--{name} {first['input']}: {first['msg']}") from None
-
-
-def _verbose(value: bool) -> bool:
-    logging.basicConfig(
-        level=logging.INFO if value else logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=console, show_path=False, markup=False)],
-        force=True,
-    )
-    logging.getLogger("inclinet").setLevel(logging.DEBUG if value else logging.WARNING)
-    return value
-
-
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", callback=_verbose, help="Say more, each skipped galaxy included.")
-]
-SizeOption = Annotated[int, option(Size, "size", "-s", "--size")]
-Niter = Annotated[int, option(Split, "niter", "-n", "--niter")]
-Nbatch = Annotated[int, option(Augment, "nbatch", "-b", "--nbatch")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; all cores if omitted.")]
-PrecisionOption = Annotated[str, option(Train, "precision", "--precision")]
-PRECISION = default(Train, "precision")
-SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")
+__all__ = ["app", "main", "show_evaluation"]
 
 
 @app.command()
@@ -285,6 +224,9 @@ def train(
 def evaluate(
     samples: Annotated[Path, typer.Option("-i", "--samples", help="Folder of the samples.")] = Path("samples"),
     models: Annotated[Path, typer.Option("-m", "--models", help="Folder of the networks.")] = Path("models"),
+    augmented: Annotated[
+        Path, typer.Option("-a", "--augmented", help="Folder of the stored batches, to show some.")
+    ] = Path("augmented"),
     size: SizeOption = SIZE,
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path("evaluation"),
     catalog: Annotated[
@@ -296,55 +238,59 @@ def evaluate(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Evaluate the networks on the test galaxies.
+    """Evaluate the networks on the test galaxies, and calibrate their error bars on left-out ones.
 
-    In: the networks of `inclinet train` and the test set of `inclinet split`, or a table of predictions.
+    In: the networks of `inclinet train` and the samples of `inclinet split`, or a table of predictions.
 
-    Out: predictions.csv, metrics.json and figures; on screen RMS, MAE, bias … of every network, of their mean
-    and median, and of the baselines.
+    Out: report.html with all figures and tables, predictions.csv, metrics.json, calibration.json; on screen RMS, MAE,
+    bias … of every network, of their mean and median, and of the baselines.
 
     Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
     """
     from inclinet.predictions import read_predictions
-    from inclinet.report import evaluate_networks
+    from inclinet.report import report
 
     if predictions is None:
-        size = settings(Size, size=size).size
-        _evaluate(evaluate_networks(models, samples, size=size, track=track), outfolder, catalog)
+        _evaluate(models, samples, augmented, settings(Size, size=size).size, outfolder, catalog)
     else:
-        _evaluate(read_predictions(predictions), outfolder, catalog)
+        _show_report(report(read_predictions(predictions), outfolder, catalog=catalog), outfolder)
 
 
-def _evaluate(table: "pd.DataFrame", outfolder: Path, catalog: Path | None) -> None:
-    from inclinet.report import NOTHING_TO_EVALUATE, report
+def _evaluate(
+    models: Path,
+    samples: Path,
+    augmented: Path,
+    size: int,
+    outfolder: Path,
+    catalog: Path | None,
+    files: list[str] | None = None,
+) -> None:
+    from inclinet.batches import find_samples, read_samples
+    from inclinet.report import predict_galaxies, read_pictures, report
 
-    result = report(table, outfolder, catalog=catalog)
-    if result is None:
+    table, left_out = predict_galaxies(models, samples, files=files, size=size, track=track)
+    test, train = (read_samples(find_samples(samples, size, side, 0), size) for side in ("test", "train"))
+    pictures = read_pictures(test, train, augmented / batch_folder(0) / batch_file(size, 1))
+    _show_report(report(table, outfolder, catalog=catalog, left_out=left_out, pictures=pictures), outfolder)
+
+
+def _show_report(evaluation: dict | None, outfolder: Path) -> None:
+    from inclinet.report import NOTHING_TO_EVALUATE
+
+    if evaluation is None:
         console.print(NOTHING_TO_EVALUATE)
         return
-    show_evaluation(result)
-    console.print(f"wrote predictions.csv, metrics.json and figures to {outfolder}")
+    show_evaluation(evaluation)
+    console.print(f"wrote {outfolder / 'report.html'}, and beside it predictions.csv, metrics.json and figures")
 
 
 def show_evaluation(evaluation: dict) -> None:
-    """Print the result table of an evaluation."""
-    from inclinet.evaluate import summary
+    """Print what fits a terminal of the result table of an evaluation."""
+    from inclinet.evaluate import figure_rows, summary
 
     title = f"{evaluation['images']} test images of {evaluation['galaxies']} galaxies; angles in degrees"
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    rows = summary(evaluation)
-    for name in rows[0]:
-        table.add_column(name, justify="left" if name == "name" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
-    Console().print(table)
-
-
-def _cell(name: str, value: str | float | int | None) -> str:
-    if value is None:
-        return "–"
-    forms = {"slope": "+.3f", "bias": "+.2f", "above 10": ".1%", "n": "d", "name": ""}
-    return format(value, forms.get(name, ".2f"))
+    shown = ("", "n", "RMS", "95 % CI", "MAE", "bias", "68 %", "> 10")
+    show_table([{name: row[name] for name in shown} for row in figure_rows(summary(evaluation))], title)
 
 
 @app.command()
@@ -398,12 +344,13 @@ def full(
     In: a folder of images and the catalogue.
 
     Out: all that the stages write, in the folder <outfolder>/<size>x<size>-<bands>: small/, packed/, samples/,
-    augmented/, models/, evaluation/.
+    augmented/, models/, evaluation/, registry/ for `inclinet predict --store`.
 
     Example: inclinet full -p galaxies -c catalog.csv -s 64 -n 2 -b 10 -z 50 -N 3
     """
     from inclinet.layouts import check_fits
-    from inclinet.report import evaluate_networks
+    from inclinet.registry import promote
+    from inclinet.store import open_named_store
 
     chosen = settings(Sample, bands=_names(bands)).bands
     networks = _names(models)
@@ -430,8 +377,15 @@ def full(
             restart=restart,
         )
     files = [network_file(k, model) for model in networks for k in range(niter + 1)]
-    table = evaluate_networks(folder / "models", folder / "samples", files=files, size=size, track=track)
-    _evaluate(table, folder / "evaluation", catalog)
+    evaluation = folder / "evaluation"
+    _evaluate(folder / "models", folder / "samples", folder / "augmented", size, evaluation, catalog, files)
+    how = {"niter": niter, "nbatch": nbatch, "batchsize": batchsize, "N_batch_iter": passes, "models": networks}
+    from inclinet.cli_models import publish_networks
+
+    store = open_named_store(str(folder))
+    version = publish_networks(folder / "models", folder / "samples", evaluation, size, store, how, files)
+    promote(store, version, "the last run")
+    console.print(f"to use it: inclinet predict --store {folder} image.jpg", markup=False)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -440,13 +394,26 @@ def _names(text: str) -> tuple[str, ...]:
 
 def main() -> None:
     """Run the command line; errors the user can put right are one line, exit code 1."""
+    from inclinet import cli_models  # noqa: F401 - its commands, after those of the stages
+
     try:
         app()
-    except (InclinetError, OSError) as error:
-        named = isinstance(error, OSError) and error.filename is not None
-        text = f"{error.filename}: {error.strerror}" if named else str(error)
-        console.print(f"error: {text}", style="bold red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted")
         sys.exit(130)
+    except Exception as error:
+        text = _explain(error)
+        if text is None:
+            raise
+        console.print(f"error: {text}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _explain(error: Exception) -> str | None:
+    """Return what to say of an error that the user can put right, None of any other."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    # boto3's errors, without the half second that it takes to import.
+    if isinstance(error, InclinetError | OSError) or type(error).__module__.startswith("botocore"):
+        return str(error)
+    return None

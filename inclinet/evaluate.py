@@ -1,10 +1,10 @@
 """How good the networks are: figures of merit of predicted inclinations against human ones.
 
-Works on a table of predictions alone (`inclinet.predict` makes one), so it needs neither images nor Keras.
+Works on a table of predictions alone (`inclinet.inference` makes one), so it needs neither images nor Keras.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from inclinet.batches import BIN_WIDTH
+from inclinet.bootstrap import confidence_intervals
+from inclinet.calibration import Calibration, combine, coverage
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS
-from inclinet.predictions import model_of, network_columns, tidy
+from inclinet.predictions import INVERTED, network_columns, parse_network_name, spread_column, tidy
 from inclinet.scaling import MIN_INCLINATION
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "bin_names",
     "ensemble_predictions",
     "evaluate",
+    "figure_rows",
     "figures_of_merit",
     "markdown_table",
     "summary",
@@ -96,7 +99,7 @@ def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
     networks = network_columns(table)
     families: dict[str, list[str]] = {}
     for name in networks:
-        families.setdefault(model_of(name), []).append(name)
+        families.setdefault(parse_network_name(name)[0], []).append(name)
     groups = {"all": networks}
     if len(families) > 1:
         groups |= {model: names for model, names in families.items() if len(names) > 1}
@@ -184,6 +187,8 @@ def evaluate(
     predictions: pd.DataFrame,
     catalog: pd.DataFrame | None = None,
     train_mean: float | None = None,
+    left_out: Mapping[str, pd.DataFrame] | None = None,
+    calibration: Calibration | None = None,
 ) -> dict:
     """Evaluate networks, their ensembles and simple baselines on the test images.
 
@@ -193,14 +198,20 @@ def evaluate(
         One row per image, as `read_predictions` returns.
     catalog, train_mean
         As for `baseline_predictions`.
+    left_out : mapping of str to DataFrame, optional
+        Predictions of each network for the galaxies that its subsample leaves out.
+    calibration : Calibration, optional
+        Calibration of the error bars, to be judged by their coverage; needs the networks' spreads in `predictions`.
 
     Returns
     -------
     dict
-        Ready for JSON. `networks`, `ensembles` and `baselines` map a name to its `figures_of_merit` and its
-        number of `galaxies`; `by_band` and `by_bin` map a name to the figures of every band and inclination
-        bin that holds an image; `images` and `galaxies` count the test set;
-        `std` is the population standard deviation of its labels (deg).
+        Ready for JSON. `networks`, `ensembles` and `baselines` map a name to its `figures_of_merit`, its number of
+        `galaxies` and, in `ci`, the 95 % confidence intervals of the figures by bootstrap over galaxies; `by_band`,
+        `by_bin` and, where the table says which images are dark on a bright sky, `by_inverted` map a name to the same
+        of every band, inclination bin and kind that holds an image. `left_out` has all of that for each network on
+        the galaxies that it left out. `intervals` is the `inclinet.calibration.coverage` of the error bars. `images`
+        and `galaxies` count the test set; `std` is the population standard deviation of its labels (deg).
 
     Raises
     ------
@@ -219,56 +230,80 @@ def evaluate(
         "baselines": baseline_predictions(table, catalog, train_mean),
     }
     named = {name: prediction for group in groups.values() for name, prediction in group.items()}
-    bins = pd.Series(np.array(bin_names())[bin_index(table["inc_m"])], index=table.index)
-    return {
-        **{
-            group: {name: _overall(table, values) for name, values in members.items()}
-            for group, members in groups.items()
-        },
-        "by_band": {name: _by(table, p, table["filter"], FILTERS.values()) for name, p in named.items()},
-        "by_bin": {name: _by(table, p, bins, bin_names()) for name, p in named.items()},
+    merits = _merits(table, named)
+    evaluation = {group: {name: merits[name] for name in members} for group, members in groups.items()}
+    evaluation |= _by_kind(table, named)
+    evaluation["left_out"] = {name: _evaluate_left_out(name, rows) for name, rows in (left_out or {}).items()}
+    if calibration and all(spread_column(name) in table for name in network_columns(table)):
+        together = combine(table)
+        intervals = calibration.intervals(together["inclination"], together["spread"])
+        evaluation["intervals"] = coverage(intervals, table["inc_m"])
+    return evaluation | {
         "images": len(table),
         "galaxies": int(table["pgc"].nunique()),
         "std": float(table["inc_m"].std(ddof=0)),
     }
 
 
-def summary(evaluation: dict) -> list[dict[str, str | float | int | None]]:
-    """Return the rows of a result table: networks, then ensembles, then baselines.
+def _evaluate_left_out(name: str, predictions: pd.DataFrame) -> dict:
+    table = tidy(predictions, f"Predictions of {name} for left-out galaxies")
+    named = {name: table[name]}
+    return {"all": _merits(table, named)[name]} | {kind: of[name] for kind, of in _by_kind(table, named).items()}
 
-    Each row holds `name`, `n`, `RMS`, `MAE`, `bias`, `p68` (deg, two decimals), `slope` (three decimals, or
-    None) and `above 10` (share of errors above 10 deg, three decimals).
+
+def _by_kind(table: pd.DataFrame, named: Mapping[str, pd.Series]) -> dict[str, dict[str, dict]]:
+    """Return the merits of every name in every band, inclination bin and, where known, inverted or not."""
+    kinds = {
+        "by_band": (table["filter"], FILTERS.values()),
+        "by_bin": (pd.Series(np.array(bin_names())[bin_index(table["inc_m"])], table.index), bin_names()),
+    }
+    if INVERTED in table:
+        words = ["not inverted", "inverted"]
+        kinds["by_inverted"] = (pd.Series(np.where(table[INVERTED], *reversed(words)), table.index), words)
+    found: dict[str, dict] = {}
+    for kind, (key, order) in kinds.items():
+        groups = table.groupby(key).groups
+        parts = {group: _merits(table.loc[groups[group]], named) for group in order if group in groups}
+        found[kind] = {name: {group: part[name] for group, part in parts.items() if name in part} for name in named}
+    return found
+
+
+def summary(evaluation: dict) -> dict[str, dict]:
+    """Return the figures of merit by name: networks, then ensembles, then baselines."""
+    return {
+        name: figures for group in ("networks", "ensembles", "baselines") for name, figures in evaluation[group].items()
+    }
+
+
+def figure_rows(merits: Mapping[str, Mapping], what: str = "") -> list[dict[str, str]]:
+    """Return the rows of a table of figures of merit, as text; the first column, called `what`, holds the names.
+
+    Angles are in deg, but the slope has no unit; `> 10` is the share of the errors above 10 deg.
     """
     return [
         {
-            "name": name,
-            "n": figures["n"],
-            "RMS": round(figures["rms"], 2),
-            "MAE": round(figures["mae"], 2),
-            "bias": round(figures["bias"], 2),
-            "slope": None if figures["slope"] is None else round(figures["slope"], 3),
-            "p68": round(figures["p68"], 2),
-            "above 10": round(figures["above_10"], 3),
+            what: name,
+            "n": f"{figures['n']:,}",
+            "RMS": f"{figures['rms']:.2f}",
+            "95 % CI": "{:.2f}\N{EN DASH}{:.2f}".format(*figures["ci"]["rms"]),
+            "MAE": f"{figures['mae']:.2f}",
+            "bias": f"{figures['bias']:+.2f}",
+            # A slope needs labels of more than one value.
+            "slope": "n/a" if figures["slope"] is None else f"{figures['slope']:+.3f}",
+            "68 %": f"{figures['p68']:.2f}",
+            "95 %": f"{figures['p95']:.2f}",
+            "> 10": f"{100 * figures['above_10']:.1f} %",
         }
-        for group in ("networks", "ensembles", "baselines")
-        for name, figures in evaluation[group].items()
+        for name, figures in merits.items()
     ]
 
 
 def markdown_table(evaluation: dict) -> str:
     """Return the `summary` as a Markdown table, angles in deg."""
-    lines = [
-        "| | images | RMS (deg) | MAE (deg) | bias (deg) | slope | 68 % (deg) | above 10 deg |",
-        "|:--|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in summary(evaluation):
-        # A slope needs labels of more than one value.
-        slope = "n/a" if row["slope"] is None else f"{row['slope']:+.3f}"
-        lines.append(
-            f"| {row['name']} | {row['n']:,} | {row['RMS']:.2f} | {row['MAE']:.2f} | {row['bias']:+.2f} "
-            f"| {slope} | {row['p68']:.2f} | {100 * row['above 10']:.1f} % |"
-        )
-    return "\n".join(lines) + "\n"
+    rows = figure_rows(summary(evaluation))
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|:--" + "|--:" * (len(names) - 1) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row.values()) + " |" for row in rows)]) + "\n"
 
 
 def _slope(truth: np.ndarray, error: np.ndarray) -> float | None:
@@ -278,18 +313,17 @@ def _slope(truth: np.ndarray, error: np.ndarray) -> float | None:
     return float(offset @ (error - error.mean())) / spread if np.ptp(truth) > 0 and spread > 0 else None
 
 
-def _overall(table: pd.DataFrame, prediction: pd.Series) -> dict:
-    rows = table.loc[prediction.index]
-    return figures_of_merit(prediction, rows["inc_m"]) | {"galaxies": int(rows["pgc"].nunique())}
-
-
-def _by(table: pd.DataFrame, prediction: pd.Series, key: pd.Series, order: Iterable[str]) -> dict[str, dict]:
-    groups = prediction.groupby(key.loc[prediction.index]).groups
-    return {
-        name: figures_of_merit(prediction.loc[groups[name]], table.loc[groups[name], "inc_m"])
-        for name in order
-        if name in groups
-    }
+def _merits(table: pd.DataFrame, named: Mapping[str, pd.Series]) -> dict[str, dict]:
+    """Return figures, confidence intervals and number of galaxies of every name that has a row in the table."""
+    errors = {name: (prediction - table["inc_m"]).reindex(table.index) for name, prediction in named.items()}
+    errors = {name: error for name, error in errors.items() if error.notna().any()}
+    intervals = confidence_intervals(errors, table["inc_m"], table["pgc"])
+    found = {}
+    for name, error in errors.items():
+        rows = table[error.notna()]
+        figures = figures_of_merit(named[name].loc[rows.index], rows["inc_m"])
+        found[name] = figures | {"galaxies": int(rows["pgc"].nunique()), "ci": intervals[name]}
+    return found
 
 
 def _axis_ratios(catalog: pd.DataFrame, column: str) -> pd.Series:

@@ -4,16 +4,18 @@ import io
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from inclinet.naming import ImageName, parse_image
 
-__all__ = ["BadImageError", "choose_images", "open_image", "save_jpeg", "square", "to_small"]
+__all__ = ["BadImageError", "choose_images", "open_image", "save_jpeg", "small_pixels", "square", "to_small"]
 
 _MAX_SIDE = 8000  # squared, an image of this side takes 192 MB
 _QUALITY = 95
+_GRAY_LEVELS = 2  # by which the channels of a gray image differ on average, at most
 _FORMATS = ("PNG", "JPEG")  # some others are programs that Pillow would have run
 
 
@@ -49,11 +51,14 @@ def _drop_alpha(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB") else image.convert("RGBA").convert("RGB")
 
 
-def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
+def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) -> Image.Image:
     """Open an image whole, of mode RGB if `colour`, else L.
 
     Parameters
     ----------
+    source : Path or binary file
+    colour : bool or None
+        None for an image of unknown kind: RGB if its channels differ.
     at_least : int
         Sides (pixels) down to which a JPEG may be decoded at reduced scale; 0 for full scale.
 
@@ -65,7 +70,7 @@ def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=_FORMATS)
+            image = Image.open(source, formats=_FORMATS)
         with image:
             if max(image.size) > _MAX_SIDE:
                 raise BadImageError(f"{image.width}×{image.height} pixels: no side may be longer than {_MAX_SIDE}")
@@ -73,6 +78,8 @@ def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
                 image.draft(None, (at_least, at_least))
             image.load()
             plain = _drop_alpha(image)
+            if colour is None:
+                colour = _is_colour(plain)
             return plain.convert("RGB" if colour else "L")
     except BadImageError:
         raise
@@ -80,8 +87,18 @@ def open_image(path: Path, colour: bool, at_least: int = 0) -> Image.Image:
         raise BadImageError("no such file") from None
     except Image.DecompressionBombError:
         raise BadImageError("so many pixels that it may be an attack on the memory") from None
+    except UnidentifiedImageError:
+        raise BadImageError("not a readable image (neither PNG nor JPEG)") from None
     except Exception as error:  # Pillow raises nearly anything on damaged files
         raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from error
+
+
+def _is_colour(image: Image.Image) -> bool:
+    """Return whether the channels differ by more than a JPEG makes them."""
+    if image.mode != "RGB":
+        return False
+    pixels = np.asarray(image).astype(np.int16)
+    return float((pixels.max(axis=2) - pixels.min(axis=2)).mean()) > _GRAY_LEVELS
 
 
 def square(image: Image.Image) -> Image.Image:
@@ -101,16 +118,22 @@ def square(image: Image.Image) -> Image.Image:
     return padded
 
 
-def to_small(path: Path, size: int, colour: bool) -> Image.Image:
-    """Return the image at `path` squared and resampled (antialiased) to size × size pixels.
+def to_small(source: Path | BinaryIO, size: int, colour: bool | None) -> Image.Image:
+    """Return an image, as `open_image` gives it, squared and resampled (antialiased) to size × size pixels.
 
     Raises
     ------
     BadImageError
         When the image cannot be used.
     """
-    image = square(open_image(path, colour, at_least=2 * size))
+    image = square(open_image(source, colour, at_least=2 * size))
     return image.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def _jpeg(image: Image.Image) -> io.BytesIO:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY, subsampling=0)
+    return content
 
 
 def save_jpeg(image: Image.Image, path: Path) -> None:
@@ -121,6 +144,16 @@ def save_jpeg(image: Image.Image, path: Path) -> None:
     OSError
         When it cannot be written; encoded first, for Pillow's own error on a full disk does not say what it was.
     """
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=_QUALITY, subsampling=0)
-    path.write_bytes(content.getbuffer())
+    path.write_bytes(_jpeg(image).getbuffer())
+
+
+def small_pixels(source: Path | BinaryIO, size: int, colour: bool | None) -> np.ndarray:
+    """Return the pixels, uint8 (size, size) or (size, size, 3), that the stages prep and compress make of an image.
+
+    Raises
+    ------
+    BadImageError
+        When the image cannot be used.
+    """
+    # Through JPEG, as the networks' training images went.
+    return np.asarray(Image.open(_jpeg(to_small(source, size, colour)), formats=("JPEG",)))

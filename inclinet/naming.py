@@ -7,6 +7,7 @@ from pathlib import Path
 __all__ = [
     "BANDS",
     "FILTERS",
+    "SIMULATED_PGC",
     "ImageName",
     "SmallName",
     "band_folder",
@@ -15,10 +16,12 @@ __all__ = [
     "checkpoint_folder",
     "figure_file",
     "left_out_file",
+    "left_out_predictions_file",
     "metrics_file",
     "network_file",
     "packed_file",
     "parse_band_folder",
+    "parse_cutout",
     "parse_image",
     "parse_network",
     "parse_packed",
@@ -35,6 +38,9 @@ __all__ = [
 
 BANDS = ("g", "r", "i", "gri")
 """The bands as the input files spell them; `gri` is the colour image."""
+
+SIMULATED_PGC = 9_000_001
+"""PGC number from which on galaxies are simulated; the real catalogue ends below 7 million."""
 
 FILTERS = {"RGB": "c", "g": "g", "r": "r", "i": "i"}
 """One letter for each stored band, as in the `filter` array of the stored batches."""
@@ -79,6 +85,12 @@ def parse_image(name: str, imroot: str) -> ImageName | None:
         return None
     pgc, gray, sdss = match.groups()
     return ImageName(int(pgc), gray or "gri", sdss is not None)
+
+
+def parse_cutout(name: str) -> ImageName | None:
+    """Return what the file name of a galaxy's image says, whatever its root; None when it is no such name."""
+    match = re.fullmatch(r"pgc\d{1,9}_(?P<imroot>.+)_(?:[gri]\.png|gri(?:\.sdss)?\.jpg)", name)
+    return match and parse_image(name, match["imroot"])
 
 
 def band_folder(size: int, band: str) -> str:
@@ -177,6 +189,11 @@ def figure_file(subsample: int, model: str) -> str:
 def predictions_file(subsample: int, model: str) -> str:
     """Table of the predictions of one network for the test set."""
     return f"{_run(subsample, model)}_predictions.csv"
+
+
+def left_out_predictions_file(subsample: int, model: str) -> str:
+    """Table of the predictions of one network for the galaxies that its subsample leaves out."""
+    return f"{_run(subsample, model)}_left_out.csv"
 
 
 def parse_network(name: str) -> tuple[str, int] | None:

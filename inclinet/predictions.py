@@ -1,7 +1,8 @@
 """Tables of predictions: one row an image, one column a network, angles in degrees.
 
 Columns `pgc`, `filter` (c, g, r, i), `inc_m` (human inclination) and one for each network, named
-`<model>_<subsample>`.
+`<model>_<subsample>`; where known also `inverted` (whether the image is dark on a bright sky) and each network's
+spread over the orientations of the image, `<model>_<subsample>_spread`.
 """
 
 import re
@@ -17,12 +18,27 @@ from inclinet.files import whole_file
 from inclinet.naming import FILTERS
 from inclinet.scaling import MIN_INCLINATION
 
-__all__ = ["KEYS", "merge_predictions", "model_of", "network_columns", "read_predictions", "tidy", "write_predictions"]
+__all__ = [
+    "INVERTED",
+    "KEYS",
+    "merge_predictions",
+    "network_columns",
+    "network_name",
+    "parse_network_name",
+    "read_predictions",
+    "spread_column",
+    "tidy",
+    "write_predictions",
+]
 
 KEYS = ["pgc", "filter", "inc_m"]
 """Columns that say which image a row is."""
 
-_NETWORK = re.compile(r"(?P<model>[A-Za-z]\w*)_\d+")
+INVERTED = "inverted"
+"""Column that says whether an image is dark on a bright sky."""
+
+_NETWORK = re.compile(r"(?P<model>[A-Za-z]\w*)_(?P<subsample>\d+)")
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
 def network_columns(table: pd.DataFrame) -> list[str]:
@@ -30,9 +46,20 @@ def network_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table if _NETWORK.fullmatch(str(name)) and name not in KEYS]
 
 
-def model_of(network: str) -> str:
-    """Return the model of a network's column: `model4` of `model4_0`."""
-    return _NETWORK.fullmatch(network)["model"]
+def network_name(model: str, subsample: int) -> str:
+    """Return the name of a network's column: `model4_0` of `model4` and subsample 0."""
+    return f"{model}_{subsample}"
+
+
+def parse_network_name(network: str) -> tuple[str, int]:
+    """Return model and subsample of a network's column: `model4` and 0 of `model4_0`."""
+    match = _NETWORK.fullmatch(network)
+    return match["model"], int(match["subsample"])
+
+
+def spread_column(network: str) -> str:
+    """Return the name of the column with a network's spread over the orientations of an image."""
+    return f"{network}_spread"
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -47,7 +74,8 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         One row per image: `pgc` int64, `filter` (``c``, ``g``, ``r`` or ``i``), `inc_m` human inclination
-        (deg) and one column per network (deg). Other columns are left out.
+        (deg) and one column per network (deg), each with its spread, and `inverted` (bool), where they are there.
+        Other columns are left out.
 
     Raises
     ------
@@ -62,8 +90,15 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     return tidy(table, str(path))
 
 
-def write_predictions(table: pd.DataFrame, path: str | Path) -> Path:
+def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame | None = None) -> Path:
     """Write a table of predictions in the columns that `read_predictions` returns, after an unnamed index.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : str or Path
+    more : DataFrame, optional
+        Columns to write beside, row for row; without them the networks' spreads are written.
 
     Raises
     ------
@@ -71,6 +106,9 @@ def write_predictions(table: pd.DataFrame, path: str | Path) -> Path:
         If `table` lacks a column or holds a bad row.
     """
     table = tidy(table, f"Table meant for {path}")
+    if more is not None:
+        spreads = [spread_column(name) for name in network_columns(table)]
+        table = table.drop(columns=spreads).join(more.reset_index(drop=True))
     with whole_file(Path(path)) as temporary:
         table.to_csv(temporary)
     return Path(path)
@@ -80,7 +118,8 @@ def merge_predictions(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Join tables of predictions of the same images, one network each, side by side."""
     merged, *others = tables
     for table in others:
-        merged = merged.merge(table, on=KEYS, how="outer", validate="one_to_one")
+        on = [name for name in (*KEYS, INVERTED) if name in merged and name in table]
+        merged = merged.merge(table, on=on, how="outer", validate="one_to_one")
     return merged
 
 
@@ -91,17 +130,22 @@ def tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
         raise InclinetError(f"{where}: column {', '.join(missing)} is missing; write it into the first line.")
     if not networks:
         raise InclinetError(f"{where}: no column of a network, such as model4_0; predict with one first.")
-    table = table[KEYS + networks].reset_index(drop=True)
+    spreads = [name for name in map(spread_column, networks) if name in table]
+    inverted = [INVERTED] if INVERTED in table else []
+    table = table[KEYS + networks + inverted + spreads].reset_index(drop=True)
     letters = table["filter"].map(_letter)
     _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, "a band: c, g, r or i")
     numbers = {"filter": letters}
-    for name in ["pgc", "inc_m", *networks]:
+    if inverted:
+        numbers[INVERTED] = table[INVERTED].map(lambda value: _TRUTH.get(str(value).strip().lower()))
+        _refuse(table, INVERTED, numbers[INVERTED].isna(), where, "true or false")
+    for name in ["pgc", "inc_m", *networks, *spreads]:
         column = pd.to_numeric(table[name], errors="coerce")
         _refuse(table, name, ~np.isfinite(column.to_numpy(dtype=float)), where, "a finite number")
         numbers[name] = column
     _refuse(table, "pgc", numbers["pgc"] % 1 != 0, where, "a whole number")
     _refuse(table, "inc_m", ~numbers["inc_m"].between(MIN_INCLINATION, 90), where, "in 45 to 90 deg")
-    return table.assign(**numbers).astype({"pgc": "int64"})
+    return table.assign(**numbers).astype({"pgc": "int64"} | dict.fromkeys(inverted, bool))
 
 
 def _letter(band: object) -> str:

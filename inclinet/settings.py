@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Augment", "Band", "Model", "Precision", "Sample", "Size", "Split", "Train"]
+__all__ = ["Augment", "Band", "Model", "Precision", "Predict", "Retrain", "Sample", "Size", "Split", "Train"]
 
 Band = Literal["g", "r", "i", "gri"]
 Model = Literal["model4", "model5", "model6"]
@@ -104,3 +104,29 @@ class Train(_Settings):
     def of_a_step(self) -> dict[str, Any]:
         """Return the settings that change what a step does, fit for JSON; with `cosine` the steps in all do too."""
         return self.model_dump(mode="json", exclude={"models", "N_batch_iter", "keep_every", "patience"})
+
+
+class Retrain(_Settings):
+    """When a newly trained version takes the place of the one in use."""
+
+    worst_bin: float = Field(
+        1.0,
+        ge=0,
+        description="The RMS may rise by so many degrees in any 5-degree bin of inclination; more keeps the champion.",
+    )
+    min_galaxies: int = Field(30, ge=1, description="Fewer test galaxies than these keep the champion.")
+
+
+class Predict(_Settings):
+    """Which images are predicted with which version, in what portions."""
+
+    images: str = Field(
+        "input/galaxies",
+        min_length=1,
+        description="Folder of the images: a prefix of the artifact store, s3://bucket/prefix, "
+        "or an absolute path that every worker sees.",
+    )
+    version: str = Field(
+        "", pattern=r"^(\d{8}-[0-9a-f]{10})?$", description="Published version; empty for the one in use."
+    )
+    chunk: int = Field(2000, ge=1, le=100_000, description="Images in a chunk: what is done again after a crash.")

@@ -21,13 +21,10 @@ from PIL import Image
 
 from inclinet.errors import InclinetError
 from inclinet.files import whole_file
-from inclinet.naming import BANDS
+from inclinet.naming import BANDS, SIMULATED_PGC
 from inclinet.progress import Track, silent
 
 __all__ = ["simulate"]
-
-FIRST_PGC = 9_000_001
-"""Far above any number of the real catalogue (the last is below 7 million)."""
 
 # Human inclinations of the Cosmicflows-4 spirals, counted in 5-degree bins from 45 to 90 deg.
 INCLINATIONS = np.array([208, 942, 816, 961, 905, 1557, 1609, 1724, 2698])
@@ -168,7 +165,7 @@ def _make(job: tuple[int, str], *, outfolder: Path, seed: int, size: int, imroot
     """Write the images of one galaxy; return its catalogue row."""
     index, case = job
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-    mock = _draw(rng, FIRST_PGC + index)
+    mock = _draw(rng, SIMULATED_PGC + index)
     if case == "face-on":
         mock = replace(mock, inclination=rng.uniform(10, 40))
     pixel = 2 * 60 * mock.d25 / size

@@ -5,19 +5,29 @@ catalogue grows, and is on the same side in every band.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from inclinet.arrays import Rows, read_arrays, write_arrays
+from inclinet.batches import Samples
 from inclinet.errors import InclinetError
 from inclinet.naming import packed_file, parse_packed, sample_file
 from inclinet.progress import Track, silent
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.settings import Split
 
-__all__ = ["hash_fraction", "left_out_of_all", "read_packed", "sides", "split", "split_band"]
+__all__ = [
+    "hash_fraction",
+    "left_out_galaxies",
+    "left_out_of_all",
+    "left_out_side",
+    "read_packed",
+    "sides",
+    "split",
+    "split_band",
+]
 
 _CHUNK = 256
 _LEFT_OUT = 0.1
@@ -32,6 +42,17 @@ def hash_fraction(pgc: int, seed: int, draw: str) -> float:
 def left_out_of_all(pgcs: np.ndarray) -> np.ndarray:
     """Return which galaxies, (N,) bool, subsample 0 leaves out of its stored batches: a tenth, always the same."""
     return np.array([hash_fraction(pgc, 0, "left out of subsample 0") < _LEFT_OUT for pgc in pgcs.tolist()], bool)
+
+
+def left_out_side(subsample: int) -> tuple[str, int]:
+    """Return side and subsample of the sample files that hold the galaxies which a subsample leaves out."""
+    return ("test", subsample) if subsample else ("train", 0)
+
+
+def left_out_galaxies(samples: Mapping[str, Samples], subsample: int) -> np.ndarray:
+    """Return the PGC numbers of the galaxies that a subsample leaves out, of the samples of `left_out_side`."""
+    pgcs = np.unique(np.concatenate([sample.pgcs for sample in samples.values()] or [np.empty(0, int)]))
+    return pgcs if subsample else pgcs[left_out_of_all(pgcs)]
 
 
 def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray]:

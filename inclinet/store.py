@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from inclinet.errors import InclinetError
 from inclinet.files import whole_file
 
-__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key", "open_store"]
+__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key", "open_named_store", "open_store"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Yield the objects directly below `prefix` (a folder), in no particular order."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders directly below `prefix`, in no particular order."""
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file, whole or not at all; `FileNotFoundError` when it is missing."""
@@ -78,6 +81,11 @@ class FolderStore:
             if entry.is_file() and not entry.name.startswith(".part-"):
                 stat = entry.stat()
                 yield Entry(f"{prefix.rstrip('/')}/{entry.name}", stat.st_size, str(stat.st_mtime_ns))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders directly below `prefix`."""
+        folder = self._path(prefix)
+        yield from (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file."""
@@ -134,11 +142,20 @@ class S3Store:
     def _where(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
 
+    def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
+        start = self.prefix + check_key(prefix).rstrip("/") + "/"
+        listing = self._client.get_paginator("list_objects_v2")
+        yield from listing.paginate(Bucket=self.bucket, Prefix=start, Delimiter="/")
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders directly below `prefix`."""
+        for page in self._pages(prefix):
+            for item in page.get("CommonPrefixes", ()):
+                yield item["Prefix"].rstrip("/").rpartition("/")[2]
+
     def list(self, prefix: str) -> Iterator[Entry]:
         """Yield the objects directly below `prefix`."""
-        start = self.prefix + check_key(prefix).rstrip("/") + "/"
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start, Delimiter="/")
-        for page in pages:
+        for page in self._pages(prefix):
             for item in page.get("Contents", ()):
                 tag = f"{item['ETag']} {item['LastModified'].isoformat()}"
                 yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], tag)
@@ -184,6 +201,23 @@ class _Missing:
 
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in ("404", "NoSuchKey"):
             raise FileNotFoundError(self.uri) from None
+
+
+def open_named_store(uri: str | None = None) -> Store:
+    """Return the artifact store at `uri`, unless given that which `INCLINET_STORE` names.
+
+    Raises
+    ------
+    InclinetError
+        When none is named.
+    """
+    uri = uri or os.environ.get("INCLINET_STORE")
+    if not uri:
+        raise InclinetError(
+            "no artifact store is named: set INCLINET_STORE (`source .service/env.sh` does for a service on this "
+            "machine), or give --store with s3://bucket/prefix or a folder"
+        )
+    return open_store(uri)
 
 
 def open_store(uri: str) -> Store:

@@ -17,11 +17,11 @@ import keras
 import numpy as np
 
 from inclinet.batches import Batch
+from inclinet.curves import training_curves
 from inclinet.devices import choose_precision
 from inclinet.errors import InclinetError
 from inclinet.files import temporary_folder, write_text
 from inclinet.naming import batch_file, checkpoint_folder, figure_file, metrics_file
-from inclinet.plots import training_curves
 from inclinet.schedule import batch_of_step
 from inclinet.settings import Train
 from inclinet.snapshots import Snapshot, Snapshots

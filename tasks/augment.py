@@ -11,6 +11,7 @@ from inclinet.batches import Batch, find_samples, read_samples
 from inclinet.files import temporary_folder
 from inclinet.naming import batch_file, left_out_file, sample_file, validation_file
 from inclinet.settings import Augment
+from inclinet.split import left_out_side
 from tasks.common import artifacts, make, stage_task
 
 __all__ = ["augment", "augment_left_out", "augment_test"]
@@ -72,5 +73,4 @@ def augment_left_out(samples: dict[str, Reference], size: int, subsample: int, s
         return left_out_batch(folder, size, subsample, settings.batchsize)
 
     how = {"size": size, "batchsize": settings.batchsize, "judges": "left out"}
-    side = ("test", subsample) if subsample else ("train", 0)
-    return _make(f"left-{subsample}", samples, side, left_out_file(size, subsample), how, render)
+    return _make(f"left-{subsample}", samples, left_out_side(subsample), left_out_file(size, subsample), how, render)

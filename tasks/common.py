@@ -1,7 +1,10 @@
 """What all tasks share: the store they work on, when they are retried, how they say that nothing was to do."""
 
+import hashlib
+import json
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -27,6 +30,7 @@ __all__ = [
     "DAMAGED",
     "artifacts",
     "finished",
+    "in_chunks",
     "inputs_of",
     "is_transient",
     "locate",
@@ -134,6 +138,21 @@ def make(stage: str, name: str, **how: Any) -> State:
     reference = artifacts().make(stage, name, run=str(flow_run.root_flow_run_id or ""), **how)
     get_run_logger().info("%s %s", "made" if reference.made else "found", reference.key)
     return finished(reference)
+
+
+def in_chunks(rows: Mapping[str, list], about: int) -> tuple[dict[str, list], dict[str, str]]:
+    """Return rows, given by a name each, in chunks of `about` so many, and a digest of each chunk.
+
+    A row's chunk follows from its name by hash, so that a new one changes one chunk, not all after it.
+    """
+    chunks = 1
+    while len(rows) > chunks * about:
+        chunks *= 2
+    members: dict[int, list] = defaultdict(list)
+    for name, row in rows.items():
+        members[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % chunks].append(row)
+    found = {f"{chunk:03d}": some for chunk, some in sorted(members.items())}
+    return found, {name: hashlib.sha256(json.dumps(some).encode()).hexdigest() for name, some in found.items()}
 
 
 def inputs_of(references: Mapping[str, Reference]) -> dict[str, str]:

@@ -1,39 +1,71 @@
-"""Task of the evaluate stage."""
+"""Tasks of the evaluate stage: of the networks just trained, and of a published version on the same galaxies."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from inclinet.artifacts import Reference
+from inclinet.batches import Samples, read_samples
+from inclinet.devices import use_one_gpu
 from inclinet.files import temporary_folder
-from inclinet.naming import predictions_file
-from inclinet.report import read_all_predictions, report
-from tasks.common import artifacts, inputs_of, make, stage_task
+from inclinet.naming import batch_file, left_out_predictions_file, parse_network, predictions_file, sample_file
+from inclinet.predictions import (
+    merge_predictions,
+    network_name,
+    parse_network_name,
+    read_predictions,
+    write_predictions,
+)
+from inclinet.registry import Bundle, fetch_bundle, find_bundle
+from inclinet.report import PREDICTIONS, RESULT, read_all_predictions, read_pictures, report
+from tasks.common import artifacts, finished, inputs_of, make, stage_task
 from tasks.inputs import CATALOG
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "fetch_samples", "find_test_predictions", "predict_test"]
 
-RESULT = "metrics.md"
+
+def fetch_samples(samples: Mapping[str, Reference], size: int, side: str, folder: Path) -> dict[str, Samples]:
+    """Return the samples of the test or training set by stored band, fetched into `folder`."""
+    names = {band: sample_file(band, size, side, 0) for band in samples}
+    paths = {band: artifacts().fetch(reference, folder, [names[band]])[0] for band, reference in samples.items()}
+    return read_samples(paths, size)
+
+
+def _sample_inputs(samples: Mapping[str, Reference], size: int, *sides: str) -> dict[str, str]:
+    names = [(band, sample_file(band, size, side, 0)) for side in sides for band in samples]
+    return {name: samples[band].files[name] for band, name in names}
 
 
 @stage_task("evaluate", "evaluate")
-def evaluate(networks: dict[str, Reference], catalogue: Reference) -> State:
-    """Evaluate all networks, by name, on the test set; the figures of merit also go to the run's page."""
+def evaluate(
+    networks: dict[str, Reference], catalogue: Reference, samples: dict[str, Reference], batch: Reference, size: int
+) -> State:
+    """Evaluate all networks, by name, on the test set, and calibrate their error bars; the result goes to the page.
+
+    `samples` are the split artifacts by stored band, `batch` is a stored batch: what the report shows.
+    """
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("evaluate") as folder:
-            paths = []
+            paths, left_out = [], {}
             for name, reference in networks.items():
-                model, _, subsample = name.rpartition("_")
-                paths += artifacts().fetch(reference, folder, [predictions_file(int(subsample), model)])
+                model, k = parse_network_name(name)
+                paths += artifacts().fetch(reference, folder, [predictions_file(k, model)])
+                if (left := left_out_predictions_file(k, model)) in reference.files:
+                    left_out[name] = read_predictions(artifacts().fetch(reference, folder, [left])[0])
             [catalog] = artifacts().fetch(catalogue, folder, [CATALOG])
+            [stored] = artifacts().fetch(batch, folder, [batch_file(size, 1)])
+            test, train = (fetch_samples(samples, size, side, folder) for side in ("test", "train"))
+            pictures = read_pictures(test, train, stored)
             table = read_all_predictions(paths)
-            result = report(table, out, catalog=catalog) or {"images": 0, "galaxies": 0}
-        return {"images": result["images"], "galaxies": result["galaxies"]}
+            result = report(table, out, catalog=catalog, left_out=left_out, pictures=pictures)
+        return {name: result[name] if result else 0 for name in ("images", "galaxies")}
 
-    inputs = inputs_of(networks) | {"catalogue": catalogue.digest}
+    inputs = inputs_of(networks) | {"catalogue": catalogue.digest, "batch": batch.digest}
+    inputs |= _sample_inputs(samples, size, "test", "train")
     state = make(
         "evaluate", "all", inputs=inputs, settings={"networks": sorted(networks)}, modules=["report"], work=work
     )
@@ -41,3 +73,45 @@ def evaluate(networks: dict[str, Reference], catalogue: Reference) -> State:
         [path] = artifacts().fetch(state.data, folder, [RESULT])
         create_markdown_artifact(path.read_text(), key="result", description="Figures of merit on the test galaxies.")
     return state
+
+
+def _recipe(bundle: Bundle, samples: Mapping[str, Reference]) -> dict:
+    """Return what a version's predictions for the test set are an artifact of, for `make`."""
+    networks = {name: bundle.files[name].sha256 for name in bundle.networks}
+    return {
+        "inputs": networks | _sample_inputs(samples, bundle.facts.size, "test"),
+        "settings": {"size": bundle.facts.size},
+        "modules": ["inference", "predictions"],
+    }
+
+
+@stage_task("find", "find-{version}")
+def find_test_predictions(version: str, samples: dict[str, Reference]) -> State:
+    """Look for a version's predictions for the test set; the data are their reference, None if they are not there."""
+    bundle = find_bundle(artifacts().store, version)
+    reference = artifacts().find(artifacts().key("predictions", version, **_recipe(bundle, samples)))
+    return finished(reference) if reference else Completed(message="not predicted yet", data=None)
+
+
+@stage_task("predictions", "predictions-{version}")
+def predict_test(version: str, samples: dict[str, Reference]) -> State:
+    """Predict the test set with a published version; `samples` are split artifacts, of the size that it takes."""
+    store = artifacts().store
+    bundle = find_bundle(store, version)
+
+    def work(out: Path) -> Mapping[str, int]:
+        use_one_gpu()
+        from inclinet.inference import load_network, predict_samples
+
+        local = fetch_bundle(store, bundle)
+        with temporary_folder("predict") as folder:
+            test = fetch_samples(samples, bundle.facts.size, "test", folder)
+            tables = [
+                predict_samples(load_network(local / name), test, network_name(*parse_network(name)))
+                for name in bundle.networks
+            ]
+        table = merge_predictions(tables)
+        write_predictions(table, out / PREDICTIONS)
+        return {"images": len(table)}
+
+    return make("predictions", version, **_recipe(bundle, samples), work=work)

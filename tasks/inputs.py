@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,7 @@ from inclinet.images import choose_images
 from inclinet.prep import write_skipped
 from inclinet.settings import Sample
 from inclinet.store import Entry, Store
-from tasks.common import artifacts, locate, make, stage_task
+from tasks.common import artifacts, in_chunks, locate, make, stage_task
 
 __all__ = ["CATALOG", "LABELS", "SKIPPED", "catalogue", "inventory"]
 
@@ -72,11 +71,6 @@ def _digests(store: Store, folder: str, chosen: Mapping[str, Entry]) -> dict[str
     return {name: found[entry.key][2] for name, entry in chosen.items()}
 
 
-def _chunk_of(pgc: int, chunks: int) -> int:
-    """Return a galaxy's chunk: by hash, so that a new galaxy changes one chunk, not all after it."""
-    return int.from_bytes(hashlib.sha256(str(pgc).encode()).digest()[:8], "big") % chunks
-
-
 @stage_task("inventory", "inventory-{band}")
 def inventory(sample: Sample, band: str, labels: Reference) -> State:
     """List the images of one band with their digests and labels, in chunks of about 500.
@@ -96,13 +90,8 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
         known = {int(pgc): label for pgc, label in json.loads(path.read_text()).items()}
     names = [name for pgc, name in chosen.items() if pgc in known and entries[name].size <= _MAX_BYTES]
     digests = _digests(store, f"{prefix}/{band}", {name: entries[name] for name in names})
-    chunks = 1
-    while len(names) > chunks * _CHUNK:
-        chunks *= 2
-    files: dict[int, list] = defaultdict(list)
-    for pgc, name in chosen.items():
-        if name in digests:
-            files[_chunk_of(pgc, chunks)].append([pgc, name, digests[name], known[pgc]])
+    rows = {str(pgc): [pgc, name, digests[name], known[pgc]] for pgc, name in chosen.items() if name in digests}
+    files, chunks = in_chunks(rows, _CHUNK)
     skipped = {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in known}
     skipped |= {pgc: f"no image in band {band}" for pgc in known if pgc not in chosen}
     skipped |= {
@@ -110,12 +99,12 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
         for pgc, name in chosen.items()
         if pgc in known and name not in digests
     }
-    content = json.dumps({f"{chunk:03d}": rows for chunk, rows in sorted(files.items())})
+    content = json.dumps(files)
     facts = {
         "found": len(chosen),
         "images": len(names),
         "skipped": len(skipped),
-        "chunks": {f"{c:03d}": hashlib.sha256(json.dumps(rows).encode()).hexdigest() for c, rows in files.items()},
+        "chunks": chunks,
     }
 
     def work(folder: Path) -> Mapping:

@@ -17,19 +17,22 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from inclinet.artifacts import Reference
-from inclinet.batches import Batch, read_samples
+from inclinet.batches import Batch, Samples, read_samples
 from inclinet.devices import use_one_gpu
 from inclinet.files import temporary_folder
 from inclinet.naming import (
     batch_file,
     left_out_file,
+    left_out_predictions_file,
     network_file,
     predictions_file,
     sample_file,
     validation_file,
 )
+from inclinet.predictions import network_name, write_predictions
 from inclinet.scaling import UNIT
 from inclinet.settings import Train
+from inclinet.split import left_out_galaxies, left_out_side
 from tasks.common import artifacts, finished, inputs_of, make, stage_task
 
 if TYPE_CHECKING:
@@ -37,13 +40,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "find", "network", "start", "step"]
 
+_TEST = ("test", 0)
+
 
 @dataclass
 class Session:
     """What a run trains on, and its network while it lives.
 
-    `validation` and `left_out` are the augmented test set and left-out galaxies, None without a galaxy; `tests`
-    the split artifacts, by stored band, that hold the test set.
+    `validation` and `left_out` are the augmented test set and left-out galaxies, None without a galaxy; `samples`
+    the split artifacts by stored band.
     """
 
     model: str
@@ -53,7 +58,7 @@ class Session:
     batches: list[Reference]
     validation: Reference | None
     left_out: Reference | None
-    tests: dict[str, Reference]
+    samples: dict[str, Reference]
     _training: "Training | None" = field(default=None, repr=False)
 
     @property
@@ -86,15 +91,27 @@ class Session:
 
     def recipe(self) -> dict:
         """Return what the trained network is an artifact of, for `make`."""
-        names = {band: sample_file(band, self.size, "test", 0) for band in self.tests}
-        tested = {names[band]: reference.files[names[band]] for band, reference in self.tests.items()}
+        predicted = {
+            name: reference.files[name]
+            for side in (_TEST, left_out_side(self.subsample))
+            for band, reference in self.samples.items()
+            for name in [sample_file(band, self.size, *side)]
+        }
         free = {"models", "keep_every"}
         how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=free)}
         return {
-            "inputs": self._inputs() | tested,
+            "inputs": self._inputs() | predicted,
             "settings": how,
-            "modules": ["training", "predict", "predictions"],
+            "modules": ["training", "inference", "predictions"],
         }
+
+    def samples_of(self, side: tuple[str, int], folder: Path) -> dict[str, Samples]:
+        """Return the samples of a (side, subsample) by stored band, fetched into `folder`."""
+        paths = {
+            band: artifacts().fetch(reference, folder, [sample_file(band, self.size, *side)])[0]
+            for band, reference in self.samples.items()
+        }
+        return read_samples(paths, self.size)
 
     def found(self) -> Reference | None:
         """Return the trained network if it is there."""
@@ -173,12 +190,12 @@ def step(session: Session, number: int) -> State:
 
 @stage_task("network", "network-{session.name}")
 def network(session: Session) -> State:
-    """Finish a network: its file, its metrics and their figure, its predictions for the test set."""
-    model, subsample, size = session.model, session.subsample, session.size
+    """Finish a network: its file, metrics and figure, its predictions for the test set and the left-out galaxies."""
+    model, subsample = session.model, session.subsample
+    name = network_name(model, subsample)
 
     def work(out: Path) -> Mapping[str, int]:
-        from inclinet.predict import predict_samples
-        from inclinet.predictions import write_predictions
+        from inclinet.inference import predict_samples
         from inclinet.trainer import save_network
 
         training = session.training()
@@ -186,12 +203,14 @@ def network(session: Session) -> State:
         save_network(keras_model, out / network_file(subsample, model))
         training.write_record(out)
         with temporary_folder("train") as folder:
-            paths = {
-                band: artifacts().fetch(reference, folder, [sample_file(band, size, "test", 0)])[0]
-                for band, reference in session.tests.items()
-            }
-            table = predict_samples(keras_model, read_samples(paths, size), f"{model}_{subsample}")
-        write_predictions(table, out / predictions_file(subsample, model))
-        return {"steps": training.step, "test_images": len(table)}
+            test = predict_samples(keras_model, session.samples_of(_TEST, folder), name)
+            write_predictions(test, out / predictions_file(subsample, model))
+            facts = {"steps": training.step, "test_images": len(test), "left_out_images": 0}
+            if session.left_out:
+                samples = session.samples_of(left_out_side(subsample), folder)
+                left = predict_samples(keras_model, samples, name, left_out_galaxies(samples, subsample))
+                write_predictions(left, out / left_out_predictions_file(subsample, model))
+                facts["left_out_images"] = len(left)
+        return facts
 
     return make("network", session.name, **session.recipe(), work=work)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from inclinet.inference import load_network
 from inclinet.naming import checkpoint_folder
-from inclinet.predict import load_network
 from inclinet.snapshots import Snapshots
 from inclinet.store import FolderStore
 from tests.conftest import ROOT

@@ -211,19 +211,33 @@ def test_catalog_without_pgc(table):
 def test_evaluation_is_json_and_a_table(table):
     found = evaluate(table)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    rows = summary(found)
-    assert [row["name"] for row in rows] == [
+    assert list(summary(found)) == [
         *["model4_0", "model4_1", "model5_0"],
         *["median of all", "mean of all", "median of model4", "mean of model4"],
         "mean of the labels",
     ]
-    assert list(rows[0]) == ["name", "n", "RMS", "MAE", "bias", "slope", "p68", "above 10"]
-    assert rows[2]["above 10"] == 0.25
+    assert summary(found)["model5_0"]["above_10"] == 0.25
     lines = markdown_table(found).splitlines()
-    assert len(lines) == 2 + len(rows)
-    assert lines[4].startswith("| model5_0 | 4 | 7.62 | 5.00 | +5.00 |")
+    assert lines[0] == "|  | n | RMS | 95 % CI | MAE | bias | slope | 68 % | 95 % | > 10 |"
+    assert len(lines) == 2 + len(summary(found))
+    assert lines[4].startswith("| model5_0 | 4 | 7.62 | ")
+    assert " | 5.00 | +5.00 | " in lines[4]
     assert lines[4].endswith("| 25.0 % |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_every_kind_has_figures_and_their_confidence(table):
+    found = evaluate(table.assign(inverted=[False, True, True, False]), left_out={"model4_0": table.iloc[:2]})
+    assert list(found["by_inverted"]["median of all"]) == ["not inverted", "inverted"]
+    assert found["by_inverted"]["model5_0"]["inverted"]["n"] == 2
+    assert list(found["by_band"]["mean of model4"]) == ["c", "g", "r", "i"]
+    left = found["left_out"]["model4_0"]
+    assert left["all"]["n"] == 2
+    assert list(left["by_band"]) == ["c", "g"]
+    for figures in (found["networks"]["model4_0"], found["by_bin"]["model4_0"]["60–65"], left["all"]):
+        low, high = figures["ci"]["rms"]
+        assert low <= figures["rms"] <= high
+    assert "by_inverted" not in evaluate(table)
 
 
 def test_markdown_of_a_single_label(table):

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from inclinet import plots
+from inclinet import curves, drawing, plots, sheets
 from inclinet.errors import InclinetError
 
-BLUE, VERMILLION, ORANGE = (tuple(bytes.fromhex(c[1:])) for c in (plots.BLUE, plots.VERMILLION, plots.ORANGE))
+BLUE, VERMILLION, ORANGE = (tuple(bytes.fromhex(c[1:])) for c in (drawing.BLUE, drawing.VERMILLION, drawing.ORANGE))
 
 
 def metrics(steps, validation=True):
@@ -44,8 +44,9 @@ def count(picture, color):
 def figure_of(monkeypatch, draw):
     """Return the figure that `draw` makes, kept where it is saved."""
     kept = []
-    save = plots._save
-    monkeypatch.setattr(plots, "_save", lambda figure, path: kept.append(figure) or save(figure, path))
+    save = drawing.save
+    for module in (curves, plots):
+        monkeypatch.setattr(module, "save", lambda figure, path: kept.append(figure) or save(figure, path))
     draw()
     return kept[0]
 
@@ -53,7 +54,7 @@ def figure_of(monkeypatch, draw):
 @pytest.mark.parametrize("steps", [1, 2, 30, 3000])
 def test_training_curves(tmp_path, steps):
     path = tmp_path / "Uset_000_model4_evalFig.jpg"
-    assert plots.training_curves(metrics(steps), path, "model4, subsample 0") == path
+    assert curves.training_curves(metrics(steps), path, "model4, subsample 0") == path
     picture = pixels(path)
     halves = np.split(picture, [picture.shape[1] // 2], axis=1)
     assert all(count(half, color) > 20 for half in halves for color in (BLUE, VERMILLION))
@@ -62,7 +63,7 @@ def test_training_curves(tmp_path, steps):
 
 def test_training_curves_are_labelled_and_in_order(tmp_path, monkeypatch):
     path = tmp_path / "f.png"
-    figure = figure_of(monkeypatch, lambda: plots.training_curves(metrics(12), path, "model4"))
+    figure = figure_of(monkeypatch, lambda: curves.training_curves(metrics(12), path, "model4"))
     left, right = figure.axes
     assert (left.get_xlabel(), right.get_xlabel()) == ("step", "step")
     assert "squared" in left.get_ylabel()
@@ -79,19 +80,19 @@ def test_training_curves_are_labelled_and_in_order(tmp_path, monkeypatch):
 
 
 def test_training_curves_without_validation(tmp_path):
-    picture = pixels(plots.training_curves(metrics(5, validation=False), tmp_path / "f.png", "t"))
+    picture = pixels(curves.training_curves(metrics(5, validation=False), tmp_path / "f.png", "t"))
     assert count(picture, BLUE) > 50
     assert count(picture, VERMILLION) == 0
 
 
 def test_training_curves_with_useless_values(tmp_path):
     broken = {"1": {"mse": 0.0, "mae": float("nan"), "val_mse": float("inf")}, "2": {}}
-    assert pixels(plots.training_curves(broken, tmp_path / "f.png", "t")).size
+    assert pixels(curves.training_curves(broken, tmp_path / "f.png", "t")).size
 
 
 def test_training_curves_before_the_first_step(tmp_path):
     with pytest.raises(InclinetError, match="no step to draw"):
-        plots.training_curves({}, tmp_path / "f.png", "t")
+        curves.training_curves({}, tmp_path / "f.png", "t")
 
 
 def test_error_against_truth(table, tmp_path, monkeypatch):
@@ -147,7 +148,7 @@ def test_inclination_histogram(tmp_path, monkeypatch):
 def test_contact_sheet(tmp_path):
     images = np.zeros((7, 32, 32, 3), dtype=np.uint8)
     images[5] = (255, 0, 0)
-    path = plots.contact_sheet(images, [f"{k}° r" for k in range(7)], tmp_path / "f.png", columns=4)
+    path = sheets.contact_sheet(images, [f"{k}° r" for k in range(7)], tmp_path / "f.png", columns=4)
     picture = pixels(path)
     height, width = picture.shape[:2]
     assert count(picture[: height // 2], (255, 0, 0)) == 0
@@ -159,11 +160,11 @@ def test_contact_sheet(tmp_path):
 def test_contact_sheet_refuses(tmp_path):
     images = np.zeros((2, 8, 8, 3), dtype=np.uint8)
     with pytest.raises(ValueError, match="uint8"):
-        plots.contact_sheet(images / 255, ["a", "b"], tmp_path / "f.png")
+        sheets.contact_sheet(images / 255, ["a", "b"], tmp_path / "f.png")
     with pytest.raises(ValueError, match="1 captions for 2 images"):
-        plots.contact_sheet(images, ["a"], tmp_path / "f.png")
+        sheets.contact_sheet(images, ["a"], tmp_path / "f.png")
     with pytest.raises(InclinetError, match="no image"):
-        plots.contact_sheet(images[:0], [], tmp_path / "f.png")
+        sheets.contact_sheet(images[:0], [], tmp_path / "f.png")
 
 
 def test_other_suffix(tmp_path):
@@ -180,7 +181,7 @@ def test_failure_leaves_the_old_figure(tmp_path, monkeypatch):
         file.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(plots.Figure, "savefig", half)
+    monkeypatch.setattr(drawing.Figure, "savefig", half)
     with pytest.raises(OSError, match="disk full"):
         plots.inclination_histogram([60], [60], path)
     assert path.read_bytes() == old

@@ -10,7 +10,7 @@ from inclinet.augment import augment, left_out_batch
 from inclinet.batches import Batch
 from inclinet.errors import InclinetError
 from inclinet.naming import checkpoint_folder, metrics_file, network_file, parse_snapshot, snapshot_file
-from inclinet.report import evaluate_networks, report
+from inclinet.report import predict_galaxies, report
 from inclinet.schedule import batch_of_step, learning_rate
 from inclinet.settings import Augment, Train
 from inclinet.snapshots import Snapshot
@@ -188,8 +188,9 @@ def test_missing_batches_are_named(stored, tmp_path):
 
 def test_the_network_learns_and_takes_plain_pixels(stored, tmp_path):
     path = run(stored, tmp_path, passes=30, settings={"learning_rate": 2e-3})
-    table = evaluate_networks(tmp_path, stored / "samples", size=SIZE)
-    result = report(table, tmp_path / "evaluation")
+    table, left_out = predict_galaxies(tmp_path, stored / "samples", size=SIZE)
+    assert not set(left_out["model4_0"]["pgc"]) & set(table["pgc"])
+    result = report(table, tmp_path / "evaluation", left_out=left_out)
     assert result["networks"]["model4_0"]["rms"] < 0.7 * result["std"]
     for name in ("predictions.csv", "metrics.json", "metrics.md", "error_against_truth.png", "error_histogram.png"):
         assert (tmp_path / "evaluation" / name).stat().st_size > 100
@@ -199,7 +200,7 @@ def test_the_network_learns_and_takes_plain_pixels(stored, tmp_path):
 
 def test_no_network_to_evaluate(stored, tmp_path):
     with pytest.raises(InclinetError, match="no network such as Uset_000_model4.keras"):
-        evaluate_networks(tmp_path, stored / "samples", size=SIZE)
+        predict_galaxies(tmp_path, stored / "samples", size=SIZE)
 
 
 def test_a_minibatch_that_no_memory_holds_is_refused():

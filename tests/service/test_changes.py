@@ -51,6 +51,8 @@ def run(service, put, folder):
             "start",
             "galaxies",
             "index",
+            "publish",
+            "promote",
         }
         return made
 

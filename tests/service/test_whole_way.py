@@ -12,6 +12,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 from deployments.service import BUCKET, bucket_client
+from inclinet.registry import bundles, champion, fetch_bundle
 from inclinet.snapshots import Snapshots
 from inclinet.store import open_store
 from tests.service.runs import artifacts_of, finish, keys, made_by, run_full, running_child, start_full
@@ -54,11 +55,15 @@ def test_a_person_finds_the_files_by_their_names(first, service, tmp_path):
         "models/Uset_000_model4_evalDict.json",
         "evaluation/predictions.csv",
         "evaluation/metrics.json",
+        "evaluation/report.html",
+        "models/Uset_001_model4_left_out.csv",
     } <= set(index)
     assert read(index["samples/g_24x24_train_001.npz"])[:2] == b"PK"
     metrics = json.loads(read(f"runs/{run.name}/evaluation/metrics.json"))
     assert set(metrics["networks"]) == {"model4_0", "model4_1"}
     assert "axis ratio (b_a)" in metrics["baselines"]
+    assert set(metrics["left_out"]) == {"model4_0", "model4_1"}
+    assert set(metrics["by_inverted"]["median of all"]) == {"inverted", "not inverted"}
 
 
 def test_a_run_says_what_came_in_and_what_it_made(first, service):
@@ -78,11 +83,25 @@ def test_a_run_says_what_came_in_and_what_it_made(first, service):
     assert tables["skipped"] == []
 
 
+def test_a_run_publishes_what_it_trained(first, service):
+    run, *_ = first
+    store = open_store(service.environment["INCLINET_STORE"])
+    [bundle] = [bundle for bundle in bundles(store) if bundle.facts.run == run.name]
+    assert bundle.version in run.state.message
+    assert bundle.networks == ["Uset_000_model4.keras", "Uset_001_model4.keras"]
+    assert set(bundle.facts.lineage) == {"model4_0", "model4_1"}
+    assert bundle.facts.settings["train"]["N_batch_iter"] == 2
+    assert champion(store) is not None
+    local = fetch_bundle(store, bundle)
+    assert "# Inclinations of spiral galaxies" in (local / "README.md").read_text()
+
+
 def test_a_second_run_finds_everything(first, service, put, small_sample):
     with get_client(sync_client=True) as client:
         run, _, states = run_full(client, sample=put(small_sample, "discs"))
     assert run.state.name == "Completed", run.state.message
-    assert {name for name, state in states.items() if state != "Cached"} == {"galaxies", "index"}
+    not_cached = {name.partition("-")[0] for name, state in states.items() if state != "Cached"}
+    assert not_cached == {"galaxies", "index", "publish", "promote"}
     assert made_by(bucket_client(service), run) == set()
 
 

@@ -1,0 +1,165 @@
+"""Tasks that publish trained networks, judge them against those in use, and put the better ones in use."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed
+
+from inclinet.artifacts import Reference
+from inclinet.card import assemble, code_facts, count_training
+from inclinet.compare import Comparison, Decision, compare, decide, markdown_comparison
+from inclinet.errors import InclinetError
+from inclinet.files import temporary_folder
+from inclinet.naming import FILTERS, network_file
+from inclinet.predictions import parse_network_name, read_predictions
+from inclinet.registry import Facts, bundles, champion, find_bundle, read_decision, record_decision
+from inclinet.registry import promote as promote_version
+from inclinet.registry import publish as publish_folder
+from inclinet.report import PREDICTIONS
+from inclinet.settings import Retrain, Split
+from tasks.common import artifacts, stage_task
+from tasks.evaluate import fetch_samples
+
+__all__ = ["considered", "judge", "made_of", "publish", "put_first_in_use", "size_of"]
+
+
+def made_of(catalogue: Reference, listings: Mapping[str, Reference], settings: Mapping[str, Any]) -> str:
+    """Return a digest of all that the networks of a run follow from: catalogue, images, settings and code."""
+    parts = {
+        "catalogue": catalogue.digest,
+        "images": {band: listing.digest for band, listing in sorted(listings.items())},
+        "settings": settings,
+        "code": code_facts()["digest"],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@stage_task("publish", "publish")
+def publish(
+    run: str,
+    networks: dict[str, Reference],
+    evaluation: Reference,
+    samples: dict[str, Reference],
+    made_of: str,
+    settings: dict[str, Any],
+) -> State:
+    """Publish the networks of a run, by name, with their evaluation; the data are the version.
+
+    `samples` are the split artifacts by stored band; `settings` those of every stage, with the `size` of the images.
+    """
+    store, size = artifacts().store, settings["size"]
+    with temporary_folder("publish") as folder, temporary_folder("bundle") as bundle_folder:
+        paths = []
+        for name, reference in networks.items():
+            model, k = parse_network_name(name)
+            paths += artifacts().fetch(reference, folder, [network_file(k, model)])
+        artifacts().fetch(evaluation, folder)
+        facts = Facts(
+            size=size,
+            bands=tuple(FILTERS[band] for band in samples),
+            settings=settings,
+            lineage={name: _lineage(reference) for name, reference in networks.items()},
+            code=code_facts(),
+            made_of=made_of,
+            run=run,
+        )
+        training = count_training(fetch_samples(samples, size, "train", folder))
+        bundle = publish_folder(store, bundle_folder, assemble(bundle_folder, paths, folder, facts, training))
+        card = (bundle_folder / "README.md").read_text()
+    create_markdown_artifact(card, key="model-card", description=f"Version {bundle.version}.")
+    return Completed(message=f"{bundle.version}: {len(networks)} networks", data=bundle.version)
+
+
+def _lineage(network: Reference) -> dict[str, Any]:
+    return {"artifact": network.key, "digest": network.digest, "inputs": artifacts().manifest(network)["inputs"]}
+
+
+@stage_task("promote", "promote-{version}")
+def put_first_in_use(version: str) -> State:
+    """Put a version in use if none is; the data are the version in use."""
+    store = artifacts().store
+    if (current := champion(store)) is None:
+        _decide(version, None, True, "there was no version in use", None)
+        current = champion(store)
+    return Completed(message=f"in use is {current.version}", data=current.version)
+
+
+@stage_task("find", "find-{version}")
+def size_of(version: str) -> State:
+    """Look up which images a version takes; the data are their side in pixels."""
+    size = find_bundle(artifacts().store, version).facts.size
+    return Completed(message=f"{size} pixels", data=size)
+
+
+@stage_task("considered", "considered")
+def considered(made_of: str) -> State:
+    """Look whether a version of the same catalogue, images, settings and code was judged; the data say so, or None."""
+    store = artifacts().store
+    current = champion(store)
+    for bundle in reversed(bundles(store)):
+        if bundle.facts.made_of != made_of:
+            continue
+        decision = read_decision(store, bundle.version)
+        if decision is None and not (current and current.version == bundle.version):
+            continue
+        return Completed(message=bundle.version, data=_unchanged(bundle.version, decision))
+    return Completed(message="something changed", data=None)
+
+
+def _unchanged(version: str, decision: str | None) -> str:
+    text = f"Nothing to do: galaxies, catalogue, settings and code are those of version {version}"
+    if decision is None:
+        return f"{text}, which is in use"
+    found = Decision.model_validate_json(decision)
+    return f"{text}, which was {'promoted' if found.promoted else 'not promoted'} on {found.when:%Y-%m-%d}: {found.why}"
+
+
+@stage_task("judge", "judge-{challenger}")
+def judge(challenger: str, current: str, predictions: Reference, split: Split, rules: Retrain) -> State:
+    """Judge a version against the one in use on the same test galaxies, and promote it if it is better.
+
+    `predictions` are those of the version in use for the challenger's test set; `split` is how the challenger's
+    galaxies were divided. The data say what was decided and why.
+    """
+    store = artifacts().store
+    with temporary_folder("judge") as folder:
+        [of_champion] = artifacts().fetch(predictions, folder / "champion", [PREDICTIONS])
+        store.get(f"registry/{challenger}/{PREDICTIONS}", folder / PREDICTIONS)
+        tables = read_predictions(of_champion), read_predictions(folder / PREDICTIONS)
+    try:
+        theirs = Split(**(split.model_dump() | find_bundle(store, current).facts.settings.get("split", {})))
+        comparison = compare(*tables, theirs)
+        better, why = decide(comparison, rules)
+    except InclinetError as error:
+        comparison, better, why = None, False, str(error)
+    return Completed(message=why, data=_decide(challenger, current, better, why, comparison))
+
+
+def _decide(challenger: str, before: str | None, better: bool, why: str, comparison: Comparison | None) -> str:
+    """Promote a version or keep the one before; on record, on the run's page, as an event."""
+    store, word = artifacts().store, "promoted" if better else "kept"
+    if better:
+        promote_version(store, challenger, why)
+    now = datetime.now(UTC).replace(microsecond=0)
+    decision = Decision(
+        challenger=challenger, champion=before, promoted=better, why=why, when=now, comparison=comparison
+    )
+    record_decision(store, challenger, decision.model_dump_json(indent=1))
+    done = f"Version {challenger} is in use now" if better else f"Version {before} stays in use"
+    lines = [f"## {done}", f"{why[:1].upper()}{why[1:]}."]
+    if comparison:
+        lines.append(markdown_comparison(comparison, {"champion": before, "challenger": challenger}))
+    create_markdown_artifact("\n\n".join(lines), key="comparison", description=f"{done}.")
+    in_use = challenger if better else before
+    emit_event(
+        f"inclinet.model.{word}",
+        {"prefect.resource.id": f"inclinet.model.{in_use}", "prefect.resource.name": f"version {in_use}"},
+        payload={"challenger": challenger, "champion": before, "why": why},
+    )
+    return f"{done}: {why}"

@@ -1,0 +1,203 @@
+"""Versions through Prefect: published, judged, promoted or kept out, rolled back, and used for predicting."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, DeploymentFilter, DeploymentFilterId
+from prefect.deployments import run_deployment
+from prefect.events import emit_event
+
+from deployments.automations import IMAGES_ARRIVED
+from deployments.service import BUCKET, bucket_client
+from inclinet.registry import bundles, champion
+from inclinet.store import open_store
+from tests.service.runs import finish, kill_process_of, retry, tasks_of
+
+pytestmark = pytest.mark.service
+
+HOW = {
+    "size": 30,
+    "split": {"niter": 0, "test_fraction": 0.3},
+    "augment": {"nbatch": 2, "batchsize": 4},
+    "train": {"N_batch_iter": 1, "training_batch_size": 16},
+}
+LONGER = HOW | {"train": {"N_batch_iter": 25, "training_batch_size": 16}}
+WORSE = HOW | {"train": {"N_batch_iter": 1, "training_batch_size": 16, "learning_rate": 1e-6, "seed": 3}}
+RULES = {"min_galaxies": 10, "worst_bin": 10}
+
+
+def run(deployment, **parameters):
+    """Run a deployment to its end; returns the run."""
+    with get_client(sync_client=True) as client:
+        return finish(client, run_deployment(deployment, parameters=parameters, timeout=0).id)
+
+
+def events(service, name, since):
+    """Return the events of a name since a time; the server writes them down some seconds after they came."""
+    wanted = {"filter": {"event": {"name": [name]}, "occurred": {"since": since.isoformat()}}}
+    for _ in range(30):
+        if found := httpx.post(f"{service.api}/events/filter", json=wanted).json()["events"]:
+            break
+        time.sleep(1)
+    return found
+
+
+def comparison_of(run_id):
+    """Return the Markdown of the comparison on a run's page."""
+    its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+    with get_client(sync_client=True) as client:
+        return next(a.data for a in client.read_artifacts(artifact_filter=its) if a.key == "comparison")
+
+
+def inclinet(*arguments):
+    """Run the command line; returns what it printed."""
+    command = [sys.executable, "-c", "from inclinet.cli import main; main()", *arguments]
+    return subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def store(service):
+    return open_store(service.environment["INCLINET_STORE"])
+
+
+@pytest.fixture(scope="module")
+def sample(put, small_sample):
+    return put(small_sample, "published", bands=["g", "gri"])
+
+
+@pytest.fixture(scope="module")
+def hardly_trained(store, sample):
+    """A version that was hardly trained, put in use from the command line."""
+    done = run("inclinet/full", sample=sample, **HOW)
+    assert done.state.name == "Completed", done.state.message
+    version = done.state.message.split()[1].rstrip(";")
+    inclinet("promote", version, "--why", "to be beaten")
+    assert champion(store).version == version
+    return version
+
+
+@pytest.fixture(scope="module")
+def better(service, store, sample, hardly_trained):
+    """A run of inclinet/retrain that trains longer, and when it began."""
+    began = datetime.now(UTC)
+    return run("inclinet/retrain", sample=sample, rules=RULES, **LONGER), began
+
+
+def test_a_better_challenger_goes_in(service, store, hardly_trained, better):
+    done, began = better
+    assert done.state.name == "Completed", done.state.message
+    current = champion(store)
+    assert current.previous == hardly_trained
+    assert f"Version {current.version} is in use now: its RMS differs by -" in done.state.message
+    text = comparison_of(done.id)
+    assert f"| | champion {hardly_trained} | challenger {current.version} |" in text
+    [event] = events(service, "inclinet.model.promoted", began)
+    assert event["payload"]["challenger"] == current.version
+    decision = json.loads(store.read(f"registry/decisions/{current.version}.json"))
+    assert decision["promoted"]
+    assert decision["comparison"]["challenger"]["rms"] < decision["comparison"]["champion"]["rms"]
+
+
+def test_a_worse_challenger_is_kept_out(service, store, sample, better):
+    before, began = champion(store), datetime.now(UTC)
+    done = run("inclinet/retrain", sample=sample, rules=RULES, **WORSE)
+    assert done.state.name == "Completed", done.state.message
+    assert champion(store) == before
+    assert done.state.message.startswith(f"Version {before.version} stays in use: its RMS differs by +")
+    assert "stays in use" in comparison_of(done.id)
+    [event] = events(service, "inclinet.model.kept", began)
+    assert event["payload"]["champion"] == before.version
+
+
+def test_nothing_changed_nothing_done(store, sample, better):
+    before = {bundle.version for bundle in bundles(store)}
+    done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
+    assert done.state.name == "Completed"
+    assert done.state.message.startswith("Nothing to do: galaxies, catalogue, settings and code are those of version")
+    assert {bundle.version for bundle in bundles(store)} == before
+    with get_client(sync_client=True) as client:
+        assert {task.name for task in tasks_of(client, done.id)} == {
+            *("catalogue", "considered"),
+            *("inventory-g", "inventory-gri"),
+        }
+
+
+def test_rolled_back_by_one_command_and_stays_so(store, sample, hardly_trained, better):
+    mine = champion(store).version
+    assert mine in inclinet("models").stdout
+    inclinet("promote", hardly_trained)
+    assert champion(store).version == hardly_trained
+    # The next scheduled run does not undo what a person decided.
+    done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
+    assert done.state.message.startswith("Nothing to do")
+    assert champion(store).version == hardly_trained
+    inclinet("promote", mine)
+
+
+def predictions_of(service, done):
+    body = bucket_client(service).get_object(Bucket=BUCKET, Key=f"predictions/{done.name}/predictions.csv")["Body"]
+    return list(csv.DictReader(body.read().decode().splitlines()))
+
+
+def test_many_images_are_predicted_in_chunks_that_are_found_again(service, store, sample, better):
+    what = {"images": sample["images"], "chunk": 100}
+    done = run("predict/batch", what=what)
+    assert done.state.name == "Completed", done.state.message
+    rows = predictions_of(service, done)
+    assert len({row["image"] for row in rows}) == len(rows) == 240
+    assert {row["band"] for row in rows} == {"c", "g", "r", "i"}
+    assert all(45 <= float(row["inclination"]) <= 90 for row in rows)
+    again = run("predict/batch", what=what)
+    with get_client(sync_client=True) as client:
+        states = {task.name: task.state.name for task in tasks_of(client, again.id)}
+    chunks = {name: state for name, state in states.items() if name.startswith("predict-")}
+    assert len(chunks) > 1
+    assert set(chunks.values()) == {"Cached"}
+    assert predictions_of(service, again) == rows
+
+
+@pytest.mark.slow
+def test_a_killed_prediction_goes_on_where_it_was(service, store, put, small_sample, better):
+    images = put(small_sample, "killed")["images"]
+    with get_client(sync_client=True) as client:
+        started = run_deployment("predict/batch", parameters={"what": {"images": images, "chunk": 4}}, timeout=0)
+        for _ in range(600):
+            done = [task for task in tasks_of(client, started.id) if task.name.startswith("predict-0")]
+            if sum(task.state.is_completed() for task in done) > 3:
+                break
+            time.sleep(0.1)
+        kill_process_of(client, started.id)
+        assert finish(client, started.id).state.name == "Crashed"
+        retried = retry(client, started)
+        assert retried.state.name == "Completed", retried.state.message
+        states = [task.state.name for task in tasks_of(client, started.id) if task.name.startswith("predict-0")]
+    assert "Cached" in states
+    assert len(predictions_of(service, retried)) == 240
+
+
+def test_new_images_start_retraining(service):
+    with get_client(sync_client=True) as client:
+        retrain = client.read_deployment_by_name("inclinet/retrain")
+        only = DeploymentFilter(id=DeploymentFilterId(any_=[retrain.id]))
+
+        def runs():
+            return {one.id for one in client.read_flow_runs(deployment_filter=only) if not one.auto_scheduled}
+
+        before = runs()
+        emit_event(IMAGES_ARRIVED, {"prefect.resource.id": "inclinet.images"})
+        for _ in range(60):
+            if new := runs() - before:
+                break
+            time.sleep(1)
+        [started] = new
+        # There is nothing at the place where it looks unless told otherwise.
+        done = finish(client, started)
+    assert done.state.name == "Failed"
+    assert "catalogue 'input/catalog.csv' is not in" in done.state.message
