@@ -26,7 +26,7 @@ from deployments.service import BUCKET, FOLDER, Service, bucket_client, up
 from inclinet.cli import show_evaluation, track
 from inclinet.errors import InclinetError
 from inclinet.naming import BANDS, parse_image
-from inclinet.registry import bundles, champion
+from inclinet.registry import find_bundle
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.simulate import simulate
 from inclinet.store import open_store
@@ -154,8 +154,7 @@ def demo(
     """
     started = time.monotonic()
     service = up(folder, prefect_port=prefect_port, store_port=store_port)
-    simulated = images is None
-    if simulated:
+    if images is None:
         images = service.folder / "demo"
         if not (images / "catalog.csv").is_file():
             simulate(GALAXIES, images, track=track)
@@ -181,7 +180,7 @@ def demo(
     CONSOLE.print(f"{run.name} {run.state.name.lower()} after {time.monotonic() - started:.0f} s in all")
     if run.state.is_completed():
         _show_result(service, run.name)
-        _show_use(service, run.name, simulated)
+        _show_use(service, run)
     else:
         CONSOLE.print(run.state.message, style="red", markup=False)
     CONSOLE.print(f"watch     {service.ui}/runs/flow-run/{run.id}")
@@ -224,16 +223,15 @@ def _show_result(service: Service, run: str) -> None:
         CONSOLE.print(f"report    {report}", markup=False)
 
 
-def _show_use(service: Service, run: str, simulated: bool) -> None:
-    """Say which version is in use, what it is good for, and how to predict with it."""
+def _show_use(service: Service, run: FlowRun) -> None:
+    """Say which version is in use, what it was trained on, and how to predict with it."""
     store = open_store(str(service.folder / "store" / BUCKET))
-    current = champion(store).version
-    mine = next((bundle.version for bundle in bundles(store) if bundle.facts.run == run), None)
-    CONSOLE.print(f"version   {current} is in use")
-    if mine and mine != current:
-        CONSOLE.print(f"          this run published {mine}: inclinet promote {mine}")
-    elif simulated:
+    current = find_bundle(store)
+    CONSOLE.print(f"version   {current.version} is in use")
+    if current.facts.simulated:
         CONSOLE.print("          trained on simulated galaxies alone: to try the service, not for science")
+    if current.version not in (run.state.message or "").partition(";")[0]:
+        CONSOLE.print(f"          {run.state.message}; `inclinet promote VERSION` puts another one in use")
     env = shlex.quote(str(service.folder / "env.sh"))
     CONSOLE.print(f"predict   source .venv/bin/activate; source {env}; inclinet predict IMAGES", markup=False)
 

@@ -37,9 +37,10 @@ class ChildRunError(Exception):
 
 
 def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list[str]) -> FlowRun:
-    """Start a child run, or find the one that an earlier attempt of this parent started.
+    """Start a child run, or find the one that an earlier attempt of this parent started and that still runs.
 
-    The idempotency key counts attempts: a child that ended badly is followed by a new one, never doubled.
+    The idempotency key counts attempts: a child that ended is followed by a new one, which finds what is there, never
+    doubled.
     """
     for attempt in count():
         start = partial(
@@ -52,7 +53,7 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list
             tags=tags,
         )
         child = _patiently(start)
-        if not child.state.is_final() or child.state.is_completed():
+        if not child.state.is_final():
             return child
 
 

@@ -7,7 +7,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.pipeline import WHOLE_WAY, Outcome, Recipe, list_images, mending, whole_way
+from flows.mending import mending
+from flows.pipeline import WHOLE_WAY, Outcome, Recipe, list_images, whole_way
 from inclinet.layouts import check_fits
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from tasks.publish import put_first_in_use

@@ -1,18 +1,17 @@
 """The whole way, from images and catalogue to published networks: what flows of all of it share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import cpu_count
-from typing import Any, TypeVar
+from typing import Any
 
-from prefect import get_run_logger
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
 
 from flows.children import cancel_children, run_children
-from inclinet.artifacts import DamagedArtifactError, Reference
+from inclinet.artifacts import Reference
 from inclinet.errors import InclinetError
 from inclinet.naming import batch_folder, stored_band
 from inclinet.settings import Augment, Sample, Split, Train
@@ -28,12 +27,9 @@ from tasks.split import split as split_band
 from tasks.train import Session
 from tasks.train import find as find_network
 
-__all__ = ["WHOLE_WAY", "By", "Recipe", "list_images", "mending", "run_name", "samples_of", "whole_way"]
+__all__ = ["WHOLE_WAY", "By", "Recipe", "list_images", "run_name", "samples_of", "whole_way"]
 
 By = dict[str, Reference]
-T = TypeVar("T")
-
-_ROUNDS = 4
 
 
 def run_name() -> str:
@@ -242,13 +238,3 @@ def whole_way(recipe: Recipe, labels: Reference, listings: By) -> Outcome:
     }
     index(run_name(), files, ["models", "evaluation", "skipped"], return_state=True).result()
     return Outcome(version, stored, evaluation)
-
-
-def mending(call: Callable[[], T]) -> T:
-    """Call, and again when an artifact turns out to be damaged: it is made again with all that depends on it."""
-    for _ in range(_ROUNDS - 1):
-        try:
-            return call()
-        except DamagedArtifactError as error:
-            get_run_logger().warning("%s: made again", error)
-    return call()

@@ -11,6 +11,7 @@ from prefect.states import Completed
 from prefect.utilities.annotations import opaque
 from pydantic import Field
 
+from flows.mending import mending
 from inclinet.artifacts import Reference
 from inclinet.settings import Predict
 from tasks.predict import gather, list_chunks, predict_chunk, version_to_use
@@ -24,6 +25,28 @@ def _run_name() -> str:
     return f"predict-{str(flow_run.id)[:8]}"
 
 
+def _predict(what: Predict, version: str) -> str:
+    """Predict chunk after chunk and put them together; returns what was done."""
+    listing = list_chunks(what, return_state=True).result()
+    chunks = sorted(listing.facts["chunks"])
+    progress = create_progress_artifact(0, key="predict", description=f"{listing.facts['images']:,} images")
+    began = told = time.monotonic()
+    parts: dict[str, Reference] = {}
+    seen = made = 0
+    for chunk in chunks:
+        parts[chunk] = predict_chunk(what, version, opaque(listing), chunk, return_state=True).result()
+        images, now = parts[chunk].facts["images"], time.monotonic()
+        seen += images
+        made += images if parts[chunk].made else 0
+        if now - told > _SECONDS_BETWEEN_UPDATES or chunk == chunks[-1]:
+            text = f"{seen:,} of {listing.facts['images']:,} images, {made / (now - began):,.0f} images/s"
+            update_progress_artifact(progress, 100 * seen / listing.facts["images"], description=text)
+            told = now
+    done = gather(_run_name(), version, opaque(parts), return_state=True)
+    done.result()
+    return done.message
+
+
 @flow(name="predict", flow_run_name=_run_name, persist_result=False)
 def predict(
     what: Annotated[Predict, Field(description="Which images, with which version.")] = Predict(),
@@ -34,19 +57,4 @@ def predict(
     again. An image that cannot be used has its reason in the table.
     """
     version = version_to_use(what.version, return_state=True).result()
-    listing = list_chunks(what, return_state=True).result()
-    chunks = sorted(listing.facts["chunks"])
-    progress = create_progress_artifact(0, key="predict", description=f"{listing.facts['images']:,} images")
-    began = told = time.monotonic()
-    parts: dict[str, Reference] = {}
-    done = made = 0
-    for chunk in chunks:
-        parts[chunk] = predict_chunk(what, version, opaque(listing), chunk, return_state=True).result()
-        images, now = parts[chunk].facts["images"], time.monotonic()
-        done += images
-        made += images if parts[chunk].made else 0
-        if now - told > _SECONDS_BETWEEN_UPDATES or chunk == chunks[-1]:
-            text = f"{done:,} of {listing.facts['images']:,} images, {made / (now - began):,.0f} images/s"
-            update_progress_artifact(progress, 100 * done / listing.facts["images"], description=text)
-            told = now
-    return Completed(message=gather(_run_name(), version, opaque(parts), return_state=True).message)
+    return Completed(message=mending(lambda: _predict(what, version)))

@@ -9,12 +9,14 @@ from prefect.utilities.annotations import opaque
 from pydantic import Field
 
 from flows.children import run_children
-from flows.pipeline import WHOLE_WAY, By, Outcome, Recipe, list_images, mending, samples_of, whole_way
+from flows.mending import mending
+from flows.pipeline import WHOLE_WAY, By, Outcome, Recipe, list_images, samples_of, whole_way
 from inclinet.artifacts import Reference
+from inclinet.errors import InclinetError
 from inclinet.layouts import check_fits
 from inclinet.settings import Augment, Retrain, Sample, Size, Split, Train
 from tasks.evaluate import find_test_predictions
-from tasks.publish import considered, judge, made_of, put_first_in_use, size_of
+from tasks.publish import considered, judge, keep, made_of, put_first_in_use, size_of
 
 __all__ = ["retrain"]
 
@@ -29,20 +31,25 @@ def _predictions_of(champion: str, recipe: Recipe, outcome: Outcome, labels: Ref
         name = f"evaluate-{champion}"
         run_children("evaluate/gpu", {name: {"version": champion, "samples": tested}}, {name: ["evaluate"]})
         found = find_test_predictions(champion, opaque(tested), return_state=True).result()
+    if found is None:
+        raise InclinetError(
+            f"version {champion} predicted the test set, but not where this run looks for it; the workers of the pools "
+            "cpu and gpu run different code: bring both to the same version"
+        )
     return found
 
 
 def _retrain(recipe: Recipe, rules: Retrain) -> str:
     """Return what was done and why."""
     labels, listings = list_images(recipe.sample)
-    if unchanged := considered(made_of(labels, listings, recipe.settings()), return_state=True).result():
+    if unchanged := considered(made_of(labels, listings, recipe.settings()), rules, return_state=True).result():
         return unchanged
     outcome = whole_way(recipe, labels, listings)
     champion = put_first_in_use(outcome.version, return_state=True).result()
     if champion == outcome.version:
         return f"Version {champion} is in use"
     if not outcome.evaluation.facts["images"]:
-        return f"Version {champion} stays in use: no galaxy fell into the test set to judge {outcome.version} by"
+        return keep(outcome.version, champion, "no galaxy fell into the test set", return_state=True).result()
     predictions = _predictions_of(champion, recipe, outcome, labels, listings)
     return judge(outcome.version, champion, predictions, recipe.split, rules, return_state=True).result()
 

@@ -31,7 +31,8 @@ def _percentiles(weights: np.ndarray, size: np.ndarray, percents: tuple[int, ...
     order = np.argsort(size)
     reached = np.cumsum(weights[:, order], axis=1)
     values = size[order]
-    return [values[(reached >= percent / 100 * reached[:, -1:]).argmax(axis=1)] for percent in percents]
+    found = [values[(reached >= percent / 100 * reached[:, -1:]).argmax(axis=1)] for percent in percents]
+    return [np.where(reached[:, -1] > 0, each, np.nan) for each in found]
 
 
 def _figures(weights: np.ndarray, error: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
@@ -39,7 +40,7 @@ def _figures(weights: np.ndarray, error: np.ndarray, truth: np.ndarray) -> dict[
     size, offset = np.abs(error), truth - truth.mean()
     each = np.stack([np.ones_like(error), error, error**2, size, size > 10, offset, offset**2, offset * error], axis=1)
     n, e, ee, absolute, above, t, tt, te = (weights @ each).T
-    n = np.maximum(n, 1)  # a resample may hold none of the images
+    n = np.where(n > 0, n, np.nan)  # a resample may hold none of the images
     spread = n * tt - t**2
     p68, p95 = _percentiles(weights, size, (68, 95))
     slope = np.divide(n * te - t * e, spread, out=np.full_like(spread, np.nan), where=spread > 1e-9 * n * tt)

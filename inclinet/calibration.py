@@ -31,8 +31,41 @@ _MIN_GALAXIES = 20  # 95 % of fewer is all of them
 _MANY_GALAXIES = 100  # from which on the offset may change with the prediction
 _SMALLEST_SHARE = 0.1  # that the part of an error bar which does not depend on the spread has of it on average
 _ROUNDS = 30
+_FOLDS = 5
+_MIDDLE = (THIRDS[0] + THIRDS[-1]) / 2
 
 _Thirds = tuple[float, float, float]
+
+
+class Line(BaseModel):
+    """Centre and length of a bar, before it is multiplied by factors.
+
+    Attributes
+    ----------
+    offset : tuple of float
+        By how much (deg) the inclination exceeds the prediction on average: a polynomial in (prediction - 67.5 deg),
+        highest power first; beyond `seen` that of its end.
+    seen : tuple of float
+        Least and greatest prediction (deg) that it was fitted on.
+    base, slope : float
+        The bar of an image is base + slope × its spread (deg).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    offset: tuple[float, ...]
+    seen: tuple[float, float]
+    base: float = Field(gt=0)
+    slope: float = Field(ge=0)
+
+    def centre(self, prediction: np.ndarray) -> np.ndarray:
+        """Return where the intervals of predictions (deg) are centred, nowhere above 90 deg."""
+        within = np.clip(prediction, *self.seen) - _MIDDLE
+        return np.minimum(prediction + np.polyval(self.offset, within), THIRDS[-1])
+
+    def bar(self, spread: np.ndarray) -> np.ndarray:
+        """Return the bars (deg) of predictions of some spread (deg)."""
+        return self.base + self.slope * spread
 
 
 class Calibration(BaseModel):
@@ -40,11 +73,8 @@ class Calibration(BaseModel):
 
     Attributes
     ----------
-    offset : tuple of float
-        By how much (deg) the inclination exceeds the prediction on average: a polynomial in (prediction - 67.5 deg),
-        highest power first.
-    base, slope : float
-        The error bar of an image is base + slope × its spread (deg), times factors.
+    line : Line
+        Where intervals are centred, and how long a bar is before it is multiplied by the factors.
     by_true, by_predicted : dict
         The factors of each third of the true and of the predicted inclinations, by level in %.
     galaxies, images : int
@@ -53,9 +83,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    offset: tuple[float, ...]
-    base: float = Field(gt=0)
-    slope: float = Field(ge=0)
+    line: Line
     by_true: dict[int, _Thirds]
     by_predicted: dict[int, _Thirds]
     galaxies: int
@@ -72,38 +100,33 @@ class Calibration(BaseModel):
         Returns
         -------
         DataFrame
-            `error`, half of the interval of 68 %; `low68`, `high68`, `low95` and `high95`, the ends of the
-            intervals (deg), of which none is above 90 deg. Where networks are biased, an interval is not centred.
+            `error`, the distance (deg) from the prediction to the farther end of the interval of 68 %, were there no
+            limit at 90 deg; `low68`, `high68`, `low95` and `high95`, the ends of the intervals (deg), of which none is
+            above 90 deg. Where networks are biased, an interval is not centred on the prediction.
         """
         inclination = np.asarray(inclination, dtype=float)
-        centre = inclination + _offset(self.offset, inclination)
-        bar = self.base + self.slope * np.asarray(spread, dtype=float)
-        ends = {}
+        centre, bar = self.line.centre(inclination), self.line.bar(np.asarray(spread, dtype=float))
+        predicted = third(inclination)
+        columns: dict[str, np.ndarray] = {}
         for level in LEVELS:
-            factor = np.array(self.by_predicted[level])[third(inclination)]
-            ends[level] = _hull(centre, bar * factor, self.by_true[level])
-        low, high = ends[68]
-        columns = {"error": (high - low) / 2}
-        for level, (low, high) in ends.items():
-            columns |= {f"low{level}": low, f"high{level}": high}
+            factor = np.array(self.by_predicted[level])[predicted]
+            low, high = _hull(centre, bar * factor, self.by_true[level])
+            if not columns:
+                columns["error"] = np.maximum(high - inclination, inclination - low)
+            columns |= {f"low{level}": low, f"high{level}": np.minimum(high, THIRDS[-1])}
         return pd.DataFrame(columns)
-
-
-def _offset(polynomial: tuple[float, ...], inclination: np.ndarray) -> np.ndarray:
-    return np.polyval(polynomial, inclination - (THIRDS[0] + THIRDS[-1]) / 2)
 
 
 def _hull(centre: np.ndarray, bar: np.ndarray, factors: _Thirds) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the greatest inclination that is within the factor of its third, in bars, of the centre."""
     lows, highs = np.full_like(centre, np.inf), np.full_like(centre, -np.inf)
-    for (start, end), factor in zip(pairwise((-np.inf, *THIRDS[1:])), factors, strict=True):
+    for (start, end), factor in zip(pairwise((-np.inf, *THIRDS[1:-1], np.inf)), factors, strict=True):
         low = np.maximum(centre - factor * bar, start)
         high = np.minimum(centre + factor * bar, end)
         within = low <= high
         lows = np.where(within, np.minimum(lows, low), lows)
         highs = np.where(within, np.maximum(highs, high), highs)
-    # A centre above 90 deg by more than a bar agrees with none; nearest is the upper end.
-    return np.where(np.isfinite(lows), lows, THIRDS[-1]), np.where(np.isfinite(highs), highs, THIRDS[-1])
+    return lows, highs
 
 
 def third(inclination: ArrayLike) -> np.ndarray:
@@ -168,23 +191,35 @@ def calibrate(left_out: pd.DataFrame) -> Calibration | None:
     together = combine(left_out)
     prediction = together["inclination"].to_numpy()
     of_error, of_spread = _as_of_all(left_out)
-    middle = (THIRDS[0] + THIRDS[-1]) / 2
-    degree = 2 if galaxies >= _MANY_GALAXIES else 0
-    offset = tuple(float(c) for c in np.polyfit(prediction - middle, truth - prediction, degree))
-    error = np.abs(truth - prediction - _offset(offset, prediction)) * of_error
     spread = together["spread"].to_numpy() * of_spread
-    base, slope = _line(spread, error)
-    score = error / (base + slope * spread)
+    degree = 2 if galaxies >= _MANY_GALAXIES else 0
+
+    def fit(rows: np.ndarray) -> Line:
+        return _fit(prediction[rows], truth[rows], of_error[rows], spread[rows], degree)
+
+    # A line that was fitted on a galaxy would judge it too kindly.
+    score = np.empty_like(truth)
+    for fold in range(_FOLDS):
+        mine = pgcs % _FOLDS == fold
+        line = fit(~mine)
+        error = np.abs(truth - line.centre(prediction)) * of_error
+        score[mine] = (error / line.bar(spread))[mine]
     factors = {level: _factors(score, third(truth), third(prediction), pgcs, level) for level in LEVELS}
     return Calibration(
-        offset=offset,
-        base=base,
-        slope=slope,
+        line=fit(np.ones_like(truth, bool)),
         by_true={level: by_true for level, (by_true, _) in factors.items()},
         by_predicted={level: by_predicted for level, (_, by_predicted) in factors.items()},
         galaxies=galaxies,
         images=len(left_out),
     )
+
+
+def _fit(prediction: np.ndarray, truth: np.ndarray, of_error: np.ndarray, spread: np.ndarray, degree: int) -> Line:
+    offset = tuple(float(c) for c in np.polyfit(prediction - _MIDDLE, truth - prediction, degree))
+    seen = float(prediction.min()), float(prediction.max())
+    line = Line(offset=offset, seen=seen, base=1, slope=0)
+    base, slope = _line(spread, np.abs(truth - line.centre(prediction)) * of_error)
+    return Line(offset=offset, seen=seen, base=base, slope=slope)
 
 
 def _as_of_all(left_out: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

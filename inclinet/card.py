@@ -9,10 +9,21 @@ from pathlib import Path
 from inclinet.artifacts import code_digest
 from inclinet.batches import Samples
 from inclinet.calibration import Calibration
+from inclinet.errors import InclinetError
 from inclinet.evaluate import markdown_table
-from inclinet.naming import FILTERS, SIMULATED_PGC, parse_network
+from inclinet.naming import (
+    CALIBRATION,
+    FILTERS,
+    METRICS,
+    NOVELTY,
+    PREDICTIONS,
+    REPORT,
+    RESULT,
+    SIMULATED_PGC,
+    parse_network,
+)
+from inclinet.predictions import network_name
 from inclinet.registry import Facts
-from inclinet.report import CALIBRATION, METRICS, NOVELTY, PREDICTIONS, REPORT
 
 __all__ = ["assemble", "code_facts", "count_training"]
 
@@ -52,7 +63,14 @@ def assemble(folder: Path, networks: Iterable[Path], evaluation: Path, facts: Fa
     -------
     Facts
         With figures of merit on the test set, if there is one.
+
+    Raises
+    ------
+    InclinetError
+        When the evaluation is missing, or one of other networks.
     """
+    networks = list(networks)
+    _check_evaluation(networks, evaluation)
     for path in (*networks, *(evaluation / name for name in _EVALUATION)):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
@@ -62,6 +80,7 @@ def assemble(folder: Path, networks: Iterable[Path], evaluation: Path, facts: Fa
         figures = {name: round(metrics["ensembles"][best][name], 3) for name in ("rms", "mae", "bias")}
         counted = {name: metrics[name] for name in ("images", "galaxies")}
         facts = facts.model_copy(update={"test": {"prediction": best, **figures, **counted}})
+    facts = facts.model_copy(update={"simulated": training["galaxies"] == training["simulated"]})
     path = folder / CALIBRATION
     calibration = Calibration.model_validate_json(path.read_text()) if path.is_file() else None
     names = [
@@ -69,6 +88,20 @@ def assemble(folder: Path, networks: Iterable[Path], evaluation: Path, facts: Fa
     ]
     (folder / CARD).write_text(_card(facts, sorted(names), training, metrics, calibration))
     return facts
+
+
+def _check_evaluation(networks: Iterable[Path], evaluation: Path) -> None:
+    if not (evaluation / RESULT).is_file():
+        raise InclinetError(f"{evaluation}: no evaluation there; run `inclinet evaluate` first")
+    if not (evaluation / METRICS).is_file():
+        return  # there is no test galaxy
+    theirs = set(json.loads((evaluation / METRICS).read_text())["networks"])
+    mine = {network_name(*parse_network(path.name)) for path in networks}
+    if theirs != mine:
+        raise InclinetError(
+            f"{evaluation}: evaluates {', '.join(sorted(theirs))}, not {', '.join(sorted(mine))}; run "
+            "`inclinet evaluate` again"
+        )
 
 
 def _trained_on(training: Mapping) -> str:

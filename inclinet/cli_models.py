@@ -100,7 +100,12 @@ def models(store: StoreOption = None, verbose: Verbose = False) -> None:
     Example: inclinet models --store s3://inclinet
     """
     opened = open_named_store(store)
-    rows = [describe(bundle, champion(opened)) for bundle in bundles(opened)]
+    try:
+        current = champion(opened)
+    except InclinetError as error:  # whoever mends it needs the list
+        console.print(f"{error}", style="yellow", markup=False)
+        current = None
+    rows = [describe(bundle, current) for bundle in bundles(opened)]
     if not rows:
         raise InclinetError(f"{opened.uri}: no version is published yet; run `inclinet publish` or inclinet/full")
     show_table(rows, texts=["in use", "published", "networks", "run"])

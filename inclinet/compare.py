@@ -48,7 +48,7 @@ class Comparison(_Record):
 
 
 class Decision(_Record):
-    """Whether a challenger was promoted, when and why; `champion` was in use before, None if none was."""
+    """Whether a challenger was promoted, when, why, by which rules; `champion` was in use before, None if none was."""
 
     challenger: str
     champion: str | None
@@ -56,6 +56,7 @@ class Decision(_Record):
     why: str
     when: datetime
     comparison: Comparison | None = None
+    rules: Retrain | None = None
 
 
 def compare(champion: pd.DataFrame, challenger: pd.DataFrame, split: Split) -> Comparison:

@@ -16,7 +16,14 @@ from inclinet.bootstrap import confidence_intervals
 from inclinet.calibration import Calibration, combine, coverage
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS
-from inclinet.predictions import INVERTED, network_columns, parse_network_name, spread_column, tidy
+from inclinet.predictions import (
+    INVERTED,
+    merge_predictions,
+    network_columns,
+    parse_network_name,
+    spread_column,
+    tidy,
+)
 from inclinet.scaling import MIN_INCLINATION
 
 __all__ = [
@@ -209,9 +216,10 @@ def evaluate(
         Ready for JSON. `networks`, `ensembles` and `baselines` map a name to its `figures_of_merit`, its number of
         `galaxies` and, in `ci`, the 95 % confidence intervals of the figures by bootstrap over galaxies; `by_band`,
         `by_bin` and, where the table says which images are dark on a bright sky, `by_inverted` map a name to the same
-        of every band, inclination bin and kind that holds an image. `left_out` has all of that for each network on
-        the galaxies that it left out. `intervals` is the `inclinet.calibration.coverage` of the error bars. `images`
-        and `galaxies` count the test set; `std` is the population standard deviation of its labels (deg).
+        of every band, inclination bin and kind that holds an image. `left_out` has all of that for each network, and
+        for the median and mean of each subsample's networks, on the galaxies that the subsample leaves out.
+        `intervals` is the `inclinet.calibration.coverage` of the error bars. `images` and `galaxies` count the test
+        set; `std` is the population standard deviation of its labels (deg).
 
     Raises
     ------
@@ -233,7 +241,7 @@ def evaluate(
     merits = _merits(table, named)
     evaluation = {group: {name: merits[name] for name in members} for group, members in groups.items()}
     evaluation |= _by_kind(table, named)
-    evaluation["left_out"] = {name: _evaluate_left_out(name, rows) for name, rows in (left_out or {}).items()}
+    evaluation["left_out"] = _evaluate_left_out(left_out or {})
     if calibration and all(spread_column(name) in table for name in network_columns(table)):
         together = combine(table)
         intervals = calibration.intervals(together["inclination"], together["spread"])
@@ -245,10 +253,21 @@ def evaluate(
     }
 
 
-def _evaluate_left_out(name: str, predictions: pd.DataFrame) -> dict:
-    table = tidy(predictions, f"Predictions of {name} for left-out galaxies")
-    named = {name: table[name]}
-    return {"all": _merits(table, named)[name]} | {kind: of[name] for kind, of in _by_kind(table, named).items()}
+def _evaluate_left_out(left_out: Mapping[str, pd.DataFrame]) -> dict[str, dict]:
+    """Return the merits of every network, and of the ensembles of each subsample, on what the subsample leaves out."""
+    subsamples: dict[int, list[str]] = {}
+    for name in left_out:
+        subsamples.setdefault(parse_network_name(name)[1], []).append(name)
+    found = {}
+    for k, names in sorted(subsamples.items()):
+        table = tidy(merge_predictions(left_out[name] for name in names), f"Left-out galaxies of subsample {k}")
+        named = {name: table[name] for name in names}
+        if len(names) > 1:
+            ensembles = ensemble_predictions(table)
+            named |= {f"{kind} of subsample {k}": ensembles[f"{kind} of all"] for kind in ("median", "mean")}
+        overall, by_kind = _merits(table, named), _by_kind(table, named)
+        found |= {name: {"all": overall[name]} | {kind: of[name] for kind, of in by_kind.items()} for name in named}
+    return found
 
 
 def _by_kind(table: pd.DataFrame, named: Mapping[str, pd.Series]) -> dict[str, dict[str, dict]]:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 __all__ = [
     "BANDS",
+    "CALIBRATION",
     "FILTERS",
+    "METRICS",
+    "NOVELTY",
+    "PREDICTIONS",
+    "REPORT",
+    "RESULT",
     "SIMULATED_PGC",
     "ImageName",
     "SmallName",
@@ -38,6 +44,10 @@ __all__ = [
 
 BANDS = ("g", "r", "i", "gri")
 """The bands as the input files spell them; `gri` is the colour image."""
+
+PREDICTIONS, METRICS, RESULT, REPORT = "predictions.csv", "metrics.json", "metrics.md", "report.html"
+CALIBRATION, NOVELTY = "calibration.json", "novelty.json"
+"""Files of an evaluation; the last two are for predicting."""
 
 SIMULATED_PGC = 9_000_001
 """PGC number from which on galaxies are simulated; the real catalogue ends below 7 million."""

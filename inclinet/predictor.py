@@ -11,15 +11,13 @@ import pandas as pd
 
 from inclinet.batches import BIN_WIDTH
 from inclinet.calibration import Calibration, combine
-from inclinet.errors import InclinetError
 from inclinet.images import BadImageError, small_pixels
 from inclinet.inference import load_network, predict_images
-from inclinet.naming import parse_network
+from inclinet.naming import CALIBRATION, NOVELTY, parse_network
 from inclinet.novelty import Novelty
 from inclinet.predictions import network_name, spread_column
 from inclinet.progress import Track, silent
-from inclinet.registry import fetch_bundle, find_bundle
-from inclinet.report import CALIBRATION, NOVELTY
+from inclinet.registry import Bundle, fetch_bundle, find_bundle
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.sources import Source
 from inclinet.store import Store, open_named_store, open_store
@@ -44,24 +42,20 @@ class Predictor:
 
     Parameters
     ----------
+    bundle : Bundle
     folder : Path
-        Files of the version, as `inclinet.registry.fetch_bundle` returns them.
-    version : str
-    size : int
-        Pixels a side of the images that its networks take.
+        Its files, as `inclinet.registry.fetch_bundle` returns them.
 
     Raises
     ------
     InclinetError
-        When the folder holds no network.
+        When a network cannot be loaded.
     """
 
-    def __init__(self, folder: Path, version: str, size: int) -> None:
-        self.version, self.size = version, size
-        paths = sorted(path for path in folder.iterdir() if parse_network(path.name))
-        if not paths:
-            raise InclinetError(f"{folder}: version {version} holds no network")
-        self.networks = {network_name(*parse_network(path.name)): load_network(path) for path in paths}
+    def __init__(self, bundle: Bundle, folder: Path) -> None:
+        self.version, self.size = bundle.version, bundle.facts.size
+        names = {name: network_name(*parse_network(name)) for name in bundle.networks}
+        self.networks = {network: load_network(folder / name) for name, network in names.items()}
         self.calibration = _read(Calibration, folder / CALIBRATION)
         self.novelty = _read(Novelty, folder / NOVELTY)
 
@@ -189,7 +183,7 @@ def _read(kind: type[Calibration] | type[Novelty], path: Path) -> Calibration | 
 def _load(uri: str, version: str) -> Predictor:
     store = open_store(uri)
     bundle = find_bundle(store, version)
-    return Predictor(fetch_bundle(store, bundle), version, bundle.facts.size)
+    return Predictor(bundle, fetch_bundle(store, bundle))
 
 
 def open_predictor(where: Store | str | None = None, version: str | None = None) -> Predictor:

@@ -78,6 +78,8 @@ class Facts(_Record):
         Name of the run.
     test : dict
         A few figures of merit on the test set, empty without one.
+    simulated : bool
+        Whether all galaxies that it was trained on are simulated.
     """
 
     size: int
@@ -88,6 +90,7 @@ class Facts(_Record):
     made_of: str = ""
     run: str = ""
     test: dict[str, Any] = {}
+    simulated: bool = False
 
 
 class Bundle(_Record):
@@ -136,7 +139,7 @@ def publish(store: Store, folder: Path, facts: Facts) -> Bundle:
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
     for version in _versions(store):
-        if version.endswith(digest) and (found := _read(store, version)):
+        if version.endswith(digest) and (found := _if_whole(store, version)):
             return found
     published = _now()
     bundle = Bundle(version=f"{published:%Y%m%d}-{digest}", published=published, files=files, facts=facts)
@@ -169,14 +172,18 @@ def _read(store: Store, version: str) -> Bundle | None:
     return bundle
 
 
+def _if_whole(store: Store, version: str) -> Bundle | None:
+    """Return a version, None if it is not there or damaged, which is warned of."""
+    try:
+        return _read(store, version)
+    except InclinetError as error:
+        logger.warning("%s", error)
+        return None
+
+
 def bundles(store: Store) -> list[Bundle]:
     """Return all published versions, oldest first; one that cannot be read is warned of."""
-    found = []
-    for version in _versions(store):
-        try:
-            found.append(_read(store, version))
-        except InclinetError as error:
-            logger.warning("%s", error)
+    found = [_if_whole(store, version) for version in _versions(store)]
     return sorted((bundle for bundle in found if bundle), key=lambda bundle: bundle.published)
 
 

@@ -14,7 +14,18 @@ from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
 from inclinet.evaluate import baseline_predictions, ensemble_predictions, evaluate, figure_rows, markdown_table, summary
 from inclinet.files import write_text
-from inclinet.naming import FILTERS, metrics_file, network_file, parse_network
+from inclinet.naming import (
+    CALIBRATION,
+    FILTERS,
+    METRICS,
+    NOVELTY,
+    PREDICTIONS,
+    REPORT,
+    RESULT,
+    metrics_file,
+    network_file,
+    parse_network,
+)
 from inclinet.novelty import learn_novelty
 from inclinet.page import Figure, Table, render_page
 from inclinet.plots import error_against_truth, error_histogram, family_comparison, inclination_histogram
@@ -24,12 +35,7 @@ from inclinet.sheets import contact_sheet
 from inclinet.split import left_out_galaxies, left_out_side
 
 __all__ = [
-    "CALIBRATION",
-    "METRICS",
-    "NOVELTY",
-    "PREDICTIONS",
-    "REPORT",
-    "RESULT",
+    "NOTHING_TO_EVALUATE",
     "Pictures",
     "predict_galaxies",
     "read_all_predictions",
@@ -38,8 +44,7 @@ __all__ = [
 ]
 
 NOTHING_TO_EVALUATE = "No galaxy fell into the test set: there is nothing to evaluate on."
-PREDICTIONS, METRICS, RESULT, REPORT = "predictions.csv", "metrics.json", "metrics.md", "report.html"
-CALIBRATION, NOVELTY = "calibration.json", "novelty.json"
+_WRITTEN = (PREDICTIONS, METRICS, RESULT, REPORT, CALIBRATION, NOVELTY)
 _WORST, _SHEET = 49, 96  # images in the gallery of the worst, in the contact sheet
 
 
@@ -151,6 +156,8 @@ def report(
         When the catalogue cannot be read.
     """
     pictures = pictures or Pictures()
+    for name in _WRITTEN:  # an earlier evaluation's files must not be taken for this one's
+        (outfolder / name).unlink(missing_ok=True)
     ratios = read_catalog(catalog).table.reset_index() if catalog else None
     calibration = calibrate(merge_predictions(left_out.values())) if left_out else None
     if calibration:
@@ -160,7 +167,9 @@ def report(
     if table.empty:
         write_text(outfolder / RESULT, f"{NOTHING_TO_EVALUATE}\n")
         return None
-    evaluation = evaluate(table, ratios, left_out=left_out, calibration=calibration)
+    labels = _labels(pictures.train)
+    mean = float(labels.mean()) if labels.size else None
+    evaluation = evaluate(table, ratios, mean, left_out=left_out, calibration=calibration)
     write_predictions(table, outfolder / PREDICTIONS, _estimates(table, calibration))
     write_text(outfolder / METRICS, json.dumps(evaluation, indent=1))
     write_text(outfolder / RESULT, markdown_table(evaluation))
@@ -264,9 +273,14 @@ def _page(evaluation: Mapping, best: str, figures: Iterable[Figure]) -> str:
         "mean would be wrong by. All angles are in degrees; n counts images; 68 % and 95 % are percentiles of the "
         "absolute error; slope is that of prediction − truth against truth.",
     ]
-    kinds = {"by_bin": "inclination (deg)", "by_band": "band", "by_inverted": "image"}
+    kinds = {"by_bin": "inclination (deg)", "by_band": "band", "by_inverted": "polarity"}
+    notes = {"by_band": "; c is colour", "by_inverted": ": inverted is dark on a bright sky"}
     tables = [
-        Table(f"By {what.removesuffix(' (deg)')}", figure_rows(evaluation[kind][best], what), f"Of the {best}.")
+        Table(
+            f"By {what.removesuffix(' (deg)')}",
+            figure_rows(evaluation[kind][best], what),
+            f"Of the {best}{notes.get(kind, '')}.",
+        )
         for kind, what in kinds.items()
         if kind in evaluation
     ]
@@ -276,7 +290,7 @@ def _page(evaluation: Mapping, best: str, figures: Iterable[Figure]) -> str:
             Table(
                 "On left-out galaxies",
                 figure_rows(left, "network"),
-                "Each network on the training galaxies that its own subsample leaves out.",
+                "Networks, and those of a subsample together, on the training galaxies that it leaves out.",
             )
         )
     if "intervals" in evaluation:

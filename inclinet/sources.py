@@ -10,7 +10,7 @@ from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
 from inclinet.images import BadImageError
 from inclinet.naming import FILTERS, parse_cutout, stored_band
-from inclinet.store import Entry, Store, open_store
+from inclinet.store import Entry, FolderStore, Store, open_store
 
 __all__ = ["Source", "find_sources", "in_store", "source"]
 
@@ -63,6 +63,8 @@ class Source:
             raise BadImageError("no such file") from None
         except IsADirectoryError:
             raise BadImageError("a folder, not an image") from None
+        except (PermissionError, InclinetError) as error:
+            raise BadImageError(f"cannot be read ({error})") from None
 
 
 def source(store: Store, key: str, name: str, size: int = 0) -> Source:
@@ -96,11 +98,16 @@ def _of_catalogue(path: Path, impath: Path | None) -> list[Source]:
     """Return the images of a catalogue's galaxies, with their inclinations; face-on or rejected, they have none."""
     labels = read_catalog(path).labels
     folder = impath or next((f for f in (path.parent / "galaxies", path.parent) if f.is_dir()), path.parent)
-    sources = [one for one in _of_folder(open_store(str(folder.parent)), folder.resolve().name, str(folder)) if one.pgc]
+    sources = [one for one in _of_local(folder, str(folder)) if one.pgc]
     chosen = [replace(one, truth=_truth(labels[one.pgc])) for one in sources if one.pgc in labels]
     if not chosen:
         raise InclinetError(f"{path}: none of its galaxies has an image in {folder} (option --impath)")
     return chosen
+
+
+def _of_local(folder: Path, shown: str) -> list[Source]:
+    folder = folder.resolve()
+    return _of_folder(FolderStore(folder.parent), folder.name, shown)
 
 
 def _truth(label: str) -> float | None:
@@ -123,12 +130,13 @@ def _of_one(given: str, impath: Path | None) -> list[Source]:
         return _of_address(given)
     path = Path(given)
     if path.is_dir():
-        return _of_folder(open_store(str(path.resolve().parent)), path.resolve().name, given)
+        return _of_local(path, given)
     if path.suffix.lower() in _CATALOGUES and path.is_file():
         return _of_catalogue(path, impath)
     if not path.is_file():
         raise InclinetError(f"{given}: no such image, folder or catalogue")
-    return [source(open_store(str(path.resolve().parent)), path.resolve().name, given)]
+    # Not resolved: the name of a link, not of what it leads to, says the galaxy.
+    return [source(FolderStore(path.parent), path.name, given)]
 
 
 def find_sources(given: Sequence[str | Path], impath: Path | None = None) -> list[Source]:

@@ -228,8 +228,10 @@ def open_store(uri: str) -> Store:
     InclinetError
         When `uri` names no bucket or an unknown scheme.
     """
+    if "://" not in uri:
+        return FolderStore(Path(uri))
     parts = urlsplit(uri)
-    if parts.scheme in ("", "file"):
+    if parts.scheme == "file":
         return FolderStore(Path(parts.path))
     if parts.scheme != "s3" or not parts.netloc:
         raise InclinetError(f"store {uri!r}: give s3://bucket/prefix or a local folder")

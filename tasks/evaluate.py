@@ -11,7 +11,15 @@ from inclinet.artifacts import Reference
 from inclinet.batches import Samples, read_samples
 from inclinet.devices import use_one_gpu
 from inclinet.files import temporary_folder
-from inclinet.naming import batch_file, left_out_predictions_file, parse_network, predictions_file, sample_file
+from inclinet.naming import (
+    PREDICTIONS,
+    RESULT,
+    batch_file,
+    left_out_predictions_file,
+    parse_network,
+    predictions_file,
+    sample_file,
+)
 from inclinet.predictions import (
     merge_predictions,
     network_name,
@@ -20,7 +28,7 @@ from inclinet.predictions import (
     write_predictions,
 )
 from inclinet.registry import Bundle, fetch_bundle, find_bundle
-from inclinet.report import PREDICTIONS, RESULT, read_all_predictions, read_pictures, report
+from inclinet.report import read_all_predictions, read_pictures, report
 from tasks.common import artifacts, finished, inputs_of, make, stage_task
 from tasks.inputs import CATALOG
 

@@ -1,6 +1,5 @@
 """Tasks that predict many images with a published version, a chunk at a time."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -16,15 +15,13 @@ from inclinet.artifacts import Reference
 from inclinet.devices import use_one_gpu
 from inclinet.errors import InclinetError
 from inclinet.files import temporary_folder
+from inclinet.naming import PREDICTIONS
 from inclinet.registry import find_bundle
 from inclinet.settings import Predict
 from inclinet.sources import in_store, source
 from tasks.common import artifacts, in_chunks, locate, make, stage_task
 
 __all__ = ["gather", "list_chunks", "predict_chunk", "version_to_use"]
-
-_CHUNKS = "chunks.json"
-_PART = "predictions.csv"
 
 
 @stage_task("find", "find-version")
@@ -42,14 +39,13 @@ def list_chunks(what: Predict) -> State:
     if not entries:
         raise InclinetError(f"{what.images}: no image in {store.uri}; PNG and JPEG files are read")
     rows, chunks = in_chunks({entry.key: [entry.key, entry.size, entry.tag] for entry in entries}, what.chunk)
-    content = json.dumps(rows)
 
     def work(folder: Path) -> Mapping:
-        (folder / _CHUNKS).write_text(content)
+        for name, members in rows.items():
+            (folder / f"{name}.json").write_text(json.dumps(members))
         return {"images": len(entries), "chunks": chunks}
 
-    inputs = {"images": hashlib.sha256(content.encode()).hexdigest()}
-    return make("listing", "images", inputs=inputs, settings={"store": store.uri}, modules=["sources"], work=work)
+    return make("listing", "images", inputs=chunks, settings={"store": store.uri}, modules=["sources"], work=work)
 
 
 @stage_task("predict", "predict-{chunk}", tagged=False)
@@ -62,11 +58,11 @@ def predict_chunk(what: Predict, version: str, listing: Reference, chunk: str) -
         from inclinet.predictor import open_predictor
 
         with temporary_folder("predict") as folder:
-            [path] = artifacts().fetch(listing, folder, [_CHUNKS])
-            members = json.loads(path.read_text())[chunk]
+            [path] = artifacts().fetch(listing, folder, [f"{chunk}.json"])
+            members = json.loads(path.read_text())
         sources = [source(store, key, f"{store.uri}/{key}", size) for key, size, _ in members]
         table = open_predictor(artifacts().store, version).predict(sources)
-        table.to_csv(out / _PART, index=False)
+        table.to_csv(out / PREDICTIONS, index=False)
         flags = Counter(flag for flags in table["flags"] for flag in flags.split("; ") if flag)
         return {"images": len(table), "flags": dict(flags)}
 
@@ -79,11 +75,11 @@ def predict_chunk(what: Predict, version: str, listing: Reference, chunk: str) -
 def gather(run: str, version: str, parts: dict[str, Reference]) -> State:
     """Write all chunks, by name, into `predictions/<run>/predictions.csv` of the store."""
     store = artifacts().store
-    key = f"predictions/{run}/{_PART}"
+    key = f"predictions/{run}/{PREDICTIONS}"
     with temporary_folder("gather") as folder:
         whole = folder / "whole.csv"
         for place, (name, reference) in enumerate(parts.items()):
-            [path] = artifacts().fetch(reference, folder / name, [_PART])
+            [path] = artifacts().fetch(reference, folder / name, [PREDICTIONS])
             pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(whole, mode="a", index=False, header=not place)
             path.unlink()
         store.put(whole, key)

@@ -10,23 +10,23 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
+from pydantic import ValidationError
 
 from inclinet.artifacts import Reference
 from inclinet.card import assemble, code_facts, count_training
 from inclinet.compare import Comparison, Decision, compare, decide, markdown_comparison
 from inclinet.errors import InclinetError
 from inclinet.files import temporary_folder
-from inclinet.naming import FILTERS, network_file
+from inclinet.naming import FILTERS, PREDICTIONS, network_file
 from inclinet.predictions import parse_network_name, read_predictions
 from inclinet.registry import Facts, bundles, champion, find_bundle, read_decision, record_decision
 from inclinet.registry import promote as promote_version
 from inclinet.registry import publish as publish_folder
-from inclinet.report import PREDICTIONS
 from inclinet.settings import Retrain, Split
 from tasks.common import artifacts, stage_task
 from tasks.evaluate import fetch_samples
 
-__all__ = ["considered", "judge", "made_of", "publish", "put_first_in_use", "size_of"]
+__all__ = ["considered", "judge", "keep", "made_of", "publish", "put_first_in_use", "size_of"]
 
 
 def made_of(catalogue: Reference, listings: Mapping[str, Reference], settings: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ def put_first_in_use(version: str) -> State:
     """Put a version in use if none is; the data are the version in use."""
     store = artifacts().store
     if (current := champion(store)) is None:
-        _decide(version, None, True, "there was no version in use", None)
+        _decide(version, None, True, "there was no version in use")
         current = champion(store)
     return Completed(message=f"in use is {current.version}", data=current.version)
 
@@ -98,26 +98,34 @@ def size_of(version: str) -> State:
 
 
 @stage_task("considered", "considered")
-def considered(made_of: str) -> State:
-    """Look whether a version of the same catalogue, images, settings and code was judged; the data say so, or None."""
+def considered(made_of: str, rules: Retrain) -> State:
+    """Look whether a version of the same catalogue, images, settings and code was judged by the same rules.
+
+    The data say so, or are None.
+    """
     store = artifacts().store
     current = champion(store)
     for bundle in reversed(bundles(store)):
         if bundle.facts.made_of != made_of:
             continue
-        decision = read_decision(store, bundle.version)
-        if decision is None and not (current and current.version == bundle.version):
-            continue
-        return Completed(message=bundle.version, data=_unchanged(bundle.version, decision))
+        same = f"Nothing to do: galaxies, catalogue, settings and code are those of version {bundle.version}"
+        if current and current.version == bundle.version:
+            return Completed(message=bundle.version, data=f"{same}, which is in use")
+        found = _decision_on(bundle.version)
+        if found and (found.promoted or found.rules == rules):
+            how = "promoted" if found.promoted else "not promoted"
+            return Completed(
+                message=bundle.version, data=f"{same}, which was {how} on {found.when:%Y-%m-%d}: {found.why}"
+            )
     return Completed(message="something changed", data=None)
 
 
-def _unchanged(version: str, decision: str | None) -> str:
-    text = f"Nothing to do: galaxies, catalogue, settings and code are those of version {version}"
-    if decision is None:
-        return f"{text}, which is in use"
-    found = Decision.model_validate_json(decision)
-    return f"{text}, which was {'promoted' if found.promoted else 'not promoted'} on {found.when:%Y-%m-%d}: {found.why}"
+def _decision_on(version: str) -> Decision | None:
+    content = read_decision(artifacts().store, version)
+    try:
+        return content and Decision.model_validate_json(content)
+    except ValidationError:
+        return None  # of other code, or damaged: judged again
 
 
 @stage_task("judge", "judge-{challenger}")
@@ -132,23 +140,43 @@ def judge(challenger: str, current: str, predictions: Reference, split: Split, r
         [of_champion] = artifacts().fetch(predictions, folder / "champion", [PREDICTIONS])
         store.get(f"registry/{challenger}/{PREDICTIONS}", folder / PREDICTIONS)
         tables = read_predictions(of_champion), read_predictions(folder / PREDICTIONS)
+    bundles_of = find_bundle(store, current), find_bundle(store, challenger)
+    bands = set(bundles_of[0].facts.bands) & set(bundles_of[1].facts.bands)
     try:
-        theirs = Split(**(split.model_dump() | find_bundle(store, current).facts.settings.get("split", {})))
-        comparison = compare(*tables, theirs)
+        theirs = bundles_of[0].facts.settings.get("split")
+        if theirs is None:
+            raise InclinetError("it is not known which galaxies it was trained on; promote by hand")
+        comparison = compare(*(table[table["filter"].isin(bands)] for table in tables), Split(**theirs))
         better, why = decide(comparison, rules)
     except InclinetError as error:
         comparison, better, why = None, False, str(error)
-    return Completed(message=why, data=_decide(challenger, current, better, why, comparison))
+    if (now := champion(store)) is None or now.version not in (current, challenger):
+        why = f"another version was put in use while {challenger} was being judged against {current}"
+        return Completed(message=why, data=f"Nothing was decided: {why}")
+    return Completed(message=why, data=_decide(challenger, current, better, why, comparison, rules))
 
 
-def _decide(challenger: str, before: str | None, better: bool, why: str, comparison: Comparison | None) -> str:
+@stage_task("judge", "keep-{current}")
+def keep(challenger: str, current: str, why: str) -> State:
+    """Keep the version in use, for there is nothing to judge the other one by; the data say so."""
+    return Completed(message=why, data=_decide(challenger, current, False, why))
+
+
+def _decide(
+    challenger: str,
+    before: str | None,
+    better: bool,
+    why: str,
+    comparison: Comparison | None = None,
+    rules: Retrain | None = None,
+) -> str:
     """Promote a version or keep the one before; on record, on the run's page, as an event."""
     store, word = artifacts().store, "promoted" if better else "kept"
     if better:
         promote_version(store, challenger, why)
     now = datetime.now(UTC).replace(microsecond=0)
     decision = Decision(
-        challenger=challenger, champion=before, promoted=better, why=why, when=now, comparison=comparison
+        challenger=challenger, champion=before, promoted=better, why=why, when=now, comparison=comparison, rules=rules
     )
     record_decision(store, challenger, decision.model_dump_json(indent=1))
     done = f"Version {challenger} is in use now" if better else f"Version {before} stays in use"

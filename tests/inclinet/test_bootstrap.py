@@ -34,6 +34,13 @@ def test_a_method_without_an_answer_everywhere_is_judged_where_it_has_one():
     assert np.isfinite(found["some"]["rms"]).all()
 
 
+def test_resamples_without_the_few_known_images_do_not_count():
+    error = np.full(100, np.nan)
+    error[:3] = 5, 6, 7
+    low, high = confidence_intervals({"a": error}, RNG.uniform(45, 90, 100), np.arange(100))["a"]["rms"]
+    assert 5 <= low <= high <= 7
+
+
 def test_a_slope_of_one_label_is_not_defined():
     assert confidence_intervals({"a": RNG.normal(0, 1, 9)}, np.full(9, 60), np.arange(9))["a"]["slope"] is None
 

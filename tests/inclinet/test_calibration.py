@@ -63,11 +63,33 @@ def test_no_interval_goes_beyond_edge_on(judged):
     assert (intervals["error"] > 0).all()
 
 
+def test_the_error_reaches_from_the_prediction_to_the_end_of_its_interval(judged):
+    calibration, together, intervals, truth = judged
+    inside = ((together["inclination"] - truth).abs() <= intervals["error"]).mean()
+    assert 0.66 < inside < 0.80
+    # Also where the interval is cut off at 90 deg, and for predictions beyond those that it was calibrated on.
+    beyond = calibration.intervals([89.9, 100, 20], [1, 1, 1])
+    assert (beyond["error"] > 1).all()
+    assert (beyond["high68"] >= beyond["low68"]).all()
+
+
+def test_a_moderate_sample_covers_what_it_says_on_average():
+    held = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        calibration = calibrate(answers(rng, 300, left_out=True))
+        test = answers(rng, 2000, left_out=False)
+        together = combine(test)
+        intervals = calibration.intervals(together["inclination"], together["spread"])
+        held.append(coverage(intervals, test["inc_m"])["95"]["all"]["coverage"])
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
 def test_few_galaxies_calibrate_nothing_or_all_thirds_as_one():
     rng = np.random.default_rng(2)
     assert calibrate(answers(rng, 20, left_out=True)) is None
     few = calibrate(answers(rng, 60, left_out=True))
-    assert len(few.offset) == 1
+    assert len(few.line.offset) == 1
     for level in LEVELS:
         assert all(factor > 0 for factor in few.by_true[level])
 

@@ -238,6 +238,9 @@ def test_every_kind_has_figures_and_their_confidence(table):
         low, high = figures["ci"]["rms"]
         assert low <= figures["rms"] <= high
     assert "by_inverted" not in evaluate(table)
+    several = {name: table[["pgc", "filter", "inc_m", name]] for name in ("model4_0", "model4_1", "model5_0")}
+    left = evaluate(table, left_out=several)["left_out"]
+    assert list(left) == ["model4_0", "model5_0", "median of subsample 0", "mean of subsample 0", "model4_1"]
 
 
 def test_markdown_of_a_single_label(table):

@@ -129,6 +129,7 @@ def test_killed_in_an_upload(stored, straight, s3_server, s3_uri):
     assert_same(last, straight)
 
 
+@pytest.mark.slow
 def test_the_command_killed_again_and_again(stored, tmp_path):
     """`inclinet train`, killed at moments that nobody chose, until it gets to its end."""
     rng = np.random.default_rng()

@@ -9,10 +9,10 @@ import inclinet
 from inclinet.batches import Batch, find_samples, read_samples
 from inclinet.card import assemble, code_facts, count_training
 from inclinet.errors import InclinetError
-from inclinet.naming import batch_file, batch_folder
+from inclinet.naming import PREDICTIONS, REPORT, batch_file, batch_folder
 from inclinet.predictor import FLAGS, open_predictor
 from inclinet.registry import Facts, find_bundle, promote, publish
-from inclinet.report import PREDICTIONS, REPORT, predict_galaxies, read_pictures, report
+from inclinet.report import predict_galaxies, read_pictures, report
 from inclinet.settings import Train
 from inclinet.sources import find_sources
 from inclinet.store import open_store
@@ -126,6 +126,23 @@ def test_bad_images_end_nothing(predict, image, tmp_path):
     assert table["inclination"].isna().tolist() == [False, True, True]
 
 
+def test_names_that_are_no_keys_of_a_store(predict, image, tmp_path, monkeypatch):
+    odd = tmp_path / "a#1?"
+    odd.mkdir()
+    (odd / "pgc8_d25x2_rot_g.png").write_bytes(image(disc(96, 70)).read_bytes())
+    (odd / "back\\slash.png").write_bytes(b"")
+    table = predict(odd)
+    assert table["pgc"].tolist() == [pd.NA, 8]
+    assert table["problem"][0].startswith("cannot be read")
+    monkeypatch.chdir(odd)
+    assert predict(".")["pgc"].tolist() == [pd.NA, 8]
+    link = tmp_path / "linked"
+    link.symlink_to(odd)
+    assert len(predict(link)) == 2
+    write_catalog(odd / "catalog.csv", [{"pgc": 8, "inc": 70}])
+    assert predict("catalog.csv")["truth"].tolist() == [70]
+
+
 def test_what_is_no_galaxy_of_that_kind_is_flagged(predict, image):
     rng = np.random.default_rng(0)
     strange = [
@@ -188,9 +205,20 @@ def test_the_bundle_says_what_it_is(published):
     assert bundle.facts.test["galaxies"] > 0
 
 
+def test_another_networks_evaluation_is_not_published(published, tmp_path):
+    _, evaluation = published
+    other = tmp_path / "Uset_003_model6.keras"
+    other.write_bytes(b"")
+    facts = Facts(size=SIZE, bands=("c",))
+    with pytest.raises(InclinetError, match="evaluates model4_0, not model6_3; run `inclinet evaluate` again"):
+        assemble(tmp_path, [other], evaluation, facts, {})
+    with pytest.raises(InclinetError, match="no evaluation there"):
+        assemble(tmp_path, [other], tmp_path / "none", facts, {})
+
+
 def test_the_report_holds_everything(published):
     page = (published[1] / REPORT).read_text()
-    for title in ("Result", "By inclination", "By band", "By image", "On left-out galaxies", "Error bars", "worst"):
+    for title in ("Result", "By inclination", "By band", "By polarity", "On left-out galaxies", "Error bars", "worst"):
         assert title in page
     assert page.count("data:image/") == 6
     assert 'src="http' not in page

@@ -114,6 +114,8 @@ def test_a_damaged_record_is_named(store, put, caplog):
     with pytest.raises(InclinetError, match=r"champion\.json is damaged"):
         find_bundle(store)
     assert promote(store, good.version, "mended").previous is None
+    # What cannot be read does not stand in the way of the same content.
+    assert find_bundle(store, put("two").version).networks == [NETWORK]
 
 
 def test_a_bundle_needs_a_network(store, tmp_path):

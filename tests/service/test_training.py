@@ -59,6 +59,7 @@ def what_is_left(bucket, run):
     return [bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in wanted]
 
 
+@pytest.mark.slow
 def test_a_killed_run_retried_ends_as_one_that_was_not_killed(service, sample, straight):
     bucket = bucket_client(service)
     expected = what_is_left(bucket, straight[0])
@@ -83,6 +84,7 @@ def test_a_killed_run_retried_ends_as_one_that_was_not_killed(service, sample, s
     assert what_is_left(bucket, retried) == expected
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(straight):
     its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[straight[1].id]))
     with get_client(sync_client=True) as client:

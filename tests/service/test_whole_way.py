@@ -105,6 +105,7 @@ def test_a_second_run_finds_everything(first, service, put, small_sample):
     assert made_by(bucket_client(service), run) == set()
 
 
+@pytest.mark.slow
 def test_one_band_is_enough(service, put, small_sample):
     with get_client(sync_client=True) as client:
         run, _, states = run_full(client, sample=put(small_sample, "discs", bands=["gri"]), split={"niter": 0})
@@ -122,6 +123,7 @@ def test_bad_input_fails_at_once_and_says_why(service, put, small_sample):
     assert "AwaitingRetry" not in states.values()
 
 
+@pytest.mark.slow
 def test_a_cancelled_parent_takes_its_children_with_it(service, put, small_sample):
     long = {"split": {"niter": 0}, "train": {"N_batch_iter": 2000, "training_batch_size": 1}}
     bucket = bucket_client(service)
