@@ -91,6 +91,7 @@ def test_a_network_trained_on_jax_predicts_on_tensorflow(on_jax, stored, tmp_pat
     np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_minibatch_is_shared_among_devices(stored, tmp_path):
     """Two devices of the CPU stand for two GPUs; the steps are the same up to the order of sums."""
     flags = "--xla_force_host_platform_device_count=2"

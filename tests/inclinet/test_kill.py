@@ -104,6 +104,7 @@ class SlowProxy:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.slow
 def test_killed_in_an_upload(stored, straight, s3_server, s3_uri):
     name = f"{FOLDER}/{snapshot_file(STEP)}".encode()
     proxy = SlowProxy(int(os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2]), name)

@@ -151,6 +151,7 @@ def predictions_of(service, done):
     return list(csv.DictReader(body.read().decode().splitlines()))
 
 
+@pytest.mark.slow
 def test_many_images_are_predicted_in_chunks_that_are_found_again(service, store, sample, better):
     what = {"images": sample["images"], "chunk": 100}
     done = run("predict/batch", what=what)
