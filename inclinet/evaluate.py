@@ -27,6 +27,7 @@ from inclinet.predictions import (
 from inclinet.scaling import MIN_INCLINATION
 
 __all__ = [
+    "CALIBRATED",
     "axis_ratio_inclination",
     "baseline_predictions",
     "bin_index",
@@ -43,6 +44,9 @@ logger = logging.getLogger(__name__)
 
 EDGES = np.arange(MIN_INCLINATION, 91, BIN_WIDTH)
 """Edges of the inclination bins (deg)."""
+
+CALIBRATED = "calibrated median"
+"""What predicting gives: the median of all networks with the mean error of left-out galaxies taken off."""
 
 Q0 = 0.2
 """Axial ratio of a disc seen edge-on, the value that the human standards rest on (Tully & Pierce 2000)."""
@@ -208,7 +212,8 @@ def evaluate(
     left_out : mapping of str to DataFrame, optional
         Predictions of each network for the galaxies that its subsample leaves out.
     calibration : Calibration, optional
-        Calibration of the error bars, to be judged by their coverage; needs the networks' spreads in `predictions`.
+        Calibration of the median of all networks, to be judged as one more ensemble and by the coverage of its error
+        bars; needs the networks' spreads in `predictions`.
 
     Returns
     -------
@@ -232,9 +237,14 @@ def evaluate(
             "Take more galaxies labelled 45 deg or above, so that some fall into the test set."
         )
     table = tidy(predictions, "Table of predictions")
+    intervals = None
+    if calibration and all(spread_column(name) in table for name in network_columns(table)):
+        together = combine(table)
+        intervals = calibration.intervals(together["inclination"], together["spread"])
+    calibrated = {} if intervals is None else {CALIBRATED: intervals["inclination"]}
     groups = {
         "networks": {name: table[name] for name in network_columns(table)},
-        "ensembles": dict(ensemble_predictions(table).items()),
+        "ensembles": calibrated | dict(ensemble_predictions(table).items()),
         "baselines": baseline_predictions(table, catalog, train_mean),
     }
     named = {name: prediction for group in groups.values() for name, prediction in group.items()}
@@ -242,9 +252,7 @@ def evaluate(
     evaluation = {group: {name: merits[name] for name in members} for group, members in groups.items()}
     evaluation |= _by_kind(table, named)
     evaluation["left_out"] = _evaluate_left_out(left_out or {})
-    if calibration and all(spread_column(name) in table for name in network_columns(table)):
-        together = combine(table)
-        intervals = calibration.intervals(together["inclination"], together["spread"])
+    if intervals is not None:
         evaluation["intervals"] = coverage(intervals, table["inc_m"])
     return evaluation | {
         "images": len(table),

@@ -59,8 +59,9 @@ def predict_images(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray
     mean, spread : ndarray of float64, shape (N,)
         Mean and standard deviation over the orientations (deg).
     """
+    # Compiled: more than twice as fast as calling the network.
     scaled = [
-        keras.ops.convert_to_numpy(network(_orientations(_positive(chunk)), training=False)).reshape(8, -1)
+        network.predict_on_batch(_orientations(_positive(chunk))).reshape(8, -1)
         for chunk in np.split(images, range(_MINIBATCH, len(images), _MINIBATCH))
         if len(chunk)
     ]

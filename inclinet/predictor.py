@@ -77,13 +77,13 @@ class Predictor:
         answers = {name: predict_images(network, images) for name, network in self.networks.items()}
         each = pd.DataFrame({name: mean for name, (mean, _) in answers.items()})
         together = combine(each.assign(**{spread_column(name): spread for name, (_, spread) in answers.items()}))
-        table = together[["inclination"]].join(self._error_bars(together)).join(each).round(2)
+        table = self._estimates(together).join(each).round(2)
         table["flags"] = self._flags(table, images, colour)
         return table
 
-    def _error_bars(self, together: pd.DataFrame) -> pd.DataFrame:
+    def _estimates(self, together: pd.DataFrame) -> pd.DataFrame:
         if self.calibration is None:
-            return pd.DataFrame(np.nan, together.index, ["error", "low68", "high68", "low95", "high95"])
+            return together.reindex(columns=["inclination", "error", "low68", "high68", "low95", "high95"])
         return self.calibration.intervals(together["inclination"], together["spread"])
 
     def _flags(self, table: pd.DataFrame, images: np.ndarray, colour: np.ndarray) -> list[list[str]]:

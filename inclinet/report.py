@@ -170,12 +170,14 @@ def report(
     labels = _labels(pictures.train)
     mean = float(labels.mean()) if labels.size else None
     evaluation = evaluate(table, ratios, mean, left_out=left_out, calibration=calibration)
-    write_predictions(table, outfolder / PREDICTIONS, _estimates(table, calibration))
+    estimates = _estimates(table, calibration)
+    write_predictions(table, outfolder / PREDICTIONS, estimates)
     write_text(outfolder / METRICS, json.dumps(evaluation, indent=1))
     write_text(outfolder / RESULT, markdown_table(evaluation))
-    best = next(iter(evaluation["ensembles"]))
+    name = next(iter(evaluation["ensembles"]))
+    best = ensemble_predictions(table)[name] if estimates is None else estimates["inclination"].rename(name)
     figures = [*_figures(table, evaluation, best, ratios, outfolder), *_sheets(table, best, pictures, outfolder)]
-    write_text(outfolder / REPORT, _page(evaluation, best, figures))
+    write_text(outfolder / REPORT, _page(evaluation, name, figures))
     return evaluation
 
 
@@ -183,11 +185,11 @@ def _estimates(table: pd.DataFrame, calibration: Calibration | None) -> pd.DataF
     if calibration is None:
         return None
     together = combine(table)
-    return calibration.intervals(together["inclination"], together["spread"]).round(3)
+    return calibration.intervals(together["inclination"], together["spread"]).set_axis(table.index).round(3)
 
 
 def _figures(
-    table: pd.DataFrame, evaluation: Mapping, best: str, catalog: pd.DataFrame | None, outfolder: Path
+    table: pd.DataFrame, evaluation: Mapping, best: pd.Series, catalog: pd.DataFrame | None, outfolder: Path
 ) -> list[Figure]:
     baselines = baseline_predictions(table, catalog)
     baseline = next((series.rename(name) for name, series in baselines.items() if "axis ratio" in name), None)
@@ -210,7 +212,7 @@ def _figures(
     ]
 
 
-def _sheets(table: pd.DataFrame, best: str, pictures: Pictures, outfolder: Path) -> list[Figure]:
+def _sheets(table: pd.DataFrame, best: pd.Series, pictures: Pictures, outfolder: Path) -> list[Figure]:
     figures = []
     if pictures.test:
         figures.append(_gallery(table, best, pictures.test, outfolder / "worst.jpg"))
@@ -240,14 +242,13 @@ def _labels(samples: Mapping[str, Samples]) -> np.ndarray:
     return np.concatenate([sample.labels for sample in samples.values()] or [np.empty(0, int)])
 
 
-def _gallery(table: pd.DataFrame, best: str, test: Mapping[str, Samples], path: Path) -> Figure:
+def _gallery(table: pd.DataFrame, prediction: pd.Series, test: Mapping[str, Samples], path: Path) -> Figure:
     """Draw the images of the largest errors."""
     places = {
         (FILTERS[band], pgc): (sample, row)
         for band, sample in test.items()
         for row, pgc in enumerate(sample.pgcs.tolist())
     }
-    prediction = ensemble_predictions(table)[best]
     worst = (prediction - table["inc_m"]).abs().sort_values(ascending=False).index
     rows = [i for i in worst if (table["filter"][i], table["pgc"][i]) in places][:_WORST]
     images = [places[table["filter"][i], table["pgc"][i]] for i in rows]
@@ -258,7 +259,7 @@ def _gallery(table: pd.DataFrame, best: str, test: Mapping[str, Samples], path: 
     return Figure(
         f"The {len(rows)} worst predictions",
         contact_sheet(pixels, captions, path, columns=7),
-        f"Largest errors of the {best}: galaxy and band (c is colour), human inclination → prediction.",
+        f"Largest errors of the {prediction.name}: galaxy and band (c is colour), human inclination → prediction.",
     )
 
 
