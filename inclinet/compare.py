@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from inclinet.bootstrap import rms_difference
+from inclinet.calibration import Calibration, combine
 from inclinet.errors import InclinetError
 from inclinet.evaluate import bin_index, bin_names, ensemble_predictions, figures_of_merit
 from inclinet.predictions import KEYS
@@ -29,7 +30,7 @@ class Comparison(_Record):
     ----------
     images, galaxies : int
     champion, challenger : dict
-        Figures of merit, as `inclinet.evaluate.figures_of_merit` returns, of the median of their networks.
+        Figures of merit, as `inclinet.evaluate.figures_of_merit` returns, of what predicting with them gives.
     difference : float
         RMS of the challenger less that of the champion (deg).
     interval : tuple of float
@@ -59,7 +60,21 @@ class Decision(_Record):
     rules: Retrain | None = None
 
 
-def compare(champion: pd.DataFrame, challenger: pd.DataFrame, split: Split) -> Comparison:
+def _answers(predictions: pd.DataFrame, calibration: Calibration | None) -> pd.Series:
+    """Return what predicting with a version gives."""
+    if calibration is None:
+        return ensemble_predictions(predictions)["median of all"]
+    together = combine(predictions)
+    calibrated = calibration.intervals(together["inclination"], together["spread"])
+    return calibrated["inclination"].set_axis(predictions.index)
+
+
+def compare(
+    champion: pd.DataFrame,
+    challenger: pd.DataFrame,
+    split: Split,
+    calibrations: tuple[Calibration | None, Calibration | None] = (None, None),
+) -> Comparison:
     """Compare two versions on the images that both predicted, of galaxies that neither was trained on.
 
     Parameters
@@ -68,13 +83,18 @@ def compare(champion: pd.DataFrame, challenger: pd.DataFrame, split: Split) -> C
         Their predictions, as `inclinet.predictions.read_predictions` returns; of the challenger for its test set.
     split : Split
         How the champion's galaxies were divided: those of its training set do not count.
+    calibrations : tuple of Calibration or None
+        Those of champion and challenger; their predictions then hold the networks' spreads.
 
     Raises
     ------
     InclinetError
         When no image is left.
     """
-    tables = [t[KEYS].assign(prediction=ensemble_predictions(t)["median of all"]) for t in (champion, challenger)]
+    tables = [
+        table[KEYS].assign(prediction=_answers(table, calibration))
+        for table, calibration in zip((champion, challenger), calibrations, strict=True)
+    ]
     both = tables[0].merge(tables[1], on=KEYS, suffixes=("_champion", "_challenger"))
     both = both[sides(both["pgc"].to_numpy(), split)["test", 0]]
     if both.empty:
@@ -135,7 +155,12 @@ def markdown_comparison(comparison: Comparison, names: Mapping[str, str]) -> str
         "95 % of errors within (deg)": ("p95", "{:.2f}"),
         "errors above 10 deg": ("above_10", "{:.1%}"),
     }
-    lines = [f"| | champion {names['champion']} | challenger {names['challenger']} |", "|:--|--:|--:|"]
+    lines = [
+        f"Champion {names['champion']}, challenger {names['challenger']}, on {comparison.images:,} images of "
+        f"{comparison.galaxies:,} test galaxies:\n",
+        "| | champion | challenger |",
+        "|:--|--:|--:|",
+    ]
     for text, (key, form) in rows.items():
         lines.append(
             f"| {text} | {form.format(comparison.champion[key])} | {form.format(comparison.challenger[key])} |"
@@ -144,4 +169,4 @@ def markdown_comparison(comparison: Comparison, names: Mapping[str, str]) -> str
         f"| RMS from {name} deg ({found['n']:.0f} images) | {found['champion']:.2f} | {found['challenger']:.2f} |"
         for name, found in comparison.bins.items()
     ]
-    return "\n".join(lines) + f"\n\n{comparison.images:,} images of {comparison.galaxies:,} test galaxies.\n"
+    return "\n".join(lines) + "\n"

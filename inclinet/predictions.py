@@ -98,7 +98,7 @@ def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame 
     table : DataFrame
     path : str or Path
     more : DataFrame, optional
-        Columns to write beside, row for row; without them the networks' spreads are written.
+        Columns to write beside, row for row.
 
     Raises
     ------
@@ -107,8 +107,7 @@ def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame 
     """
     table = tidy(table, f"Table meant for {path}")
     if more is not None:
-        spreads = [spread_column(name) for name in network_columns(table)]
-        table = table.drop(columns=spreads).join(more.reset_index(drop=True))
+        table = table.join(more.reset_index(drop=True))
     with whole_file(Path(path)) as temporary:
         table.to_csv(temporary)
     return Path(path)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from inclinet.batches import BIN_WIDTH
 from inclinet.calibration import Calibration, combine
+from inclinet.errors import InclinetError
 from inclinet.images import BadImageError, small_pixels
 from inclinet.inference import load_network, predict_images
 from inclinet.naming import CALIBRATION, NOVELTY, parse_network
@@ -176,7 +178,12 @@ def _all_flags(source: Source, problem: str, found: object) -> str:
 
 
 def _read(kind: type[Calibration] | type[Novelty], path: Path) -> Calibration | Novelty | None:
-    return kind.model_validate_json(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return kind.model_validate_json(path.read_text())
+    except ValidationError:
+        raise InclinetError(f"{path}: of another version of Inclinet; publish the networks anew") from None
 
 
 @lru_cache(maxsize=2)

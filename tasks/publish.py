@@ -13,11 +13,12 @@ from prefect.states import Completed
 from pydantic import ValidationError
 
 from inclinet.artifacts import Reference
+from inclinet.calibration import Calibration
 from inclinet.card import assemble, code_facts, count_training
 from inclinet.compare import Comparison, Decision, compare, decide, markdown_comparison
 from inclinet.errors import InclinetError
 from inclinet.files import temporary_folder
-from inclinet.naming import FILTERS, PREDICTIONS, network_file
+from inclinet.naming import CALIBRATION, FILTERS, PREDICTIONS, network_file
 from inclinet.predictions import parse_network_name, read_predictions
 from inclinet.registry import Facts, bundles, champion, find_bundle, read_decision, record_decision
 from inclinet.registry import promote as promote_version
@@ -146,7 +147,8 @@ def judge(challenger: str, current: str, predictions: Reference, split: Split, r
         theirs = bundles_of[0].facts.settings.get("split")
         if theirs is None:
             raise InclinetError("it is not known which galaxies it was trained on; promote by hand")
-        comparison = compare(*(table[table["filter"].isin(bands)] for table in tables), Split(**theirs))
+        judged = [table[table["filter"].isin(bands)] for table in tables]
+        comparison = compare(*judged, Split(**theirs), (_calibration(current), _calibration(challenger)))
         better, why = decide(comparison, rules)
     except InclinetError as error:
         comparison, better, why = None, False, str(error)
@@ -154,6 +156,15 @@ def judge(challenger: str, current: str, predictions: Reference, split: Split, r
         why = f"another version was put in use while {challenger} was being judged against {current}"
         return Completed(message=why, data=f"Nothing was decided: {why}")
     return Completed(message=why, data=_decide(challenger, current, better, why, comparison, rules))
+
+
+def _calibration(version: str) -> Calibration | None:
+    try:
+        return Calibration.model_validate_json(artifacts().store.read(f"registry/{version}/{CALIBRATION}"))
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        raise InclinetError(f"{version} was calibrated by another version of Inclinet; promote by hand") from None
 
 
 @stage_task("judge", "keep-{current}")

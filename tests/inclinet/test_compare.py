@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inclinet.calibration import Calibration, Line
 from inclinet.compare import compare, decide, markdown_comparison
 from inclinet.errors import InclinetError
 from inclinet.settings import Retrain, Split
@@ -77,6 +78,17 @@ def test_the_table_names_both():
     text = markdown_comparison(
         compare(predictions(3), predictions(2), EVERYONE), {"champion": "old", "challenger": "new"}
     )
-    assert text.startswith("| | champion old | challenger new |\n")
+    assert text.startswith("Champion old, challenger new, on 300 images of 300 test galaxies:\n")
     assert text.count("| RMS from ") == 9
-    assert "300 images of 300 test galaxies" in text
+
+
+def test_what_is_judged_is_what_predicting_gives():
+    biased = predictions(2).assign(model4_0=lambda t: t["model4_0"] - 5, model4_0_spread=1.0)
+    line = Line(offset=(5.0,), seen=(40, 90), base=2, slope=0)
+    thirds = {level: (1.0, 1.0, 2.0) for level in (68, 95)}
+    calibration = Calibration(line=line, by_true=thirds, by_predicted=thirds, galaxies=300, images=300)
+    plain = compare(predictions(2), biased, EVERYONE)
+    calibrated = compare(predictions(2), biased, EVERYONE, (None, calibration))
+    assert plain.challenger["bias"] < -4.5
+    assert abs(calibrated.challenger["bias"]) < 0.5
+    assert calibrated.champion == plain.champion

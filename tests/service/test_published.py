@@ -102,7 +102,7 @@ def test_a_better_challenger_goes_in(service, store, hardly_trained, better):
     assert current.previous == hardly_trained
     assert f"Version {current.version} is in use now: its RMS differs by -" in done.state.message
     text = comparison_of(done.id)
-    assert f"| | champion {hardly_trained} | challenger {current.version} |" in text
+    assert f"Champion {hardly_trained}, challenger {current.version}, on " in text
     [event] = events(service, "inclinet.model.promoted", began)
     assert event["payload"]["challenger"] == current.version
     decision = json.loads(store.read(f"registry/decisions/{current.version}.json"))
