@@ -171,7 +171,7 @@ def report(
     mean = float(labels.mean()) if labels.size else None
     evaluation = evaluate(table, ratios, mean, left_out=left_out, calibration=calibration)
     estimates = _estimates(table, calibration)
-    write_predictions(table, outfolder / PREDICTIONS, estimates)
+    write_predictions(table, outfolder / PREDICTIONS, None if estimates is None else estimates.round(3))
     write_text(outfolder / METRICS, json.dumps(evaluation, indent=1))
     write_text(outfolder / RESULT, markdown_table(evaluation))
     name = next(iter(evaluation["ensembles"]))
@@ -185,7 +185,7 @@ def _estimates(table: pd.DataFrame, calibration: Calibration | None) -> pd.DataF
     if calibration is None:
         return None
     together = combine(table)
-    return calibration.intervals(together["inclination"], together["spread"]).set_axis(table.index).round(3)
+    return calibration.intervals(together["inclination"], together["spread"]).set_axis(table.index)
 
 
 def _figures(
