@@ -19,6 +19,7 @@ __all__ = [
     "find_samples",
     "inclination_bin",
     "is_negative",
+    "positive",
     "read_samples",
     "sky",
 ]
@@ -131,6 +132,11 @@ def sky(images: np.ndarray) -> np.ndarray:
 def is_negative(sky_level: np.ndarray) -> np.ndarray:
     """Return whether images are dark on a bright sky, from their sky's level, (…, channels)."""
     return np.mean(sky_level, axis=-1) > 127
+
+
+def positive(images: np.ndarray) -> np.ndarray:
+    """Return images (N, size, size, 3) bright on a dark sky, inverting those that are not."""
+    return np.where(is_negative(sky(images))[:, None, None, None], 255 - images, images)
 
 
 def batchsize_of(batch: Batch) -> int:

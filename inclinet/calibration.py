@@ -15,11 +15,12 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from inclinet.predictions import network_columns, parse_network_name, spread_column
+from inclinet.records import Record
 
-__all__ = ["LEVELS", "THIRDS", "Calibration", "calibrate", "combine", "coverage"]
+__all__ = ["LEVELS", "THIRDS", "Calibration", "calibrate", "combine", "coverage", "third"]
 
 LEVELS = (68, 95)
 """Shares (%) of the galaxies whose inclination lies within an interval."""
@@ -37,7 +38,7 @@ _MIDDLE = (THIRDS[0] + THIRDS[-1]) / 2
 _Thirds = tuple[float, float, float]
 
 
-class Line(BaseModel):
+class Line(Record):
     """Centre and length of a bar, before it is multiplied by factors.
 
     Attributes
@@ -50,8 +51,6 @@ class Line(BaseModel):
     base, slope : float
         The bar of an image is base + slope × its spread (deg).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     offset: tuple[float, ...]
     seen: tuple[float, float]
@@ -68,7 +67,7 @@ class Line(BaseModel):
         return self.base + self.slope * spread
 
 
-class Calibration(BaseModel):
+class Calibration(Record):
     """How large error bars are, and around what.
 
     Attributes
@@ -80,8 +79,6 @@ class Calibration(BaseModel):
     galaxies, images : int
         What it was calibrated on.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     line: Line
     by_true: dict[int, _Thirds]
@@ -114,6 +111,11 @@ class Calibration(BaseModel):
             columns.setdefault("error", (high - low) / 2)
             columns |= {f"low{level}": low, f"high{level}": np.minimum(high, THIRDS[-1])}
         return pd.DataFrame(columns)
+
+    def estimate(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return what `intervals` does for the networks' predictions, as `combine` takes them, on the table's index."""
+        together = combine(table)
+        return self.intervals(together["inclination"], together["spread"]).set_axis(table.index)
 
 
 def _hull(centre: np.ndarray, bar: np.ndarray, factors: _Thirds) -> tuple[np.ndarray, np.ndarray]:

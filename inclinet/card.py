@@ -23,6 +23,7 @@ from inclinet.naming import (
     parse_network,
 )
 from inclinet.predictions import network_name
+from inclinet.records import read_record
 from inclinet.registry import Facts
 
 __all__ = ["assemble", "code_facts", "count_training"]
@@ -81,13 +82,13 @@ def assemble(folder: Path, networks: Iterable[Path], evaluation: Path, facts: Fa
         counted = {name: metrics[name] for name in ("images", "galaxies")}
         facts = facts.model_copy(update={"test": {"prediction": best, **figures, **counted}})
     facts = facts.model_copy(update={"simulated": training["galaxies"] == training["simulated"]})
-    path = folder / CALIBRATION
-    calibration = Calibration.model_validate_json(path.read_text()) if path.is_file() else None
-    names = [
-        f"{model}_{k}" for path in folder.iterdir() if (parsed := parse_network(path.name)) for model, k in [parsed]
-    ]
-    (folder / CARD).write_text(_card(facts, sorted(names), training, metrics, calibration))
+    calibration = read_record(Calibration, folder / CALIBRATION)
+    (folder / CARD).write_text(_card(facts, sorted(_names(networks)), training, metrics, calibration))
     return facts
+
+
+def _names(networks: Iterable[Path]) -> set[str]:
+    return {network_name(*parse_network(path.name)) for path in networks}
 
 
 def _check_evaluation(networks: Iterable[Path], evaluation: Path) -> None:
@@ -96,7 +97,7 @@ def _check_evaluation(networks: Iterable[Path], evaluation: Path) -> None:
     if not (evaluation / METRICS).is_file():
         return  # there is no test galaxy
     theirs = set(json.loads((evaluation / METRICS).read_text())["networks"])
-    mine = {network_name(*parse_network(path.name)) for path in networks}
+    mine = _names(networks)
     if theirs != mine:
         raise InclinetError(
             f"{evaluation}: evaluates {', '.join(sorted(theirs))}, not {', '.join(sorted(mine))}; run "

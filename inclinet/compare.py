@@ -6,24 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from inclinet.bootstrap import rms_difference
-from inclinet.calibration import Calibration, combine
+from inclinet.calibration import Calibration
 from inclinet.errors import InclinetError
 from inclinet.evaluate import bin_index, bin_names, ensemble_predictions, figures_of_merit
 from inclinet.predictions import KEYS
+from inclinet.records import Record
 from inclinet.settings import Retrain, Split
 from inclinet.split import sides
 
 __all__ = ["Comparison", "Decision", "compare", "decide", "markdown_comparison"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Comparison(_Record):
+class Comparison(Record):
     """Champion and challenger on the same images.
 
     Attributes
@@ -48,7 +44,7 @@ class Comparison(_Record):
     bins: dict[str, dict[str, float]]
 
 
-class Decision(_Record):
+class Decision(Record):
     """Whether a challenger was promoted, when, why, by which rules; `champion` was in use before, None if none was."""
 
     challenger: str
@@ -64,9 +60,7 @@ def _answers(predictions: pd.DataFrame, calibration: Calibration | None) -> pd.S
     """Return what predicting with a version gives."""
     if calibration is None:
         return ensemble_predictions(predictions)["median of all"]
-    together = combine(predictions)
-    calibrated = calibration.intervals(together["inclination"], together["spread"])
-    return calibrated["inclination"].set_axis(predictions.index)
+    return calibration.estimate(predictions)["inclination"]
 
 
 def compare(
@@ -106,7 +100,7 @@ def compare(
     of = bin_index(truth)
     bins = {
         name: {"n": int((of == b).sum())}
-        | {who: _rms(values[of == b] - truth[of == b]) for who, values in named.items()}
+        | {who: figures_of_merit(values[of == b], truth[of == b])["rms"] for who, values in named.items()}
         for b, name in enumerate(bin_names())
         if (of == b).any()
     }
@@ -119,10 +113,6 @@ def compare(
         bins=bins,
         **figures,
     )
-
-
-def _rms(error: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(error**2)))
 
 
 def decide(comparison: Comparison, rules: Retrain) -> tuple[bool, str]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from inclinet.batches import BIN_WIDTH
 from inclinet.bootstrap import confidence_intervals
-from inclinet.calibration import Calibration, combine, coverage
+from inclinet.calibration import Calibration, coverage
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS
 from inclinet.predictions import (
@@ -239,8 +239,7 @@ def evaluate(
     table = tidy(predictions, "Table of predictions")
     intervals = None
     if calibration and all(spread_column(name) in table for name in network_columns(table)):
-        together = combine(table)
-        intervals = calibration.intervals(together["inclination"], together["spread"])
+        intervals = calibration.estimate(table)
     calibrated = {} if intervals is None else {CALIBRATED: intervals["inclination"]}
     groups = {
         "networks": {name: table[name] for name in network_columns(table)},

@@ -11,7 +11,13 @@ from pathlib import Path
 
 from inclinet.errors import InclinetError
 
-__all__ = ["needing_room", "sha256", "temporary_folder", "whole_file", "whole_folder", "write_text"]
+__all__ = ["cache_folder", "needing_room", "sha256", "temporary_folder", "whole_file", "whole_folder", "write_text"]
+
+
+def cache_folder() -> Path:
+    """Return the folder of local copies: `INCLINET_CACHE`, else one of this user among the temporary files."""
+    default = Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"
+    return Path(os.environ.get("INCLINET_CACHE", default))
 
 
 @contextmanager

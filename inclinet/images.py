@@ -11,7 +11,19 @@ from PIL import Image, UnidentifiedImageError
 
 from inclinet.naming import ImageName, parse_image
 
-__all__ = ["BadImageError", "choose_images", "open_image", "save_jpeg", "small_pixels", "square", "to_small"]
+__all__ = [
+    "MAX_BYTES",
+    "BadImageError",
+    "choose_images",
+    "open_image",
+    "save_jpeg",
+    "small_pixels",
+    "square",
+    "to_small",
+]
+
+MAX_BYTES = 100 * 2**20
+"""A file beyond this is no cutout."""
 
 _MAX_SIDE = 8000  # squared, an image of this side takes 192 MB
 _QUALITY = 95

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from inclinet.batches import Samples, is_negative, sky
+from inclinet.batches import Samples, is_negative, positive, sky
 from inclinet.errors import InclinetError
 from inclinet.naming import FILTERS
 from inclinet.predictions import spread_column
@@ -30,11 +30,6 @@ def load_network(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise InclinetError(f"{path}: not a trained network ({str(error).splitlines()[0]})") from error
-
-
-def _positive(images: np.ndarray) -> np.ndarray:
-    """Return the images bright on a dark sky, inverting those that are not."""
-    return np.where(is_negative(sky(images))[:, None, None, None], 255 - images, images)
 
 
 def _orientations(images: np.ndarray) -> np.ndarray:
@@ -61,7 +56,7 @@ def predict_images(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray
     """
     # Compiled: more than twice as fast as calling the network.
     scaled = [
-        network.predict_on_batch(_orientations(_positive(chunk))).reshape(8, -1)
+        network.predict_on_batch(_orientations(positive(chunk))).reshape(8, -1)
         for chunk in np.split(images, range(_MINIBATCH, len(images), _MINIBATCH))
         if len(chunk)
     ]

@@ -7,10 +7,10 @@ Natl. Inst. Sci. India 2, 49).
 from collections.abc import Mapping
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from inclinet.batches import Batch, Samples, is_negative, sky
+from inclinet.batches import Batch, Samples, positive, sky
 from inclinet.naming import FILTERS
+from inclinet.records import Record
 
 __all__ = ["Novelty", "describe", "learn_novelty"]
 
@@ -20,10 +20,8 @@ _LEAST = 1e-3
 _CLASSES = {"colour": ("c",), "gray": ("g", "r", "i")}
 
 
-class _Cloud(BaseModel):
+class _Cloud(Record):
     """Where the training images of one class lie: mean, inverse covariance, and how far out the last one is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mean: tuple[float, ...]
     precision: tuple[tuple[float, ...], ...]
@@ -34,10 +32,8 @@ class _Cloud(BaseModel):
         return _distance(numbers, np.array(self.mean), np.array(self.precision)) <= self.farthest
 
 
-class Novelty(BaseModel):
+class Novelty(Record):
     """What colour and gray training images look like; None where there were none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     colour: _Cloud | None
     gray: _Cloud | None
@@ -71,8 +67,7 @@ def describe(images: np.ndarray) -> np.ndarray:
     ndarray of float, shape (N, 9)
     """
     size = images.shape[1]
-    negative = is_negative(sky(images))
-    bright = np.where(negative[:, None, None, None], 255 - images, images).astype(float) / 255
+    bright = positive(images).astype(float) / 255
     level = sky(bright).mean(axis=-1)
     gray = bright.mean(axis=-1)
     light = np.clip(gray - level[:, None, None], 0, None) + _LEAST / size**2

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from inclinet.batches import BIN_WIDTH
 from inclinet.calibration import Calibration, combine
-from inclinet.errors import InclinetError
 from inclinet.images import BadImageError, small_pixels
 from inclinet.inference import load_network, predict_images
 from inclinet.naming import CALIBRATION, NOVELTY, parse_network
 from inclinet.novelty import Novelty
 from inclinet.predictions import network_name, spread_column
 from inclinet.progress import Track, silent
+from inclinet.records import read_record
 from inclinet.registry import Bundle, fetch_bundle, find_bundle
 from inclinet.scaling import MIN_INCLINATION
 from inclinet.sources import Source
@@ -37,6 +36,7 @@ FLAGS = {
 
 _CHUNK = 256  # images in memory at a time, and as many on their way
 _GUESSED_GRAY = "r"
+_ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 
 
 class Predictor:
@@ -58,8 +58,8 @@ class Predictor:
         self.version, self.size = bundle.version, bundle.facts.size
         names = {name: network_name(*parse_network(name)) for name in bundle.networks}
         self.networks = {network: load_network(folder / name) for name, network in names.items()}
-        self.calibration = _read(Calibration, folder / CALIBRATION)
-        self.novelty = _read(Novelty, folder / NOVELTY)
+        self.calibration = read_record(Calibration, folder / CALIBRATION)
+        self.novelty = read_record(Novelty, folder / NOVELTY)
 
     def predict_pixels(self, images: np.ndarray, colour: np.ndarray) -> pd.DataFrame:
         """Predict downsampled images.
@@ -78,15 +78,15 @@ class Predictor:
         """
         answers = {name: predict_images(network, images) for name, network in self.networks.items()}
         each = pd.DataFrame({name: mean for name, (mean, _) in answers.items()})
-        together = combine(each.assign(**{spread_column(name): spread for name, (_, spread) in answers.items()}))
-        table = self._estimates(together).join(each).round(2)
+        spreads = {spread_column(name): spread for name, (_, spread) in answers.items()}
+        table = self._estimates(each.assign(**spreads)).join(each).round(2)
         table["flags"] = self._flags(table, images, colour)
         return table
 
-    def _estimates(self, together: pd.DataFrame) -> pd.DataFrame:
+    def _estimates(self, answers: pd.DataFrame) -> pd.DataFrame:
         if self.calibration is None:
-            return together.reindex(columns=["inclination", "error", "low68", "high68", "low95", "high95"])
-        return self.calibration.intervals(together["inclination"], together["spread"])
+            return combine(answers).reindex(columns=_ESTIMATES)
+        return self.calibration.estimate(answers)
 
     def _flags(self, table: pd.DataFrame, images: np.ndarray, colour: np.ndarray) -> list[list[str]]:
         lowest = table["inclination"] <= MIN_INCLINATION + BIN_WIDTH
@@ -147,7 +147,7 @@ class Predictor:
         return self._rows(chunk, dict(enumerate(loaded)), predicted)
 
     def _rows(self, chunk: Sequence[Source], loaded: dict, predicted: pd.DataFrame) -> pd.DataFrame:
-        columns = ["inclination", "error", "low68", "high68", "low95", "high95", *self.networks]
+        columns = [*_ESTIMATES, *self.networks]
         table = pd.DataFrame(
             {
                 "image": [source.name for source in chunk],
@@ -175,15 +175,6 @@ def _all_flags(source: Source, problem: str, found: object) -> str:
     if problem:
         return "not predicted"
     return "; ".join([*found, *(["band guessed"] if source.band is None else [])])
-
-
-def _read(kind: type[Calibration] | type[Novelty], path: Path) -> Calibration | Novelty | None:
-    if not path.is_file():
-        return None
-    try:
-        return kind.model_validate_json(path.read_text())
-    except ValidationError:
-        raise InclinetError(f"{path}: of another version of Inclinet; publish the networks anew") from None
 
 
 @lru_cache(maxsize=2)

@@ -7,20 +7,20 @@ In a store, `registry/<version>/` holds a bundle: the networks and all that pred
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from inclinet.errors import InclinetError
-from inclinet.files import needing_room, sha256
+from inclinet.files import cache_folder, needing_room, sha256
 from inclinet.naming import parse_network
+from inclinet.predictions import network_name
+from inclinet.records import Record
 from inclinet.store import Store, check_key
 
 __all__ = [
@@ -48,16 +48,12 @@ _NAME = re.compile(r"\w[\w.-]{0,99}")
 _PARALLEL = 8
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _File(_Record):
+class _File(Record):
     size: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Facts(_Record):
+class Facts(Record):
     """What is said of a bundle.
 
     Attributes
@@ -84,16 +80,16 @@ class Facts(_Record):
 
     size: int
     bands: tuple[str, ...]
-    settings: dict[str, Any] = {}
-    lineage: dict[str, Any] = {}
-    code: dict[str, str] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
+    lineage: dict[str, Any] = Field(default_factory=dict)
+    code: dict[str, str] = Field(default_factory=dict)
     made_of: str = ""
     run: str = ""
-    test: dict[str, Any] = {}
+    test: dict[str, Any] = Field(default_factory=dict)
     simulated: bool = False
 
 
-class Bundle(_Record):
+class Bundle(Record):
     """A published version: when it was, its files, and its `Facts`."""
 
     version: str
@@ -107,7 +103,7 @@ class Bundle(_Record):
         return sorted(name for name in self.files if parse_network(name))
 
 
-class Champion(_Record):
+class Champion(Record):
     """Which version is in use, since when and why, and which one was before."""
 
     version: str
@@ -260,8 +256,8 @@ def read_decision(store: Store, version: str) -> str | None:
         return None
 
 
-def fetch_bundle(store: Store, bundle: Bundle, cache: Path | None = None) -> Path:
-    """Return a local folder with the files of a version, each checked by its SHA-256.
+def fetch_bundle(store: Store, bundle: Bundle, cache: Path | None = None, names: Collection[str] | None = None) -> Path:
+    """Return a local folder with the files of a version (all, or those of `names` that it has), checked by SHA-256.
 
     Parameters
     ----------
@@ -273,8 +269,7 @@ def fetch_bundle(store: Store, bundle: Bundle, cache: Path | None = None) -> Pat
     InclinetError
         When a file is missing or damaged.
     """
-    default = os.environ.get("INCLINET_CACHE", str(Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"))
-    folder = (cache or Path(default)) / _FOLDER / bundle.version
+    folder = (cache or cache_folder()) / _FOLDER / bundle.version
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def fetch(item: tuple[str, _File]) -> None:
@@ -293,7 +288,7 @@ def fetch_bundle(store: Store, bundle: Bundle, cache: Path | None = None) -> Pat
             raise InclinetError(f"{store.uri}/{key}: its SHA-256 is not that of {BUNDLE}; use another version")
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        list(pool.map(fetch, bundle.files.items()))
+        list(pool.map(fetch, ((name, file) for name, file in bundle.files.items() if names is None or name in names)))
     return folder
 
 
@@ -304,7 +299,7 @@ def describe(bundle: Bundle, current: Champion | None) -> Mapping[str, str]:
         "version": bundle.version,
         "in use": "yes" if current and current.version == bundle.version else "",
         "published": f"{bundle.published:%Y-%m-%d %H:%M} UTC",
-        "networks": ", ".join(f"{model}_{k}" for model, k in map(parse_network, bundle.networks)),
+        "networks": ", ".join(network_name(*parse_network(name)) for name in bundle.networks),
         "size": f"{bundle.facts.size}",
         "RMS (deg)": f"{test['rms']:.2f}" if test else "–",
         "test galaxies": f"{test['galaxies']:,}" if test else "–",

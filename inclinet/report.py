@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.batches import Batch, Samples, find_samples, read_samples
-from inclinet.calibration import Calibration, calibrate, combine
+from inclinet.calibration import calibrate
 from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
 from inclinet.evaluate import baseline_predictions, ensemble_predictions, evaluate, figure_rows, markdown_table, summary
@@ -170,7 +170,7 @@ def report(
     labels = _labels(pictures.train)
     mean = float(labels.mean()) if labels.size else None
     evaluation = evaluate(table, ratios, mean, left_out=left_out, calibration=calibration)
-    estimates = _estimates(table, calibration)
+    estimates = calibration.estimate(table) if calibration else None
     write_predictions(table, outfolder / PREDICTIONS, None if estimates is None else estimates.round(3))
     write_text(outfolder / METRICS, json.dumps(evaluation, indent=1))
     write_text(outfolder / RESULT, markdown_table(evaluation))
@@ -179,13 +179,6 @@ def report(
     figures = [*_figures(table, evaluation, best, ratios, outfolder), *_sheets(table, best, pictures, outfolder)]
     write_text(outfolder / REPORT, _page(evaluation, name, figures))
     return evaluation
-
-
-def _estimates(table: pd.DataFrame, calibration: Calibration | None) -> pd.DataFrame | None:
-    if calibration is None:
-        return None
-    together = combine(table)
-    return calibration.intervals(together["inclination"], together["spread"]).set_axis(table.index)
 
 
 def _figures(

@@ -1,35 +1,36 @@
 """The settings of every stage: one default, one bound and one description for command line and flows."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from inclinet.records import Record
 
 __all__ = ["Augment", "Band", "Model", "Precision", "Predict", "Retrain", "Sample", "Size", "Split", "Train"]
 
 Band = Literal["g", "r", "i", "gri"]
 Model = Literal["model4", "model5", "model6"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Images = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="Folder of the images: a prefix of the artifact store, s3://bucket/prefix, "
+        "or an absolute path that every worker sees.",
+    ),
+]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Size(_Settings):
+class Size(Record):
     """Size of the images."""
 
     size: int = Field(128, ge=8, le=1024, description="Pixels a side of the downsampled images.")
 
 
-class Sample(_Settings):
+class Sample(Record):
     """Which images and which catalogue."""
 
-    images: str = Field(
-        "input/galaxies",
-        min_length=1,
-        description="Folder of the images: a prefix of the artifact store, s3://bucket/prefix, "
-        "or an absolute path that every worker sees.",
-    )
+    images: Images = "input/galaxies"
     catalog: str = Field(
         "input/catalog.csv",
         min_length=1,
@@ -44,7 +45,7 @@ class Sample(_Settings):
     )
 
 
-class Split(_Settings):
+class Split(Record):
     """How galaxies are divided into test set, training set and subsamples."""
 
     niter: int = Field(3, ge=0, le=99, description="Number of bagging subsamples beside subsample 0.")
@@ -53,7 +54,7 @@ class Split(_Settings):
     seed: int = Field(0, ge=0, description="Seed of the split; another one moves every galaxy.")
 
 
-class Augment(_Settings):
+class Augment(Record):
     """How the stored training batches are made."""
 
     nbatch: int = Field(3, ge=1, le=99, description="Stored batches for each subsample.")
@@ -71,7 +72,7 @@ class Augment(_Settings):
     )
 
 
-class Train(_Settings):
+class Train(Record):
     """How a network is trained."""
 
     models: tuple[Model, ...] = Field(("model4",), min_length=1, description="Networks to train.")
@@ -106,7 +107,7 @@ class Train(_Settings):
         return self.model_dump(mode="json", exclude={"models", "N_batch_iter", "keep_every", "patience"})
 
 
-class Retrain(_Settings):
+class Retrain(Record):
     """When a newly trained version takes the place of the one in use."""
 
     worst_bin: float = Field(
@@ -117,15 +118,10 @@ class Retrain(_Settings):
     min_galaxies: int = Field(30, ge=1, description="Fewer test galaxies than these keep the champion.")
 
 
-class Predict(_Settings):
+class Predict(Record):
     """Which images are predicted with which version, in what portions."""
 
-    images: str = Field(
-        "input/galaxies",
-        min_length=1,
-        description="Folder of the images: a prefix of the artifact store, s3://bucket/prefix, "
-        "or an absolute path that every worker sees.",
-    )
+    images: Images = "input/galaxies"
     version: str = Field(
         "", pattern=r"^(\d{8}-[0-9a-f]{10})?$", description="Published version; empty for the one in use."
     )

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
-from inclinet.images import BadImageError
+from inclinet.images import MAX_BYTES, BadImageError
 from inclinet.naming import FILTERS, parse_cutout, stored_band
 from inclinet.store import Entry, FolderStore, Store, open_store
 
@@ -16,7 +16,6 @@ __all__ = ["Source", "find_sources", "in_store", "source"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _CATALOGUES = (".csv", ".txt", ".dat")
-_MAX_BYTES = 100 * 2**20
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Source:
         BadImageError
             When it is missing or far too large for a cutout.
         """
-        if self.size > _MAX_BYTES:
+        if self.size > MAX_BYTES:
             raise BadImageError(f"{self.size} bytes is too large for a cutout")
         try:
             return io.BytesIO(self.store.read(self.key))

@@ -12,7 +12,7 @@ from inclinet.files import temporary_folder
 from inclinet.naming import batch_file, left_out_file, sample_file, validation_file
 from inclinet.settings import Augment
 from inclinet.split import left_out_side
-from tasks.common import artifacts, make, stage_task
+from tasks.common import artifacts, make, sample_inputs, stage_task
 
 __all__ = ["augment", "augment_left_out", "augment_test"]
 
@@ -26,18 +26,16 @@ def _make(
     render: Callable[[Path], Batch],
 ) -> State:
     """Make one batch of the sample files of one (side, subsample), of the artifacts `samples` by stored band."""
-    names = {band: sample_file(band, settings["size"], *side) for band in samples}
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("augment") as folder:
             for band, reference in samples.items():
-                artifacts().fetch(reference, folder, [names[band]])
+                artifacts().fetch(reference, folder, [sample_file(band, settings["size"], *side)])
             batch = render(folder)
             batch.write(out / out_name)
         return {"images": len(batch.labels)}
 
-    # Files, not artifacts, are the inputs: another subsample leaves those of this one as they are.
-    inputs = {names[band]: reference.files[names[band]] for band, reference in samples.items()}
+    inputs = sample_inputs(samples, settings["size"], side)
     return make("augment", name, inputs=inputs, settings=settings, modules=["augment"], work=work)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -23,18 +22,23 @@ from prefect.tasks import exponential_backoff
 from s3transfer.exceptions import RetriesExceededError
 
 from inclinet.artifacts import Artifacts, Reference
+from inclinet.batches import Samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.files import cache_folder
+from inclinet.naming import sample_file
 from inclinet.store import Store, open_store
 
 __all__ = [
     "DAMAGED",
     "artifacts",
+    "fetch_samples",
     "finished",
     "in_chunks",
     "inputs_of",
     "is_transient",
     "locate",
     "make",
+    "sample_inputs",
     "stage_task",
 ]
 
@@ -67,9 +71,7 @@ def artifacts() -> Artifacts:
     uri = os.environ.get("INCLINET_STORE")
     if not uri:
         raise InclinetError("INCLINET_STORE is not set; start the worker with it, e.g. s3://inclinet")
-    default = Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"
-    folder = Path(os.environ.get("INCLINET_CACHE", default))
-    return Artifacts(_open(uri), folder, int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
+    return Artifacts(_open(uri), cache_folder(), int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
 
 
 @cache
@@ -153,6 +155,26 @@ def in_chunks(rows: Mapping[str, list], about: int) -> tuple[dict[str, list], di
         members[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % chunks].append(row)
     found = {f"{chunk:03d}": some for chunk, some in sorted(members.items())}
     return found, {name: hashlib.sha256(json.dumps(some).encode()).hexdigest() for name, some in found.items()}
+
+
+def fetch_samples(
+    samples: Mapping[str, Reference], size: int, side: tuple[str, int], folder: Path
+) -> dict[str, Samples]:
+    """Return the samples of one (side, subsample) of split artifacts, by stored band, fetched into `folder`."""
+    paths = {
+        band: artifacts().fetch(reference, folder, [sample_file(band, size, *side)])[0]
+        for band, reference in samples.items()
+    }
+    return read_samples(paths, size)
+
+
+def sample_inputs(samples: Mapping[str, Reference], size: int, *sides: tuple[str, int]) -> dict[str, str]:
+    """Return the digests of the sample files of some (side, subsample) of split artifacts.
+
+    Files, not artifacts, are the inputs: another subsample leaves those of this one as they are.
+    """
+    names = [(band, sample_file(band, size, *side)) for side in sides for band in samples]
+    return {name: samples[band].files[name] for band, name in names}
 
 
 def inputs_of(references: Mapping[str, Reference]) -> dict[str, str]:

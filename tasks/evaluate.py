@@ -8,7 +8,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from inclinet.artifacts import Reference
-from inclinet.batches import Samples, read_samples
 from inclinet.devices import use_one_gpu
 from inclinet.files import temporary_folder
 from inclinet.naming import (
@@ -18,7 +17,6 @@ from inclinet.naming import (
     left_out_predictions_file,
     parse_network,
     predictions_file,
-    sample_file,
 )
 from inclinet.predictions import (
     merge_predictions,
@@ -29,22 +27,10 @@ from inclinet.predictions import (
 )
 from inclinet.registry import Bundle, fetch_bundle, find_bundle
 from inclinet.report import read_all_predictions, read_pictures, report
-from tasks.common import artifacts, finished, inputs_of, make, stage_task
+from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
 from tasks.inputs import CATALOG
 
-__all__ = ["evaluate", "fetch_samples", "find_test_predictions", "predict_test"]
-
-
-def fetch_samples(samples: Mapping[str, Reference], size: int, side: str, folder: Path) -> dict[str, Samples]:
-    """Return the samples of the test or training set by stored band, fetched into `folder`."""
-    names = {band: sample_file(band, size, side, 0) for band in samples}
-    paths = {band: artifacts().fetch(reference, folder, [names[band]])[0] for band, reference in samples.items()}
-    return read_samples(paths, size)
-
-
-def _sample_inputs(samples: Mapping[str, Reference], size: int, *sides: str) -> dict[str, str]:
-    names = [(band, sample_file(band, size, side, 0)) for side in sides for band in samples]
-    return {name: samples[band].files[name] for band, name in names}
+__all__ = ["evaluate", "find_test_predictions", "predict_test"]
 
 
 @stage_task("evaluate", "evaluate")
@@ -66,14 +52,14 @@ def evaluate(
                     left_out[name] = read_predictions(artifacts().fetch(reference, folder, [left])[0])
             [catalog] = artifacts().fetch(catalogue, folder, [CATALOG])
             [stored] = artifacts().fetch(batch, folder, [batch_file(size, 1)])
-            test, train = (fetch_samples(samples, size, side, folder) for side in ("test", "train"))
+            test, train = (fetch_samples(samples, size, (side, 0), folder) for side in ("test", "train"))
             pictures = read_pictures(test, train, stored)
             table = read_all_predictions(paths)
             result = report(table, out, catalog=catalog, left_out=left_out, pictures=pictures)
         return {name: result[name] if result else 0 for name in ("images", "galaxies")}
 
     inputs = inputs_of(networks) | {"catalogue": catalogue.digest, "batch": batch.digest}
-    inputs |= _sample_inputs(samples, size, "test", "train")
+    inputs |= sample_inputs(samples, size, ("test", 0), ("train", 0))
     state = make(
         "evaluate", "all", inputs=inputs, settings={"networks": sorted(networks)}, modules=["report"], work=work
     )
@@ -87,7 +73,7 @@ def _recipe(bundle: Bundle, samples: Mapping[str, Reference]) -> dict:
     """Return what a version's predictions for the test set are an artifact of, for `make`."""
     networks = {name: bundle.files[name].sha256 for name in bundle.networks}
     return {
-        "inputs": networks | _sample_inputs(samples, bundle.facts.size, "test"),
+        "inputs": networks | sample_inputs(samples, bundle.facts.size, ("test", 0)),
         "settings": {"size": bundle.facts.size},
         "modules": ["inference", "predictions"],
     }
@@ -113,7 +99,7 @@ def predict_test(version: str, samples: dict[str, Reference]) -> State:
 
         local = fetch_bundle(store, bundle)
         with temporary_folder("predict") as folder:
-            test = fetch_samples(samples, bundle.facts.size, "test", folder)
+            test = fetch_samples(samples, bundle.facts.size, ("test", 0), folder)
             tables = [
                 predict_samples(load_network(local / name), test, network_name(*parse_network(name)))
                 for name in bundle.networks

@@ -12,7 +12,7 @@ from inclinet.artifacts import Reference
 from inclinet.catalog import read_catalog
 from inclinet.errors import InclinetError
 from inclinet.files import temporary_folder
-from inclinet.images import choose_images
+from inclinet.images import MAX_BYTES, choose_images
 from inclinet.prep import write_skipped
 from inclinet.settings import Sample
 from inclinet.store import Entry, Store
@@ -23,7 +23,6 @@ __all__ = ["CATALOG", "LABELS", "SKIPPED", "catalogue", "inventory"]
 CATALOG, LABELS, SKIPPED, FILES = "catalog.csv", "labels.json", "skipped.csv", "files.json"
 _CHUNK = 500  # images, about
 _PARALLEL = 16
-_MAX_BYTES = 100 * 2**20
 
 
 @stage_task("catalogue", "catalogue")
@@ -88,7 +87,7 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
     with temporary_folder("inventory") as folder:
         [path] = artifacts().fetch(labels, folder, [LABELS])
         known = {int(pgc): label for pgc, label in json.loads(path.read_text()).items()}
-    names = [name for pgc, name in chosen.items() if pgc in known and entries[name].size <= _MAX_BYTES]
+    names = [name for pgc, name in chosen.items() if pgc in known and entries[name].size <= MAX_BYTES]
     digests = _digests(store, f"{prefix}/{band}", {name: entries[name] for name in names})
     rows = {str(pgc): [pgc, name, digests[name], known[pgc]] for pgc, name in chosen.items() if name in digests}
     files, chunks = in_chunks(rows, _CHUNK)

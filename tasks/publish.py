@@ -20,12 +20,12 @@ from inclinet.errors import InclinetError
 from inclinet.files import temporary_folder
 from inclinet.naming import CALIBRATION, FILTERS, PREDICTIONS, network_file
 from inclinet.predictions import parse_network_name, read_predictions
-from inclinet.registry import Facts, bundles, champion, find_bundle, read_decision, record_decision
+from inclinet.records import read_record
+from inclinet.registry import Facts, bundles, champion, fetch_bundle, find_bundle, read_decision, record_decision
 from inclinet.registry import promote as promote_version
 from inclinet.registry import publish as publish_folder
 from inclinet.settings import Retrain, Split
-from tasks.common import artifacts, stage_task
-from tasks.evaluate import fetch_samples
+from tasks.common import artifacts, fetch_samples, stage_task
 
 __all__ = ["considered", "judge", "keep", "made_of", "publish", "put_first_in_use", "size_of"]
 
@@ -70,7 +70,7 @@ def publish(
             made_of=made_of,
             run=run,
         )
-        training = count_training(fetch_samples(samples, size, "train", folder))
+        training = count_training(fetch_samples(samples, size, ("train", 0), folder))
         bundle = publish_folder(store, bundle_folder, assemble(bundle_folder, paths, folder, facts, training))
         card = (bundle_folder / "README.md").read_text()
     create_markdown_artifact(card, key="model-card", description=f"Version {bundle.version}.")
@@ -137,18 +137,19 @@ def judge(challenger: str, current: str, predictions: Reference, split: Split, r
     galaxies were divided. The data say what was decided and why.
     """
     store = artifacts().store
+    both = find_bundle(store, current), find_bundle(store, challenger)
+    bands = set(both[0].facts.bands) & set(both[1].facts.bands)
+    folders = [fetch_bundle(store, bundle, names=[CALIBRATION, PREDICTIONS]) for bundle in both]
     with temporary_folder("judge") as folder:
-        [of_champion] = artifacts().fetch(predictions, folder / "champion", [PREDICTIONS])
-        store.get(f"registry/{challenger}/{PREDICTIONS}", folder / PREDICTIONS)
-        tables = read_predictions(of_champion), read_predictions(folder / PREDICTIONS)
-    bundles_of = find_bundle(store, current), find_bundle(store, challenger)
-    bands = set(bundles_of[0].facts.bands) & set(bundles_of[1].facts.bands)
+        [of_champion] = artifacts().fetch(predictions, folder, [PREDICTIONS])
+        tables = read_predictions(of_champion), read_predictions(folders[1] / PREDICTIONS)
     try:
-        theirs = bundles_of[0].facts.settings.get("split")
+        theirs = both[0].facts.settings.get("split")
         if theirs is None:
             raise InclinetError("it is not known which galaxies it was trained on; promote by hand")
         judged = [table[table["filter"].isin(bands)] for table in tables]
-        comparison = compare(*judged, Split(**theirs), (_calibration(current), _calibration(challenger)))
+        calibrations = tuple(read_record(Calibration, folder / CALIBRATION) for folder in folders)
+        comparison = compare(*judged, Split(**theirs), calibrations)
         better, why = decide(comparison, rules)
     except InclinetError as error:
         comparison, better, why = None, False, str(error)
@@ -156,15 +157,6 @@ def judge(challenger: str, current: str, predictions: Reference, split: Split, r
         why = f"another version was put in use while {challenger} was being judged against {current}"
         return Completed(message=why, data=f"Nothing was decided: {why}")
     return Completed(message=why, data=_decide(challenger, current, better, why, comparison, rules))
-
-
-def _calibration(version: str) -> Calibration | None:
-    try:
-        return Calibration.model_validate_json(artifacts().store.read(f"registry/{version}/{CALIBRATION}"))
-    except FileNotFoundError:
-        return None
-    except ValidationError:
-        raise InclinetError(f"{version} was calibrated by another version of Inclinet; promote by hand") from None
 
 
 @stage_task("judge", "keep-{current}")

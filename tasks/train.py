@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from inclinet.artifacts import Reference
-from inclinet.batches import Batch, Samples, read_samples
+from inclinet.batches import Batch
 from inclinet.devices import use_one_gpu
 from inclinet.files import temporary_folder
 from inclinet.naming import (
@@ -26,14 +26,13 @@ from inclinet.naming import (
     left_out_predictions_file,
     network_file,
     predictions_file,
-    sample_file,
     validation_file,
 )
 from inclinet.predictions import network_name, write_predictions
 from inclinet.scaling import UNIT
 from inclinet.settings import Train
 from inclinet.split import left_out_galaxies, left_out_side
-from tasks.common import artifacts, finished, inputs_of, make, stage_task
+from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
 
 if TYPE_CHECKING:
     from inclinet.training import Training
@@ -91,27 +90,13 @@ class Session:
 
     def recipe(self) -> dict:
         """Return what the trained network is an artifact of, for `make`."""
-        predicted = {
-            name: reference.files[name]
-            for side in (_TEST, left_out_side(self.subsample))
-            for band, reference in self.samples.items()
-            for name in [sample_file(band, self.size, *side)]
-        }
         free = {"models", "keep_every"}
         how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=free)}
         return {
-            "inputs": self._inputs() | predicted,
+            "inputs": self._inputs() | sample_inputs(self.samples, self.size, _TEST, left_out_side(self.subsample)),
             "settings": how,
             "modules": ["training", "inference", "predictions"],
         }
-
-    def samples_of(self, side: tuple[str, int], folder: Path) -> dict[str, Samples]:
-        """Return the samples of a (side, subsample) by stored band, fetched into `folder`."""
-        paths = {
-            band: artifacts().fetch(reference, folder, [sample_file(band, self.size, *side)])[0]
-            for band, reference in self.samples.items()
-        }
-        return read_samples(paths, self.size)
 
     def found(self) -> Reference | None:
         """Return the trained network if it is there."""
@@ -203,11 +188,11 @@ def network(session: Session) -> State:
         save_network(keras_model, out / network_file(subsample, model))
         training.write_record(out)
         with temporary_folder("train") as folder:
-            test = predict_samples(keras_model, session.samples_of(_TEST, folder), name)
+            test = predict_samples(keras_model, fetch_samples(session.samples, session.size, _TEST, folder), name)
             write_predictions(test, out / predictions_file(subsample, model))
             facts = {"steps": training.step, "test_images": len(test), "left_out_images": 0}
             if session.left_out:
-                samples = session.samples_of(left_out_side(subsample), folder)
+                samples = fetch_samples(session.samples, session.size, left_out_side(subsample), folder)
                 left = predict_samples(keras_model, samples, name, left_out_galaxies(samples, subsample))
                 write_predictions(left, out / left_out_predictions_file(subsample, model))
                 facts["left_out_images"] = len(left)
