@@ -40,6 +40,10 @@ class Snapshot:
     history: np.ndarray
     precision: str
 
+    def not_finite(self) -> str | None:
+        """Return the name of a weight or optimizer variable that holds NaN or infinity, None without any."""
+        return next((name for name, array in self.state.items() if not np.isfinite(array).all()), None)
+
     def write(self, path: Path) -> Path:
         """Write it as an array file."""
         own = {
@@ -56,7 +60,7 @@ class Snapshot:
         Raises
         ------
         InclinetError
-            When it is missing or damaged.
+            When it is missing or damaged, or holds a number that is not finite.
         """
         check_arrays(path)
         arrays = read_arrays(path)
@@ -67,7 +71,10 @@ class Snapshot:
         kinds = step.dtype.kind, history.dtype.kind, precision.dtype
         if kinds != ("i", "f", np.uint8) or step.shape or history.shape[:1] != (int(step),):
             raise InclinetError(f"{path}: no snapshot of this version, its step and its history do not fit")
-        return cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))
+        snapshot = cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))
+        if name := snapshot.not_finite():
+            raise InclinetError(f"{path}: {name} holds numbers that are not finite")
+        return snapshot
 
 
 class Snapshots:

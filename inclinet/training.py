@@ -196,7 +196,8 @@ class Training:
         Raises
         ------
         InclinetError
-            When the loss is not finite, or the memory does not suffice; the last good snapshot stays.
+            When the loss, a weight or an optimizer variable is not finite, or the memory does not suffice; the last
+            good snapshot stays.
         """
         if not self._live:
             self._take_up()
@@ -260,6 +261,12 @@ class Training:
 
     def _save(self, snapshot: Snapshot, best: int | None) -> None:
         step, every = snapshot.step, self.plan.settings.keep_every
+        # A finite loss does not prove finite weights: on some processors ReLU turns NaN into 0.
+        if name := snapshot.not_finite():
+            raise InclinetError(
+                f"{self.plan.title}: after step {step} {name} holds numbers that are not finite: lower "
+                f"learning_rate (now {self.plan.settings.learning_rate}) and train again from the start"
+            )
         start = time.monotonic()
         self._snapshots.save(snapshot)
         end = time.monotonic()
@@ -283,6 +290,11 @@ class Training:
         """Return the trained network, with float32 arithmetic, once all of it is saved.
 
         That is the network of the last step; with patience, the best on the left-out galaxies.
+
+        Raises
+        ------
+        InclinetError
+            When a weight or an optimizer variable is not finite.
         """
         self._settle()
         if self._saved < self.step:
