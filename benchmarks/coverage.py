@@ -15,19 +15,20 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from inclinet.augment import augment
-from inclinet.batches import find_samples, read_samples, sky
-from inclinet.calibration import LEVELS, THIRDS, calibrate, combine, coverage, third
-from inclinet.compress import compress
-from inclinet.inference import load_network, predict_images
-from inclinet.naming import network_file
-from inclinet.predictions import merge_predictions
-from inclinet.prep import prep
-from inclinet.report import predict_galaxies
+from inclinet.data.bands import sky
+from inclinet.data.samples import find_samples, read_samples
+from inclinet.evaluation.calibration import LEVELS, THIRDS, calibrate, combine, coverage, third
+from inclinet.evaluation.evaluate import predict_galaxies
+from inclinet.evaluation.predictions import merge_predictions
+from inclinet.networks.filenames import network_file
+from inclinet.networks.infer import load_network, predict_images
+from inclinet.preparation.augment import augment
+from inclinet.preparation.compress import compress
+from inclinet.preparation.prep import prep
+from inclinet.preparation.split import split
 from inclinet.settings import Augment, Split, Train
-from inclinet.simulate import simulate
-from inclinet.split import split
-from inclinet.train import train
+from inclinet.simulation.simulate import simulate
+from inclinet.training.train import train
 
 SUBSAMPLES, BATCHES = 3, 6
 TRAIN = Train(N_batch_iter=4)

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inclinet.artifacts import Artifacts, Reference
-from inclinet.batches import Batch
-from inclinet.devices import choose_precision, device_name, on_gpu, use_one_gpu
+from inclinet.data.filenames import batch_file
+from inclinet.data.inclination import to_scaled
+from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
-from inclinet.naming import batch_file
-from inclinet.scaling import to_scaled
+from inclinet.networks.devices import choose_precision, device_name, on_gpu, use_one_gpu
 from inclinet.settings import Train
-from inclinet.store import open_store
+from inclinet.storage.artifacts import Artifacts, Reference
+from inclinet.storage.store import open_store
 
 if TYPE_CHECKING:
-    from inclinet.training import Training
+    from inclinet.training.run import TrainingRun
 
 MINIBATCH = 64
 PRODUCTION = 18_000  # images of a stored batch in production, and the most that are measured on
@@ -59,14 +59,14 @@ def stored_batches(artifacts: Artifacts, size: int, images: int, count: int) -> 
             return {"images": images}
 
         settings = {"size": size, "images": images, "number": number}
-        return artifacts.make("benchmark", "batch", inputs={}, settings=settings, modules=["batches"], work=work)
+        return artifacts.make("benchmark", "batch", inputs={}, settings=settings, code="batches", work=work)
 
     return [make(number) for number in range(1, count + 1)]
 
 
-def training_on(store: str, run: str, model: str, size: int, images: int, nbatch: int, precision: str) -> "Training":
+def training_on(store: str, run: str, model: str, size: int, images: int, nbatch: int, precision: str) -> "TrainingRun":
     """Return a run over stored batches of `store`, which also takes its snapshots, with no local copy at first."""
-    from inclinet.training import Plan, Training
+    from inclinet.training.run import Plan, TrainingRun
 
     artifacts = Artifacts(open_store(store), Path(tempfile.gettempdir()) / "cache")
     references = stored_batches(artifacts, size, images, nbatch)
@@ -77,7 +77,7 @@ def training_on(store: str, run: str, model: str, size: int, images: int, nbatch
             return Batch.read(path)
 
     settings = Train(precision=precision, N_batch_iter=PASSES, training_batch_size=MINIBATCH)
-    return Training(Plan(model, 0, size, nbatch, settings), fetch, {}, artifacts.store, f"runs/{run}")
+    return TrainingRun(Plan(model, 0, size, nbatch, settings), fetch, {}, artifacts.store, f"runs/{run}")
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -99,23 +99,23 @@ def affordable_images(fit: Callable[[Batch], float], size: int) -> int:
 
 def measure_throughput(store: str, run: str, model: str, size: int, precision: str, images: int | None) -> Result:
     """Measure images a second of `fit` and of a step on a batch in memory, and of a run over stored batches."""
-    from inclinet.trainer import Trainer
+    from inclinet.training.step import NetworkStepper
 
-    trainer = Trainer(model, size, PASSES, Train(training_batch_size=MINIBATCH), precision)
+    stepper = NetworkStepper(model, size, PASSES, Train(training_batch_size=MINIBATCH), precision)
 
     def fit(batch: Batch) -> float:
         labels = to_scaled(batch.labels)[:, None]
-        keras_fit = trainer.network.fit
+        keras_fit = stepper.network.fit
         return seconds_of(lambda: keras_fit(batch.images, labels, batch_size=MINIBATCH, epochs=1, verbose=0))
 
     images = images or affordable_images(fit, size)
     batch, warming = noise(images, size), noise(min(images, MINIBATCH + images % MINIBATCH), size)
     fit(warming)
-    trainer.advance(warming)
+    stepper.advance(warming)
     pairs: list[tuple[float, float]] = []
 
     def measure(times: int) -> None:
-        pairs.extend((fit(batch), seconds_of(lambda: trainer.advance(batch))) for _ in range(times))
+        pairs.extend((fit(batch), seconds_of(lambda: stepper.advance(batch))) for _ in range(times))
 
     measure(1)
     repetitions = min(max(int(2 * SECONDS / pairs[0][0]), 1), REPETITIONS)
@@ -146,7 +146,7 @@ def measure_stored(
     return result
 
 
-def reach(training: "Training", first: int, last: int) -> None:
+def reach(training: "TrainingRun", first: int, last: int) -> None:
     """Take the steps from `first` to `last`, as the flow does."""
     for step in range(first, last + 1):
         training.reach(step)

@@ -12,16 +12,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from inclinet.augment import augment, left_out_batch
-from inclinet.batches import Batch
-from inclinet.compress import compress
-from inclinet.naming import BANDS, batch_file, batch_folder
-from inclinet.prep import prep
-from inclinet.scaling import UNIT
+from inclinet.data.bands import BANDS
+from inclinet.data.filenames import batch_file, batch_folder
+from inclinet.data.inclination import UNIT
+from inclinet.data.samples import Batch
+from inclinet.preparation.augment import augment, left_out_batch
+from inclinet.preparation.compress import compress
+from inclinet.preparation.prep import prep
+from inclinet.preparation.split import split
 from inclinet.settings import Augment, Split, Train
-from inclinet.simulate import simulate
-from inclinet.split import split
-from inclinet.trainer import Trainer
+from inclinet.simulation.simulate import simulate
+from inclinet.training.step import NetworkStepper
 
 BATCHSIZE, NBATCH = 40, 5
 
@@ -39,10 +40,10 @@ def prepare(folder: Path, size: int) -> tuple[list[Batch], Batch]:
 
 def error(batches: list[Batch], left: Batch, size: int, steps: int, seed: int, precision: str) -> float:
     """Return the mean absolute error (deg) on the left-out galaxies after `steps` steps."""
-    trainer = Trainer("model4", size, steps, Train(seed=seed), precision)
+    stepper = NetworkStepper("model4", size, steps, Train(seed=seed), precision)
     for step in range(steps):
-        trainer.advance(batches[step % NBATCH])
-    return UNIT * trainer.judge(left)["mae"]
+        stepper.advance(batches[step % NBATCH])
+    return UNIT * stepper.judge(left)["mae"]
 
 
 def main() -> None:

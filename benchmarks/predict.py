@@ -6,8 +6,8 @@ Predicts a folder of images with the version in use: first with the networks sti
 import argparse
 import time
 
-from inclinet.predictor import open_predictor
-from inclinet.sources import find_sources
+from inclinet.prediction.predictor import open_predictor
+from inclinet.prediction.sources import find_sources
 
 
 def main() -> None:

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from os import cpu_count
 from pathlib import Path
 
-from inclinet.augment import augment_batch
-from inclinet.batches import Batch, find_samples, read_samples
-from inclinet.compress import compress
-from inclinet.naming import BANDS, band_folder
-from inclinet.prep import prep
+from inclinet.data.bands import BANDS
+from inclinet.data.filenames import band_folder
+from inclinet.data.samples import Batch, find_samples, read_samples
+from inclinet.preparation.augment import augment_batch
+from inclinet.preparation.compress import compress
+from inclinet.preparation.prep import prep
+from inclinet.preparation.split import split
 from inclinet.settings import Split, Train
-from inclinet.simulate import simulate
-from inclinet.split import split
-from inclinet.trainer import Trainer
+from inclinet.simulation.simulate import simulate
+from inclinet.training.step import NetworkStepper
 
 
 @contextmanager
@@ -61,10 +62,10 @@ def train(batch: Batch, size: int) -> None:
     """Measure the second step of model4 on a part of a batch."""
     n = min(1280, len(batch.labels))
     part = Batch(batch.images[:n], batch.labels[:n], batch.pgcs[:n], batch.filters[:n])
-    trainer = Trainer("model4", size, 2, Train())
-    trainer.advance(part)
+    stepper = NetworkStepper("model4", size, 2, Train())
+    stepper.advance(part)
     with timed("train model4, mini-batch 64", n):
-        trainer.advance(part)
+        stepper.advance(part)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ from measurements import (
     store_big_batches,
 )
 
-from inclinet.layouts import KERNEL, MODELS, smallest_size
+from inclinet.networks.architectures import KERNEL, MODELS, smallest_size
 
 BUCKET = "benchmark"
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")  # a user's own cloud would win over the server

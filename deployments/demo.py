@@ -23,13 +23,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deployments.service import BUCKET, FOLDER, Service, bucket_client, up
-from inclinet.cli import show_evaluation, track
+from inclinet.cli.app import track
+from inclinet.cli.stages import show_evaluation
+from inclinet.data.bands import BANDS
+from inclinet.data.filenames import parse_image
 from inclinet.errors import InclinetError
-from inclinet.naming import BANDS, parse_image
-from inclinet.registry import find_bundle
+from inclinet.registry.versions import find_version
 from inclinet.settings import Augment, Sample, Split, Train
-from inclinet.simulate import simulate
-from inclinet.store import open_store
+from inclinet.simulation.simulate import simulate
+from inclinet.storage.store import open_store
 
 __all__ = ["demo", "main"]
 
@@ -226,7 +228,7 @@ def _show_result(service: Service, run: str) -> None:
 def _show_use(service: Service, run: FlowRun) -> None:
     """Say which version is in use, what it was trained on, and how to predict with it."""
     store = open_store(str(service.folder / "store" / BUCKET))
-    current = find_bundle(store)
+    current = find_version(store)
     CONSOLE.print(f"version   {current.version} is in use")
     if current.facts.simulated:
         CONSOLE.print("          trained on simulated galaxies alone: to try the service, not for science")

@@ -44,8 +44,8 @@ from deployments.processes import (
     tail,
     write_private,
 )
-from inclinet.devices import gpus
 from inclinet.errors import InclinetError
+from inclinet.networks.devices import gpus
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -22,7 +22,7 @@ from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 from prefect.states import Cancelling
 
-from inclinet.artifacts import DamagedArtifactError
+from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import DAMAGED
 
 __all__ = ["ChildRunError", "cancel_children", "run_children"]

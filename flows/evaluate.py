@@ -7,9 +7,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from inclinet.artifacts import DamagedArtifactError, Reference
+from inclinet.storage.artifacts import DamagedArtifactError, Reference
 from tasks.common import DAMAGED
-from tasks.evaluate import predict_test
+from tasks.evaluate import predict_test_task
 
 __all__ = ["evaluate"]
 
@@ -21,7 +21,7 @@ def evaluate(
 ) -> State:
     """Predict the test set with a published version, to judge it against another one."""
     try:
-        done = predict_test(version, samples, return_state=True)
+        done = predict_test_task(version, samples, return_state=True)
         done.result()
     except DamagedArtifactError as error:
         return Failed(name=DAMAGED, message=str(error))

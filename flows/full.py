@@ -7,16 +7,16 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.mending import mending
-from flows.pipeline import WHOLE_WAY, Outcome, Recipe, list_images, whole_way
-from inclinet.layouts import check_fits
+from flows.pipeline import PIPELINE_OPTIONS, Outcome, PipelineSettings, list_images, run_pipeline
+from flows.repair import remake_damaged
+from inclinet.networks.architectures import check_fits
 from inclinet.settings import Augment, Sample, Size, Split, Train
-from tasks.publish import put_first_in_use
+from tasks.publish import promote_first_task
 
 __all__ = ["full"]
 
 
-@flow(**WHOLE_WAY)
+@flow(**PIPELINE_OPTIONS)
 def full(
     size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
     sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
@@ -31,11 +31,11 @@ def full(
     `inclinet promote` puts it in use, or inclinet/retrain once it is found to be better.
     """
     check_fits(train.models, size)
-    recipe = Recipe(size, sample, split, augment, train)
+    settings = PipelineSettings(size, sample, split, augment, train)
 
     def go() -> Outcome:
-        return whole_way(recipe, *list_images(sample))
+        return run_pipeline(settings, *list_images(sample))
 
-    version = mending(go).version
-    in_use = put_first_in_use(version, return_state=True).result()
+    version = remake_damaged(go).version
+    in_use = promote_first_task(version, return_state=True).result()
     return Completed(message=f"published {version}; in use is {in_use}")

@@ -11,25 +11,32 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
 
 from flows.children import cancel_children, run_children
-from inclinet.artifacts import Reference
+from inclinet.data.bands import stored_band
+from inclinet.data.filenames import batch_folder
 from inclinet.errors import InclinetError
-from inclinet.naming import batch_folder, stored_band
 from inclinet.settings import Augment, Sample, Split, Train
-from tasks.augment import augment as augment_batch
-from tasks.augment import augment_left_out, augment_test
-from tasks.compress import compress
-from tasks.evaluate import evaluate
-from tasks.inputs import catalogue, inventory
-from tasks.prep import prep
-from tasks.publish import made_of, publish
-from tasks.record import galaxies, index, skipped
-from tasks.split import split as split_band
-from tasks.train import Session
-from tasks.train import find as find_network
+from inclinet.storage.artifacts import Reference
+from tasks.augment import augment_left_out_task, augment_task, augment_test_task
+from tasks.compress import compress_task
+from tasks.evaluate import evaluate_task
+from tasks.inputs import catalogue_task, inventory_task
+from tasks.prep import prep_task
+from tasks.publish import fingerprint, publish_task
+from tasks.record import count_galaxies_task, index_task, skipped_task
+from tasks.split import split_task
+from tasks.train import Session, find_network_task
 
-__all__ = ["WHOLE_WAY", "By", "Recipe", "list_images", "run_name", "samples_of", "whole_way"]
+__all__ = [
+    "PIPELINE_OPTIONS",
+    "PipelineSettings",
+    "References",
+    "list_images",
+    "run_name",
+    "run_pipeline",
+    "samples_of",
+]
 
-By = dict[str, Reference]
+References = dict[str, Reference]
 
 
 def run_name() -> str:
@@ -37,7 +44,7 @@ def run_name() -> str:
     return f"inclinet-{str(flow_run.id)[:8]}"
 
 
-WHOLE_WAY = {
+PIPELINE_OPTIONS = {
     "name": "inclinet",
     "flow_run_name": run_name,
     # Bounded: every task is busy, and an unbounded pool would start them all at once.
@@ -49,7 +56,7 @@ WHOLE_WAY = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PipelineSettings:
     """The settings of all stages."""
 
     size: int
@@ -58,7 +65,7 @@ class Recipe:
     augment: Augment
     train: Train
 
-    def settings(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return them fit for JSON, without where the images lie."""
         return {
             "size": self.size,
@@ -77,26 +84,27 @@ def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
 class Intake:
     """What became of the images, by band."""
 
-    listings: By
+    listings: References
     chunks: dict[str, list[Reference]]
-    packed: By
+    packed: References
     skipped: Reference
 
 
-def list_images(sample: Sample) -> tuple[Reference, By]:
+def list_images(sample: Sample) -> tuple[Reference, References]:
     """Read the catalogue and list the images of each band, by their content."""
-    labels = catalogue(sample, return_state=True).result()
+    labels = catalogue_task(sample, return_state=True).result()
     listings = {
-        band: inventory.with_options(tags=["inventory", band]).submit(sample, band, labels) for band in sample.bands
+        band: inventory_task.with_options(tags=["inventory", band]).submit(sample, band, labels)
+        for band in sample.bands
     }
     return labels, _results(listings)
 
 
-def _prepare(size: int, sample: Sample, labels: Reference, listings: By) -> Intake:
+def _prepare(size: int, sample: Sample, labels: Reference, listings: References) -> Intake:
     """Run prep and compress."""
     made = _results(
         {
-            (band, chunk): prep.with_options(tags=["prep", band]).submit(sample, band, size, listing, chunk)
+            (band, chunk): prep_task.with_options(tags=["prep", band]).submit(sample, band, size, listing, chunk)
             for band, listing in listings.items()
             for chunk in sorted(listing.facts["chunks"])
         }
@@ -104,37 +112,37 @@ def _prepare(size: int, sample: Sample, labels: Reference, listings: By) -> Inta
     chunks = {band: {c: ref for (b, c), ref in made.items() if b == band} for band in sample.bands}
     tables = {f"inventory-{band}": listing for band, listing in listings.items()}
     tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in made.items()}
-    omitted = skipped({"catalogue": labels, **tables}, return_state=True).result()
+    omitted = skipped_task({"catalogue": labels, **tables}, return_state=True).result()
     packed = _results(
         {
-            band: compress.with_options(tags=["compress", band]).submit(band, size, references)
+            band: compress_task.with_options(tags=["compress", band]).submit(band, size, references)
             for band, references in chunks.items()
         }
     )
     return Intake(listings, {band: list(parts.values()) for band, parts in chunks.items()}, packed, omitted)
 
 
-def _split(size: int, packed: By, settings: Split) -> By:
+def _split(size: int, packed: References, settings: Split) -> References:
     """Return the split artifacts by band."""
     return _results(
         {
-            band: split_band.with_options(tags=["split", band]).submit(band, size, reference, settings)
+            band: split_task.with_options(tags=["split", band]).submit(band, size, reference, settings)
             for band, reference in packed.items()
         }
     )
 
 
-def samples_of(size: int, recipe: Recipe, labels: Reference, listings: By) -> By:
+def samples_of(size: int, settings: PipelineSettings, labels: Reference, listings: References) -> References:
     """Return the split artifacts of images of another size, by stored band."""
-    samples = _split(size, _prepare(size, recipe.sample, labels, listings).packed, recipe.split)
+    samples = _split(size, _prepare(size, settings.sample, labels, listings).packed, settings.split)
     return {stored_band(band): reference for band, reference in samples.items()}
 
 
-def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int, list[Reference]]:
+def _augment(size: int, samples: References, niter: int, settings: Augment) -> dict[int, list[Reference]]:
     """Make the stored batches; returns them by subsample."""
     batches = _results(
         {
-            (k, b): augment_batch.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
+            (k, b): augment_task.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
             for k in range(niter + 1)
             for b in range(1, settings.nbatch + 1)
         }
@@ -142,18 +150,18 @@ def _augment(size: int, samples: By, niter: int, settings: Augment) -> dict[int,
     return {k: [ref for (of, _), ref in sorted(batches.items()) if of == k] for k in range(niter + 1)}
 
 
-def _judges(size: int, samples: By, niter: int, settings: Augment) -> dict[str | int, Reference | None]:
+def _make_monitors(size: int, samples: References, niter: int, settings: Augment) -> dict[str | int, Reference | None]:
     """Make the augmented test set ("test") and the augmented left-out galaxies of each subsample; None without any."""
 
-    def with_any(fact: str) -> By:
+    def with_any(fact: str) -> References:
         return {band: reference for band, reference in samples.items() if reference.facts[fact]}
 
     futures: dict[str | int, PrefectFuture] = {}
     if tested := with_any("test"):
-        futures["test"] = augment_test.submit(tested, size, settings)
+        futures["test"] = augment_test_task.submit(tested, size, settings)
     for k in range(niter + 1):
         if (k or settings.leave_out) and (left := with_any(f"left_out_{k}")):
-            futures[k] = augment_left_out.with_options(tags=["augment", f"subsample-{k}"]).submit(
+            futures[k] = augment_left_out_task.with_options(tags=["augment", f"subsample-{k}"]).submit(
                 left, size, k, settings
             )
     return dict.fromkeys(["test", *range(niter + 1)]) | _results(futures)
@@ -163,9 +171,9 @@ def _train(
     size: int,
     settings: Train,
     batches: dict[int, list[Reference]],
-    judges: dict[str | int, Reference | None],
-    samples: By,
-) -> By:
+    monitors: dict[str | int, Reference | None],
+    samples: References,
+) -> References:
     """Train every network on every subsample on the pool `gpu`; returns the networks by name.
 
     Raises
@@ -174,11 +182,11 @@ def _train(
         When a run of the pool `gpu` completed and its network is not there.
     """
     sessions = {
-        f"{model}_{k}": Session(model, k, size, settings, batches[k], judges["test"], judges[k], samples)
+        f"{model}_{k}": Session(model, k, size, settings, batches[k], monitors["test"], monitors[k], samples)
         for model in settings.models
         for k in batches
     }
-    networks = _find(sessions, made=False)
+    networks = _find(sessions, is_new=False)
     missing = {name: session for name, session in sessions.items() if name not in networks}
     children = {f"train-{session.name}": session for session in missing.values()}
     run_children(
@@ -186,7 +194,7 @@ def _train(
         {name: session.parameters() for name, session in children.items()},
         {name: ["train", session.model, f"subsample-{session.subsample}"] for name, session in children.items()},
     )
-    made = _find(missing, made=True)
+    made = _find(missing, is_new=True)
     if lost := missing.keys() - made.keys():
         raise InclinetError(
             f"{', '.join(sorted(lost))}: trained, but not where this run looks for it; the workers of the pools cpu "
@@ -195,9 +203,9 @@ def _train(
     return {name: (networks | made)[name] for name in sessions}
 
 
-def _find(sessions: Mapping[str, Session], made: bool) -> By:
+def _find(sessions: Mapping[str, Session], is_new: bool) -> References:
     """Return those networks that are there, just `made` or from before, by name."""
-    looked = _results({name: find_network.submit(opaque(session), made) for name, session in sessions.items()})
+    looked = _results({name: find_network_task.submit(opaque(session), is_new) for name, session in sessions.items()})
     return {name: reference for name, reference in looked.items() if reference is not None}
 
 
@@ -206,24 +214,23 @@ class Outcome:
     """What a run of the whole way leaves: the published version, the split artifacts by stored band, the evaluation."""
 
     version: str
-    samples: By
+    samples: References
     evaluation: Reference
 
 
-def whole_way(recipe: Recipe, labels: Reference, listings: By) -> Outcome:
+def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References) -> Outcome:
     """Make what is not there, in the order of the data, and publish the networks."""
-    size, split = recipe.size, recipe.split
-    intake = _prepare(size, recipe.sample, labels, listings)
+    size, split = settings.size, settings.split
+    intake = _prepare(size, settings.sample, labels, listings)
     samples = _split(size, intake.packed, split)
-    galaxies(run_name(), intake.listings, intake.chunks, samples, return_state=True).result()
+    count_galaxies_task(run_name(), intake.listings, intake.chunks, samples, return_state=True).result()
     stored = {stored_band(band): reference for band, reference in samples.items()}
-    batches = _augment(size, stored, split.niter, recipe.augment)
-    judges = _judges(size, stored, split.niter, recipe.augment)
-    networks = _train(size, recipe.train, batches, judges, stored)
-    evaluation = evaluate(networks, labels, stored, batches[0][0], size, return_state=True).result()
-    settings = recipe.settings()
-    of = made_of(labels, listings, settings)
-    version = publish(run_name(), networks, evaluation, stored, of, settings, return_state=True).result()
+    batches = _augment(size, stored, split.niter, settings.augment)
+    monitors = _make_monitors(size, stored, split.niter, settings.augment)
+    networks = _train(size, settings.train, batches, monitors, stored)
+    evaluation = evaluate_task(networks, labels, stored, batches[0][0], size, return_state=True).result()
+    of = fingerprint(labels, listings, settings.as_json())
+    version = publish_task(run_name(), networks, evaluation, stored, of, settings.as_json(), return_state=True).result()
     files = {
         "catalogue": [labels],
         **{f"inventory/{band}": [reference] for band, reference in intake.listings.items()},
@@ -231,10 +238,10 @@ def whole_way(recipe: Recipe, labels: Reference, listings: By) -> Outcome:
         "packed": list(intake.packed.values()),
         "samples": list(samples.values()),
         **{f"augmented/{batch_folder(k)}": references for k, references in batches.items()},
-        "augmented": [reference for reference in judges.values() if reference is not None],
+        "augmented": [reference for reference in monitors.values() if reference is not None],
         "models": list(networks.values()),
         "evaluation": [evaluation],
         "skipped": [intake.skipped],
     }
-    index(run_name(), files, ["models", "evaluation", "skipped"], return_state=True).result()
+    index_task(run_name(), files, ["models", "evaluation", "skipped"], return_state=True).result()
     return Outcome(version, stored, evaluation)

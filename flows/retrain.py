@@ -9,28 +9,45 @@ from prefect.utilities.annotations import opaque
 from pydantic import Field
 
 from flows.children import run_children
-from flows.mending import mending
-from flows.pipeline import WHOLE_WAY, By, Outcome, Recipe, list_images, samples_of, whole_way
-from inclinet.artifacts import Reference
+from flows.pipeline import (
+    PIPELINE_OPTIONS,
+    Outcome,
+    PipelineSettings,
+    References,
+    list_images,
+    run_pipeline,
+    samples_of,
+)
+from flows.repair import remake_damaged
 from inclinet.errors import InclinetError
-from inclinet.layouts import check_fits
+from inclinet.networks.architectures import check_fits
 from inclinet.settings import Augment, Retrain, Sample, Size, Split, Train
-from tasks.evaluate import find_test_predictions
-from tasks.publish import considered, judge, keep, made_of, put_first_in_use, size_of
+from inclinet.storage.artifacts import Reference
+from tasks.evaluate import find_test_predictions_task
+from tasks.publish import (
+    compare_versions_task,
+    find_decision_task,
+    find_size_task,
+    fingerprint,
+    keep_champion_task,
+    promote_first_task,
+)
 
 __all__ = ["retrain"]
 
 
-def _predictions_of(champion: str, recipe: Recipe, outcome: Outcome, labels: Reference, listings: By) -> Reference:
+def _predictions_of(
+    champion: str, settings: PipelineSettings, outcome: Outcome, labels: Reference, listings: References
+) -> Reference:
     """Return the champion's predictions for the challenger's test galaxies, in images of the size that it takes."""
-    size = size_of(champion, return_state=True).result()
-    samples = outcome.samples if size == recipe.size else samples_of(size, recipe, labels, listings)
+    size = find_size_task(champion, return_state=True).result()
+    samples = outcome.samples if size == settings.size else samples_of(size, settings, labels, listings)
     tested = {band: reference for band, reference in samples.items() if reference.facts["test"]}
-    found = find_test_predictions(champion, opaque(tested), return_state=True).result()
+    found = find_test_predictions_task(champion, opaque(tested), return_state=True).result()
     if found is None:
         name = f"evaluate-{champion}"
         run_children("evaluate/gpu", {name: {"version": champion, "samples": tested}}, {name: ["evaluate"]})
-        found = find_test_predictions(champion, opaque(tested), return_state=True).result()
+        found = find_test_predictions_task(champion, opaque(tested), return_state=True).result()
     if found is None:
         raise InclinetError(
             f"version {champion} predicted the test set, but not where this run looks for it; the workers of the pools "
@@ -39,22 +56,28 @@ def _predictions_of(champion: str, recipe: Recipe, outcome: Outcome, labels: Ref
     return found
 
 
-def _retrain(recipe: Recipe, rules: Retrain) -> str:
+def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
     """Return what was done and why."""
-    labels, listings = list_images(recipe.sample)
-    if unchanged := considered(made_of(labels, listings, recipe.settings()), rules, return_state=True).result():
+    labels, listings = list_images(settings.sample)
+    if unchanged := find_decision_task(
+        fingerprint(labels, listings, settings.as_json()), rules, return_state=True
+    ).result():
         return unchanged
-    outcome = whole_way(recipe, labels, listings)
-    champion = put_first_in_use(outcome.version, return_state=True).result()
+    outcome = run_pipeline(settings, labels, listings)
+    champion = promote_first_task(outcome.version, return_state=True).result()
     if champion == outcome.version:
         return f"Version {champion} is in use"
     if not outcome.evaluation.facts["images"]:
-        return keep(outcome.version, champion, "no galaxy fell into the test set", return_state=True).result()
-    predictions = _predictions_of(champion, recipe, outcome, labels, listings)
-    return judge(outcome.version, champion, predictions, recipe.split, rules, return_state=True).result()
+        return keep_champion_task(
+            outcome.version, champion, "no galaxy fell into the test set", return_state=True
+        ).result()
+    predictions = _predictions_of(champion, settings, outcome, labels, listings)
+    return compare_versions_task(
+        outcome.version, champion, predictions, settings.split, rules, return_state=True
+    ).result()
 
 
-@flow(**WHOLE_WAY)
+@flow(**PIPELINE_OPTIONS)
 def retrain(
     size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
     sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
@@ -70,5 +93,5 @@ def retrain(
     galaxies and in no 5-degree bin higher by more than the rules allow.
     """
     check_fits(train.models, size)
-    recipe = Recipe(size, sample, split, augment, train)
-    return Completed(message=mending(lambda: _retrain(recipe, rules)))
+    settings = PipelineSettings(size, sample, split, augment, train)
+    return Completed(message=remake_damaged(lambda: _retrain(settings, rules)))

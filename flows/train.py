@@ -10,11 +10,11 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import opaque
 from pydantic import Field
 
-from inclinet.artifacts import DamagedArtifactError, Reference
-from inclinet.scaling import UNIT
+from inclinet.data.inclination import UNIT
 from inclinet.settings import Model, Train
+from inclinet.storage.artifacts import DamagedArtifactError, Reference
 from tasks.common import DAMAGED
-from tasks.train import Session, network, start, step
+from tasks.train import Session, finish_network_task, start_training_task, step_task
 
 __all__ = ["train"]
 
@@ -41,7 +41,7 @@ def _duration(seconds: float) -> str:
 
 def _advance(session: Session) -> None:
     """Take all steps that are not behind the run yet, and keep its progress on its page."""
-    done = start(opaque(session), return_state=True).result()
+    done = start_training_task(opaque(session), return_state=True).result()
     if done is None:
         return
     key = f"train-{session.name}"
@@ -50,7 +50,7 @@ def _advance(session: Session) -> None:
     for number in range(done + 1, session.steps + 1):
         if session.training().ended:
             break
-        metrics = step(opaque(session), number, return_state=True).result()
+        metrics = step_task(opaque(session), number, return_state=True).result()
         now = time.monotonic()
         if now - told > _SECONDS_BETWEEN_UPDATES or number in (done + 1, session.steps):
             left = (now - began) / (number - done) * (session.steps - number)
@@ -77,7 +77,7 @@ def train(
     session = Session(model, subsample, size, settings, batches, validation, left_out, samples)
     try:
         _advance(session)
-        done = network(opaque(session), return_state=True)
+        done = finish_network_task(opaque(session), return_state=True)
         done.result()
     except DamagedArtifactError as error:
         return Failed(name=DAMAGED, message=str(error))

@@ -42,7 +42,7 @@ def predict(
     Returns
     -------
     DataFrame
-        One row per image; the columns are those of `inclinet.predictor.Predictor.predict`, angles in deg.
+        One row per image; the columns are those of `inclinet.prediction.predictor.Predictor.predict`, angles in deg.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def predict(
         When there is no such image, store or version.
     """
     # Keras takes seconds to import.
-    from inclinet.predictor import open_predictor
-    from inclinet.sources import find_sources
+    from inclinet.prediction.predictor import open_predictor
+    from inclinet.prediction.sources import find_sources
 
     given = [images] if isinstance(images, str | Path) else list(images)
     sources = find_sources(given, impath and Path(impath))

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from prefect.client.schemas.objects import State
 
-from inclinet.artifacts import Reference
-from inclinet.augment import left_out_batch, training_batch, validation_batch
-from inclinet.batches import Batch, find_samples, read_samples
-from inclinet.files import temporary_folder
-from inclinet.naming import batch_file, left_out_file, sample_file, validation_file
+from inclinet.data.filenames import batch_file, left_out_file, sample_file, validation_file
+from inclinet.data.samples import Batch, find_samples, read_samples
+from inclinet.preparation.augment import left_out_batch, training_batch, validation_batch
+from inclinet.preparation.split import left_out_side
 from inclinet.settings import Augment
-from inclinet.split import left_out_side
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
 from tasks.common import artifacts, make, sample_inputs, stage_task
 
-__all__ = ["augment", "augment_left_out", "augment_test"]
+__all__ = ["augment_left_out_task", "augment_task", "augment_test_task"]
 
 
 def _make(
@@ -36,11 +36,11 @@ def _make(
         return {"images": len(batch.labels)}
 
     inputs = sample_inputs(samples, settings["size"], side)
-    return make("augment", name, inputs=inputs, settings=settings, modules=["augment"], work=work)
+    return make("augment", name, inputs=inputs, settings=settings, work=work)
 
 
 @stage_task("augment", "augment-{subsample}-{batch:02d}")
-def augment(samples: dict[str, Reference], size: int, subsample: int, batch: int, settings: Augment) -> State:
+def augment_task(samples: dict[str, Reference], size: int, subsample: int, batch: int, settings: Augment) -> State:
     """Make one stored batch of one subsample; `samples` are the split artifacts by stored band."""
 
     def render(folder: Path) -> Batch:
@@ -53,22 +53,22 @@ def augment(samples: dict[str, Reference], size: int, subsample: int, batch: int
 
 
 @stage_task("augment", "augment-test")
-def augment_test(samples: dict[str, Reference], size: int, settings: Augment) -> State:
+def augment_test_task(samples: dict[str, Reference], size: int, settings: Augment) -> State:
     """Make the augmented test set, on which every step of training is measured."""
 
     def render(folder: Path) -> Batch:
         return validation_batch(read_samples(find_samples(folder, size, "test", 0), size), settings.batchsize)
 
-    how = {"size": size, "batchsize": settings.batchsize, "judges": "test set"}
+    how = {"size": size, "batchsize": settings.batchsize, "monitor": "test set"}
     return _make("test", samples, ("test", 0), validation_file(size), how, render)
 
 
 @stage_task("augment", "augment-left-{subsample}")
-def augment_left_out(samples: dict[str, Reference], size: int, subsample: int, settings: Augment) -> State:
+def augment_left_out_task(samples: dict[str, Reference], size: int, subsample: int, settings: Augment) -> State:
     """Make the augmented galaxies that a subsample leaves out, by which its snapshots are judged."""
 
     def render(folder: Path) -> Batch:
         return left_out_batch(folder, size, subsample, settings.batchsize)
 
-    how = {"size": size, "batchsize": settings.batchsize, "judges": "left out"}
+    how = {"size": size, "batchsize": settings.batchsize, "monitor": "left out"}
     return _make(f"left-{subsample}", samples, left_out_side(subsample), left_out_file(size, subsample), how, render)

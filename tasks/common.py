@@ -21,12 +21,13 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 from s3transfer.exceptions import RetriesExceededError
 
-from inclinet.artifacts import Artifacts, Reference
-from inclinet.batches import Samples, read_samples
+from inclinet.data.filenames import sample_file
+from inclinet.data.samples import Samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.files import cache_folder
-from inclinet.naming import sample_file
-from inclinet.store import Store, open_store
+from inclinet.storage.artifacts import Artifacts, Reference
+from inclinet.storage.atomic import cache_folder
+from inclinet.storage.code_digest import code_digest
+from inclinet.storage.store import Store, open_store
 
 __all__ = [
     "DAMAGED",
@@ -132,13 +133,25 @@ def finished(reference: Reference) -> State:
     """Return the state a task ends in: `Completed`, or `Cached` when the artifact was there already."""
     numbers = ", ".join(f"{name} {value}" for name, value in reference.facts.items() if isinstance(value, int))
     message = f"{reference.key} ({numbers})" if numbers else reference.key
-    return Completed(name="Completed" if reference.made else "Cached", message=message, data=reference)
+    return Completed(name="Completed" if reference.is_new else "Cached", message=message, data=reference)
 
 
-def make(stage: str, name: str, **how: Any) -> State:
-    """Make an artifact unless it is there; see `inclinet.artifacts.Artifacts.make`."""
-    reference = artifacts().make(stage, name, run=str(flow_run.root_flow_run_id or ""), **how)
-    get_run_logger().info("%s %s", "made" if reference.made else "found", reference.key)
+def make(
+    stage: str,
+    name: str,
+    *,
+    inputs: Mapping[str, str],
+    settings: object,
+    work: Callable[[Path], Mapping[str, Any]],
+    code: str | None = None,
+) -> State:
+    """Make an artifact unless there is one; see `inclinet.storage.artifacts.Artifacts.make`.
+
+    Its key covers the code of the module that defines `work`, and of all that this imports.
+    """
+    run, code = str(flow_run.root_flow_run_id or ""), code or code_digest(work)
+    reference = artifacts().make(stage, name, inputs=inputs, settings=settings, code=code, work=work, run=run)
+    get_run_logger().info("%s %s", "made" if reference.is_new else "found", reference.key)
     return finished(reference)
 
 

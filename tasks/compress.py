@@ -6,25 +6,25 @@ from pathlib import Path
 
 from prefect.client.schemas.objects import State
 
-from inclinet.artifacts import Reference
-from inclinet.compress import pack
+from inclinet.data.filenames import packed_file, parse_small
 from inclinet.errors import InclinetError
-from inclinet.files import temporary_folder
-from inclinet.naming import packed_file, parse_small
+from inclinet.preparation.compress import pack
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
 from tasks.common import artifacts, inputs_of, make, stage_task
-from tasks.prep import IMAGES
+from tasks.filenames import SMALL_IMAGES_FILE
 
-__all__ = ["compress"]
+__all__ = ["compress_task"]
 
 
 @stage_task("compress", "compress-{band}")
-def compress(band: str, size: int, chunks: dict[str, Reference]) -> State:
+def compress_task(band: str, size: int, chunks: dict[str, Reference]) -> State:
     """Pack one band's downsampled images into one array file."""
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("compress") as folder:
             for chunk, reference in chunks.items():
-                [path] = artifacts().fetch(reference, folder / chunk, [IMAGES])
+                [path] = artifacts().fetch(reference, folder / chunk, [SMALL_IMAGES_FILE])
                 with zipfile.ZipFile(path) as archive:
                     archive.extractall(folder / "small")
             small = folder / "small"
@@ -40,6 +40,5 @@ def compress(band: str, size: int, chunks: dict[str, Reference]) -> State:
         band,
         inputs=inputs_of(chunks),
         settings={"band": band, "size": size},
-        modules=["compress"],
         work=work,
     )

@@ -7,34 +7,30 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from inclinet.artifacts import Reference
-from inclinet.devices import use_one_gpu
-from inclinet.files import temporary_folder
-from inclinet.naming import (
-    PREDICTIONS,
-    RESULT,
-    batch_file,
+from inclinet.data.columns import network_name, parse_network_name
+from inclinet.data.filenames import batch_file
+from inclinet.evaluation.evaluate import read_all_predictions, read_pictures, report
+from inclinet.evaluation.filenames import (
+    METRICS_TABLE_FILE,
+    PREDICTIONS_FILE,
     left_out_predictions_file,
-    parse_network,
     predictions_file,
 )
-from inclinet.predictions import (
-    merge_predictions,
-    network_name,
-    parse_network_name,
-    read_predictions,
-    write_predictions,
-)
-from inclinet.registry import Bundle, fetch_bundle, find_bundle
-from inclinet.report import read_all_predictions, read_pictures, report
+from inclinet.evaluation.predictions import merge_predictions, read_predictions, write_predictions
+from inclinet.networks.devices import use_one_gpu
+from inclinet.networks.filenames import parse_network
+from inclinet.registry.versions import PublishedVersion, fetch_version, find_version
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.code_digest import code_digest
 from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
-from tasks.inputs import CATALOG
+from tasks.filenames import CATALOG_FILE
 
-__all__ = ["evaluate", "find_test_predictions", "predict_test"]
+__all__ = ["evaluate_task", "find_test_predictions_task", "predict_test_task"]
 
 
 @stage_task("evaluate", "evaluate")
-def evaluate(
+def evaluate_task(
     networks: dict[str, Reference], catalogue: Reference, samples: dict[str, Reference], batch: Reference, size: int
 ) -> State:
     """Evaluate all networks, by name, on the test set, and calibrate their error bars; the result goes to the page.
@@ -50,7 +46,7 @@ def evaluate(
                 paths += artifacts().fetch(reference, folder, [predictions_file(k, model)])
                 if (left := left_out_predictions_file(k, model)) in reference.files:
                     left_out[name] = read_predictions(artifacts().fetch(reference, folder, [left])[0])
-            [catalog] = artifacts().fetch(catalogue, folder, [CATALOG])
+            [catalog] = artifacts().fetch(catalogue, folder, [CATALOG_FILE])
             [stored] = artifacts().fetch(batch, folder, [batch_file(size, 1)])
             test, train = (fetch_samples(samples, size, (side, 0), folder) for side in ("test", "train"))
             pictures = read_pictures(test, train, stored)
@@ -60,44 +56,42 @@ def evaluate(
 
     inputs = inputs_of(networks) | {"catalogue": catalogue.digest, "batch": batch.digest}
     inputs |= sample_inputs(samples, size, ("test", 0), ("train", 0))
-    state = make(
-        "evaluate", "all", inputs=inputs, settings={"networks": sorted(networks)}, modules=["report"], work=work
-    )
+    state = make("evaluate", "all", inputs=inputs, settings={"networks": sorted(networks)}, work=work)
     with temporary_folder("evaluate") as folder:
-        [path] = artifacts().fetch(state.data, folder, [RESULT])
+        [path] = artifacts().fetch(state.data, folder, [METRICS_TABLE_FILE])
         create_markdown_artifact(path.read_text(), key="result", description="Figures of merit on the test galaxies.")
     return state
 
 
-def _recipe(bundle: Bundle, samples: Mapping[str, Reference]) -> dict:
+def _key_parts(bundle: PublishedVersion, samples: Mapping[str, Reference]) -> dict:
     """Return what a version's predictions for the test set are an artifact of, for `make`."""
     networks = {name: bundle.files[name].sha256 for name in bundle.networks}
     return {
         "inputs": networks | sample_inputs(samples, bundle.facts.size, ("test", 0)),
         "settings": {"size": bundle.facts.size},
-        "modules": ["inference", "predictions"],
+        "code": code_digest(__name__),
     }
 
 
 @stage_task("find", "find-{version}")
-def find_test_predictions(version: str, samples: dict[str, Reference]) -> State:
+def find_test_predictions_task(version: str, samples: dict[str, Reference]) -> State:
     """Look for a version's predictions for the test set; the data are their reference, None if they are not there."""
-    bundle = find_bundle(artifacts().store, version)
-    reference = artifacts().find(artifacts().key("predictions", version, **_recipe(bundle, samples)))
+    bundle = find_version(artifacts().store, version)
+    reference = artifacts().find(artifacts().key("predictions", version, **_key_parts(bundle, samples)))
     return finished(reference) if reference else Completed(message="not predicted yet", data=None)
 
 
 @stage_task("predictions", "predictions-{version}")
-def predict_test(version: str, samples: dict[str, Reference]) -> State:
+def predict_test_task(version: str, samples: dict[str, Reference]) -> State:
     """Predict the test set with a published version; `samples` are split artifacts, of the size that it takes."""
     store = artifacts().store
-    bundle = find_bundle(store, version)
+    bundle = find_version(store, version)
 
     def work(out: Path) -> Mapping[str, int]:
         use_one_gpu()
-        from inclinet.inference import load_network, predict_samples
+        from inclinet.networks.infer import load_network, predict_samples
 
-        local = fetch_bundle(store, bundle)
+        local = fetch_version(store, bundle)
         with temporary_folder("predict") as folder:
             test = fetch_samples(samples, bundle.facts.size, ("test", 0), folder)
             tables = [
@@ -105,7 +99,7 @@ def predict_test(version: str, samples: dict[str, Reference]) -> State:
                 for name in bundle.networks
             ]
         table = merge_predictions(tables)
-        write_predictions(table, out / PREDICTIONS)
+        write_predictions(table, out / PREDICTIONS_FILE)
         return {"images": len(table)}
 
-    return make("predictions", version, **_recipe(bundle, samples), work=work)
+    return make("predictions", version, **_key_parts(bundle, samples), work=work)

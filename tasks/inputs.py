@@ -8,25 +8,25 @@ from pathlib import Path
 
 from prefect.client.schemas.objects import State
 
-from inclinet.artifacts import Reference
-from inclinet.catalog import read_catalog
+from inclinet.data.catalog import read_catalog
+from inclinet.data.images import MAX_BYTES, choose_images
 from inclinet.errors import InclinetError
-from inclinet.files import temporary_folder
-from inclinet.images import MAX_BYTES, choose_images
-from inclinet.prep import write_skipped
+from inclinet.preparation.prep import write_skipped
 from inclinet.settings import Sample
-from inclinet.store import Entry, Store
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.store import Entry, Store
 from tasks.common import artifacts, in_chunks, locate, make, stage_task
+from tasks.filenames import CATALOG_FILE, FILES_FILE, LABELS_FILE, SKIPPED_FILE
 
-__all__ = ["CATALOG", "LABELS", "SKIPPED", "catalogue", "inventory"]
+__all__ = ["catalogue_task", "inventory_task"]
 
-CATALOG, LABELS, SKIPPED, FILES = "catalog.csv", "labels.json", "skipped.csv", "files.json"
 _CHUNK = 500  # images, about
 _PARALLEL = 16
 
 
 @stage_task("catalogue", "catalogue")
-def catalogue(sample: Sample) -> State:
+def catalogue_task(sample: Sample) -> State:
     """Read and check the catalogue; the artifact holds it, the labels by PGC number, and the rows skipped."""
     store, key = locate(sample.catalog, artifacts().store)
     try:
@@ -37,15 +37,15 @@ def catalogue(sample: Sample) -> State:
         ) from None
 
     def work(folder: Path) -> Mapping[str, int]:
-        path = folder / CATALOG
+        path = folder / CATALOG_FILE
         path.write_bytes(content)
         catalog = read_catalog(path, sample.catalog)
-        (folder / LABELS).write_text(json.dumps(catalog.labels))
-        write_skipped(folder / SKIPPED, catalog.skipped)
+        (folder / LABELS_FILE).write_text(json.dumps(catalog.labels))
+        write_skipped(folder / SKIPPED_FILE, catalog.skipped)
         return {"galaxies": len(catalog.labels), "skipped": len(catalog.skipped)}
 
     inputs = {"catalogue": hashlib.sha256(content).hexdigest()}
-    return make("catalogue", "catalogue", inputs=inputs, settings=None, modules=["catalog"], work=work)
+    return make("catalogue", "catalogue", inputs=inputs, settings=None, work=work)
 
 
 def _digests(store: Store, folder: str, chosen: Mapping[str, Entry]) -> dict[str, str]:
@@ -71,7 +71,7 @@ def _digests(store: Store, folder: str, chosen: Mapping[str, Entry]) -> dict[str
 
 
 @stage_task("inventory", "inventory-{band}")
-def inventory(sample: Sample, band: str, labels: Reference) -> State:
+def inventory_task(sample: Sample, band: str, labels: Reference) -> State:
     """List the images of one band with their digests and labels, in chunks of about 500.
 
     The artifact's `chunks` fact gives the digest of each chunk: what the prep of that chunk depends on.
@@ -85,7 +85,7 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
             f"{store.uri}; put them there, or change `images`, `imroot` or `bands`"
         )
     with temporary_folder("inventory") as folder:
-        [path] = artifacts().fetch(labels, folder, [LABELS])
+        [path] = artifacts().fetch(labels, folder, [LABELS_FILE])
         known = {int(pgc): label for pgc, label in json.loads(path.read_text()).items()}
     names = [name for pgc, name in chosen.items() if pgc in known and entries[name].size <= MAX_BYTES]
     digests = _digests(store, f"{prefix}/{band}", {name: entries[name] for name in names})
@@ -107,9 +107,9 @@ def inventory(sample: Sample, band: str, labels: Reference) -> State:
     }
 
     def work(folder: Path) -> Mapping:
-        (folder / FILES).write_text(content)
-        write_skipped(folder / SKIPPED, skipped)
+        (folder / FILES_FILE).write_text(content)
+        write_skipped(folder / SKIPPED_FILE, skipped)
         return facts
 
     inputs = {"files": hashlib.sha256(content.encode()).hexdigest(), "catalogue": labels.digest}
-    return make("inventory", band, inputs=inputs, settings=None, modules=["images"], work=work)
+    return make("inventory", band, inputs=inputs, settings=None, work=work)

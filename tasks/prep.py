@@ -8,17 +8,15 @@ from pathlib import Path
 
 from prefect.client.schemas.objects import State
 
-from inclinet.artifacts import Reference
 from inclinet.errors import InclinetError
-from inclinet.files import temporary_folder
-from inclinet.prep import downsample, write_skipped
+from inclinet.preparation.prep import downsample, write_skipped
 from inclinet.settings import Sample
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
 from tasks.common import artifacts, locate, make, stage_task
-from tasks.inputs import FILES, SKIPPED
+from tasks.filenames import FILES_FILE, SKIPPED_FILE, SMALL_IMAGES_FILE
 
-__all__ = ["IMAGES", "prep"]
-
-IMAGES = "images.zip"
+__all__ = ["prep_task"]
 
 
 def _zip(folder: Path, path: Path) -> None:
@@ -29,13 +27,13 @@ def _zip(folder: Path, path: Path) -> None:
 
 
 @stage_task("prep", "prep-{band}-{chunk}")
-def prep(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -> State:
+def prep_task(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -> State:
     """Downsample one chunk of one band's images; the artifact holds them in `images.zip`."""
 
     def work(out: Path) -> Mapping[str, int]:
         store, prefix = locate(sample.images, artifacts().store)
         with temporary_folder("prep") as folder:
-            [path] = artifacts().fetch(listing, folder, [FILES])
+            [path] = artifacts().fetch(listing, folder, [FILES_FILE])
             rows = json.loads(path.read_text())[chunk]
             digests = {name: digest for _, name, digest, _ in rows}
 
@@ -58,10 +56,10 @@ def prep(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -
                 size,
                 workers=2,
             )
-            _zip(small, out / IMAGES)
-        write_skipped(out / SKIPPED, skipped)
+            _zip(small, out / SMALL_IMAGES_FILE)
+        write_skipped(out / SKIPPED_FILE, skipped)
         return {"images": len(rows) - len(skipped), "skipped": len(skipped)}
 
     inputs = {"images": listing.facts["chunks"][chunk]}
     settings = {"band": band, "size": size}
-    return make("prep", f"{band}-{chunk}", inputs=inputs, settings=settings, modules=["prep"], work=work)
+    return make("prep", f"{band}-{chunk}", inputs=inputs, settings=settings, work=work)

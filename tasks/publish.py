@@ -12,25 +12,44 @@ from prefect.events import emit_event
 from prefect.states import Completed
 from pydantic import ValidationError
 
-from inclinet.artifacts import Reference
-from inclinet.calibration import Calibration
-from inclinet.card import assemble, code_facts, count_training
-from inclinet.compare import Comparison, Decision, compare, decide, markdown_comparison
+from inclinet.data.bands import FILTERS
+from inclinet.data.columns import parse_network_name
 from inclinet.errors import InclinetError
-from inclinet.files import temporary_folder
-from inclinet.naming import CALIBRATION, FILTERS, PREDICTIONS, network_file
-from inclinet.predictions import parse_network_name, read_predictions
+from inclinet.evaluation.calibration import Calibration
+from inclinet.evaluation.filenames import CALIBRATION_FILE, PREDICTIONS_FILE
+from inclinet.evaluation.predictions import read_predictions
+from inclinet.networks.filenames import network_file
 from inclinet.records import read_record
-from inclinet.registry import Facts, bundles, champion, fetch_bundle, find_bundle, read_decision, record_decision
-from inclinet.registry import promote as promote_version
-from inclinet.registry import publish as publish_folder
+from inclinet.registry.card import assemble, code_facts, count_training
+from inclinet.registry.compare import Comparison, Decision, compare, decide, markdown_comparison
+from inclinet.registry.versions import (
+    VersionInfo,
+    fetch_version,
+    find_version,
+    list_versions,
+    read_champion,
+    read_decision,
+    record_decision,
+)
+from inclinet.registry.versions import promote as promote_version
+from inclinet.registry.versions import publish as publish_folder
 from inclinet.settings import Retrain, Split
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
 from tasks.common import artifacts, fetch_samples, stage_task
 
-__all__ = ["considered", "judge", "keep", "made_of", "publish", "put_first_in_use", "size_of"]
+__all__ = [
+    "compare_versions_task",
+    "find_decision_task",
+    "find_size_task",
+    "fingerprint",
+    "keep_champion_task",
+    "promote_first_task",
+    "publish_task",
+]
 
 
-def made_of(catalogue: Reference, listings: Mapping[str, Reference], settings: Mapping[str, Any]) -> str:
+def fingerprint(catalogue: Reference, listings: Mapping[str, Reference], settings: Mapping[str, Any]) -> str:
     """Return a digest of all that the networks of a run follow from: catalogue, images, settings and code."""
     parts = {
         "catalogue": catalogue.digest,
@@ -42,12 +61,12 @@ def made_of(catalogue: Reference, listings: Mapping[str, Reference], settings: M
 
 
 @stage_task("publish", "publish")
-def publish(
+def publish_task(
     run: str,
     networks: dict[str, Reference],
     evaluation: Reference,
     samples: dict[str, Reference],
-    made_of: str,
+    fingerprint: str,
     settings: dict[str, Any],
 ) -> State:
     """Publish the networks of a run, by name, with their evaluation; the data are the version.
@@ -61,13 +80,13 @@ def publish(
             model, k = parse_network_name(name)
             paths += artifacts().fetch(reference, folder, [network_file(k, model)])
         artifacts().fetch(evaluation, folder)
-        facts = Facts(
+        facts = VersionInfo(
             size=size,
             bands=tuple(FILTERS[band] for band in samples),
             settings=settings,
             lineage={name: _lineage(reference) for name, reference in networks.items()},
             code=code_facts(),
-            made_of=made_of,
+            fingerprint=fingerprint,
             run=run,
         )
         training = count_training(fetch_samples(samples, size, ("train", 0), folder))
@@ -82,32 +101,32 @@ def _lineage(network: Reference) -> dict[str, Any]:
 
 
 @stage_task("promote", "promote-{version}")
-def put_first_in_use(version: str) -> State:
+def promote_first_task(version: str) -> State:
     """Put a version in use if none is; the data are the version in use."""
     store = artifacts().store
-    if (current := champion(store)) is None:
+    if (current := read_champion(store)) is None:
         _decide(version, None, True, "there was no version in use")
-        current = champion(store)
+        current = read_champion(store)
     return Completed(message=f"in use is {current.version}", data=current.version)
 
 
 @stage_task("find", "find-{version}")
-def size_of(version: str) -> State:
+def find_size_task(version: str) -> State:
     """Look up which images a version takes; the data are their side in pixels."""
-    size = find_bundle(artifacts().store, version).facts.size
+    size = find_version(artifacts().store, version).facts.size
     return Completed(message=f"{size} pixels", data=size)
 
 
 @stage_task("considered", "considered")
-def considered(made_of: str, rules: Retrain) -> State:
+def find_decision_task(fingerprint: str, rules: Retrain) -> State:
     """Look whether a version of the same catalogue, images, settings and code was judged by the same rules.
 
     The data say so, or are None.
     """
     store = artifacts().store
-    current = champion(store)
-    for bundle in reversed(bundles(store)):
-        if bundle.facts.made_of != made_of:
+    current = read_champion(store)
+    for bundle in reversed(list_versions(store)):
+        if bundle.facts.fingerprint != fingerprint:
             continue
         same = f"Nothing to do: galaxies, catalogue, settings and code are those of version {bundle.version}"
         if current and current.version == bundle.version:
@@ -130,37 +149,37 @@ def _decision_on(version: str) -> Decision | None:
 
 
 @stage_task("judge", "judge-{challenger}")
-def judge(challenger: str, current: str, predictions: Reference, split: Split, rules: Retrain) -> State:
+def compare_versions_task(challenger: str, current: str, predictions: Reference, split: Split, rules: Retrain) -> State:
     """Judge a version against the one in use on the same test galaxies, and promote it if it is better.
 
     `predictions` are those of the version in use for the challenger's test set; `split` is how the challenger's
     galaxies were divided. The data say what was decided and why.
     """
     store = artifacts().store
-    both = find_bundle(store, current), find_bundle(store, challenger)
+    both = find_version(store, current), find_version(store, challenger)
     bands = set(both[0].facts.bands) & set(both[1].facts.bands)
-    folders = [fetch_bundle(store, bundle, names=[CALIBRATION, PREDICTIONS]) for bundle in both]
+    folders = [fetch_version(store, bundle, names=[CALIBRATION_FILE, PREDICTIONS_FILE]) for bundle in both]
     with temporary_folder("judge") as folder:
-        [of_champion] = artifacts().fetch(predictions, folder, [PREDICTIONS])
-        tables = read_predictions(of_champion), read_predictions(folders[1] / PREDICTIONS)
+        [of_champion] = artifacts().fetch(predictions, folder, [PREDICTIONS_FILE])
+        tables = read_predictions(of_champion), read_predictions(folders[1] / PREDICTIONS_FILE)
     try:
         theirs = both[0].facts.settings.get("split")
         if theirs is None:
             raise InclinetError("it is not known which galaxies it was trained on; promote by hand")
         judged = [table[table["filter"].isin(bands)] for table in tables]
-        calibrations = tuple(read_record(Calibration, folder / CALIBRATION) for folder in folders)
+        calibrations = tuple(read_record(Calibration, folder / CALIBRATION_FILE) for folder in folders)
         comparison = compare(*judged, Split(**theirs), calibrations)
         better, why = decide(comparison, rules)
     except InclinetError as error:
         comparison, better, why = None, False, str(error)
-    if (now := champion(store)) is None or now.version not in (current, challenger):
+    if (now := read_champion(store)) is None or now.version not in (current, challenger):
         why = f"another version was put in use while {challenger} was being judged against {current}"
         return Completed(message=why, data=f"Nothing was decided: {why}")
     return Completed(message=why, data=_decide(challenger, current, better, why, comparison, rules))
 
 
 @stage_task("judge", "keep-{current}")
-def keep(challenger: str, current: str, why: str) -> State:
+def keep_champion_task(challenger: str, current: str, why: str) -> State:
     """Keep the version in use, for there is nothing to judge the other one by; the data say so."""
     return Completed(message=why, data=_decide(challenger, current, False, why))
 

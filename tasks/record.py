@@ -13,13 +13,13 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from inclinet.artifacts import Reference
-from inclinet.files import temporary_folder
-from inclinet.lineage import ancestors, lineage
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.lineage import ancestors, lineage
 from tasks.common import artifacts, inputs_of, make, stage_task
-from tasks.inputs import FILES, SKIPPED
+from tasks.filenames import FILES_FILE, SKIPPED_FILE
 
-__all__ = ["Files", "galaxies", "index", "skipped"]
+__all__ = ["Files", "count_galaxies_task", "index_task", "skipped_task"]
 
 Files = Mapping[str, list[Reference]]
 """Artifacts by the folder in which a person looks for their files."""
@@ -29,7 +29,7 @@ _LOGGED_ROWS = 20
 
 
 @stage_task("skipped", "skipped")
-def skipped(tables: dict[str, Reference]) -> State:
+def skipped_task(tables: dict[str, Reference]) -> State:
     """Gather the tables of skipped galaxies, by where they were skipped, into one."""
     import pandas as pd
 
@@ -37,18 +37,18 @@ def skipped(tables: dict[str, Reference]) -> State:
         parts = []
         with temporary_folder("skipped") as folder:
             for name, reference in tables.items():
-                [path] = artifacts().fetch(reference, folder / name, [SKIPPED])
+                [path] = artifacts().fetch(reference, folder / name, [SKIPPED_FILE])
                 parts.append(pd.read_csv(path, dtype=str).assign(where=name))
         return pd.concat(parts, ignore_index=True)[["where", "pgc", "reason"]]
 
     def work(out: Path) -> Mapping[str, int]:
         table = gathered()
-        table.to_csv(out / SKIPPED, index=False)
+        table.to_csv(out / SKIPPED_FILE, index=False)
         return {"skipped": len(table)}
 
-    state = make("skipped", "galaxies", inputs=inputs_of(tables), settings=None, modules=["prep"], work=work)
+    state = make("skipped", "galaxies", inputs=inputs_of(tables), settings=None, work=work)
     with temporary_folder("skipped") as folder:
-        [path] = artifacts().fetch(state.data, folder, [SKIPPED])
+        [path] = artifacts().fetch(state.data, folder, [SKIPPED_FILE])
         rows = pd.read_csv(path, dtype=str, keep_default_na=False).head(_SHOWN_ROWS)
         for row in rows.head(_LOGGED_ROWS).itertuples():
             get_run_logger().warning("skipped in %s: PGC %s: %s", row.where, row.pgc, row.reason)
@@ -76,7 +76,7 @@ def _counts(band: str, listing: Reference, chunks: Iterable[Reference], sample: 
 
 
 @stage_task("galaxies", "galaxies")
-def galaxies(
+def count_galaxies_task(
     run: str,
     listings: dict[str, Reference],
     chunks: dict[str, list[Reference]],
@@ -107,7 +107,7 @@ def _write_lineage(run: str, files: Files, references: Iterable[Reference], made
         networks[network.name] = {
             "artifact": network.key,
             "made of": of,
-            "images": [f"{inventories[key].folder}/{FILES}" for key in of if key in inventories],
+            "images": [f"{inventories[key].folder}/{FILES_FILE}" for key in of if key in inventories],
             "catalogue": [made[key]["inputs"]["catalogue"]["digest"] for key in of if key in catalogues],
         }
     content = json.dumps({"networks": networks, "artifacts": made}, indent=1).encode()
@@ -141,7 +141,7 @@ def _write_artifacts(run: str, references: Iterable[Reference], made: Mapping[st
 
 
 @stage_task("index", "index")
-def index(run: str, files: dict[str, list[Reference]], copied: list[str]) -> State:
+def index_task(run: str, files: dict[str, list[Reference]], copied: list[str]) -> State:
     """Write under `runs/<run>/` what a person looks for: where each file is, what was made, and of what.
 
     `index.json` gives the place in the store of each file, by folder and file name; files of the folders `copied` are

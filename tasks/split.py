@@ -6,19 +6,20 @@ from pathlib import Path
 import numpy as np
 from prefect.client.schemas.objects import State
 
-from inclinet.arrays import read_arrays
-from inclinet.artifacts import Reference
-from inclinet.files import temporary_folder
-from inclinet.naming import packed_file, sample_file, stored_band
+from inclinet.data.bands import stored_band
+from inclinet.data.filenames import packed_file, sample_file
+from inclinet.preparation.split import left_out_of_all, split_band
 from inclinet.settings import Split
-from inclinet.split import left_out_of_all, split_band
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.npz import read_arrays
 from tasks.common import artifacts, make, stage_task
 
-__all__ = ["split"]
+__all__ = ["split_task"]
 
 
 @stage_task("split", "split-{band}")
-def split(band: str, size: int, packed: Reference, settings: Split) -> State:
+def split_task(band: str, size: int, packed: Reference, settings: Split) -> State:
     """Split one band into test set, training set and subsamples; every band agrees, for the PGC decides."""
 
     def work(out: Path) -> Mapping[str, int]:
@@ -38,6 +39,5 @@ def split(band: str, size: int, packed: Reference, settings: Split) -> State:
         band,
         inputs={"packed": packed.digest},
         settings={"band": band, "size": size, **settings.model_dump()},
-        modules=["split"],
         work=work,
     )

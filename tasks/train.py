@@ -16,28 +16,25 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from inclinet.artifacts import Reference
-from inclinet.batches import Batch
-from inclinet.devices import use_one_gpu
-from inclinet.files import temporary_folder
-from inclinet.naming import (
-    batch_file,
-    left_out_file,
-    left_out_predictions_file,
-    network_file,
-    predictions_file,
-    validation_file,
-)
-from inclinet.predictions import network_name, write_predictions
-from inclinet.scaling import UNIT
+from inclinet.data.columns import network_name
+from inclinet.data.filenames import batch_file, left_out_file, validation_file
+from inclinet.data.inclination import UNIT
+from inclinet.data.samples import Batch
+from inclinet.evaluation.filenames import left_out_predictions_file, predictions_file
+from inclinet.evaluation.predictions import write_predictions
+from inclinet.networks.devices import use_one_gpu
+from inclinet.networks.filenames import network_file
+from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.settings import Train
-from inclinet.split import left_out_galaxies, left_out_side
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.code_digest import code_digest
 from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
 
 if TYPE_CHECKING:
-    from inclinet.training import Training
+    from inclinet.training.run import TrainingRun
 
-__all__ = ["Session", "find", "network", "start", "step"]
+__all__ = ["Session", "find_network_task", "finish_network_task", "start_training_task", "step_task"]
 
 _TEST = ("test", 0)
 
@@ -58,7 +55,7 @@ class Session:
     validation: Reference | None
     left_out: Reference | None
     samples: dict[str, Reference]
-    _training: "Training | None" = field(default=None, repr=False)
+    _training: "TrainingRun | None" = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -86,34 +83,36 @@ class Session:
         how = {"model": self.model, "size": self.size, **self.settings.of_a_step()}
         if self.settings.schedule == "cosine":
             how["steps"] = self.steps
-        return artifacts().key("snapshots", self.name, inputs=self._inputs(), settings=how, modules=["trainer"])
+        return artifacts().key(
+            "snapshots", self.name, inputs=self._inputs(), settings=how, code=code_digest("inclinet.training.step")
+        )
 
-    def recipe(self) -> dict:
+    def key_parts(self) -> dict:
         """Return what the trained network is an artifact of, for `make`."""
         free = {"models", "keep_every"}
         how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=free)}
         return {
             "inputs": self._inputs() | sample_inputs(self.samples, self.size, _TEST, left_out_side(self.subsample)),
             "settings": how,
-            "modules": ["training", "inference", "predictions"],
+            "code": code_digest(__name__),
         }
 
     def found(self) -> Reference | None:
         """Return the trained network if it is there."""
-        return artifacts().find(artifacts().key("network", self.name, **self.recipe()))
+        return artifacts().find(artifacts().key("network", self.name, **self.key_parts()))
 
-    def training(self) -> "Training":
+    def training(self) -> "TrainingRun":
         """Return the live run, taken up from its last snapshot if this process is new to it."""
         if self._training is None:
             use_one_gpu()
-            from inclinet.training import Plan, Training
+            from inclinet.training.run import Plan, TrainingRun
 
             plan = Plan(self.model, self.subsample, self.size, len(self.batches), self.settings)
-            judges = {
+            monitors = {
                 "val": self.validation and _read(self.validation, validation_file(self.size)),
                 "left": self.left_out and _read(self.left_out, left_out_file(self.size, self.subsample)),
             }
-            self._training = Training(plan, self._fetch, judges, artifacts().store, self.snapshot_folder())
+            self._training = TrainingRun(plan, self._fetch, monitors, artifacts().store, self.snapshot_folder())
         return self._training
 
     def _fetch(self, number: int) -> Batch:
@@ -128,15 +127,15 @@ def _read(reference: Reference, name: str) -> Batch:
 
 
 @stage_task("find", "find-{session.name}")
-def find(session: Session, made: bool) -> State:
+def find_network_task(session: Session, is_new: bool) -> State:
     """Look for a trained network, just `made` or from before; the data are its reference, None if it is not there."""
     if reference := session.found():
-        return finished(replace(reference, made=made))
+        return finished(replace(reference, is_new=is_new))
     return Completed(message="not trained yet", data=None)
 
 
 @stage_task("start", "start-{session.name}", tagged=False)
-def start(session: Session) -> State:
+def start_training_task(session: Session) -> State:
     """Take up the run: choose the device, bring back the last snapshot; the data are the steps behind it.
 
     Device and precision go to the run's page. When the network is there already, nothing of that is done and the
@@ -147,7 +146,7 @@ def start(session: Session) -> State:
     training = session.training()
     import keras
 
-    from inclinet.devices import device_name, on_gpu
+    from inclinet.networks.devices import device_name, on_gpu
 
     device = device_name()
     if not on_gpu():
@@ -166,7 +165,7 @@ def start(session: Session) -> State:
 
 
 @stage_task("step", "step-{number:03d}", tagged=False)
-def step(session: Session, number: int) -> State:
+def step_task(session: Session, number: int) -> State:
     """Advance the network by one step, and let its snapshot be saved; the data are the step's metrics."""
     metrics = session.training().reach(number)
     message = f"{metrics['batchFile']}, training MAE {UNIT * metrics['mae']:.2f} deg"
@@ -174,14 +173,14 @@ def step(session: Session, number: int) -> State:
 
 
 @stage_task("network", "network-{session.name}")
-def network(session: Session) -> State:
+def finish_network_task(session: Session) -> State:
     """Finish a network: its file, metrics and figure, its predictions for the test set and the left-out galaxies."""
     model, subsample = session.model, session.subsample
     name = network_name(model, subsample)
 
     def work(out: Path) -> Mapping[str, int]:
-        from inclinet.inference import predict_samples
-        from inclinet.trainer import save_network
+        from inclinet.networks.infer import predict_samples
+        from inclinet.training.step import save_network
 
         training = session.training()
         keras_model = training.finish()
@@ -198,4 +197,4 @@ def network(session: Session) -> State:
                 facts["left_out_images"] = len(left)
         return facts
 
-    return make("network", session.name, **session.recipe(), work=work)
+    return make("network", session.name, **session.key_parts(), work=work)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from inclinet.augment import augment
-from inclinet.compress import compress
-from inclinet.prep import prep
+from inclinet.preparation.augment import augment
+from inclinet.preparation.compress import compress
+from inclinet.preparation.prep import prep
+from inclinet.preparation.split import split
 from inclinet.settings import Augment, Split
-from inclinet.split import split
 
 SIZE = 24
 

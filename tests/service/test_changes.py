@@ -9,8 +9,8 @@ from PIL import Image
 from prefect import get_client
 
 from deployments.service import BUCKET, bucket_client
+from inclinet.preparation.split import sides
 from inclinet.settings import Split
-from inclinet.split import sides
 from tests.conftest import disc
 from tests.service.runs import keys, made_by, run_full
 
@@ -20,7 +20,7 @@ SIZE = 26
 BANDS = ("g", "r", "i", "gri")
 NETWORKS = {"network-model4-0", "network-model4-1"}
 BATCHES = {"augment-0-01", "augment-0-02", "augment-1-01", "augment-1-02"}
-JUDGES = {"augment-test", "augment-left-0", "augment-left-1"}
+MONITORS = {"augment-test", "augment-left-0", "augment-left-1"}
 
 
 def of_bands(stages, bands=BANDS):
@@ -118,7 +118,7 @@ def test_a_change_of_the_code_of_a_stage(run, project):
     made = run()
     path.write_text(before)
     # The new code gives the same batches, so that nothing after it is made again.
-    assert made == BATCHES | JUDGES
+    assert made == BATCHES | MONITORS
 
 
 def test_a_network_leads_back_to_its_images(run, service):

@@ -16,8 +16,8 @@ from prefect.deployments import run_deployment
 
 from deployments.automations import IMAGES_ARRIVED
 from deployments.service import BUCKET, bucket_client
-from inclinet.registry import bundles, champion
-from inclinet.store import open_store
+from inclinet.registry.versions import list_versions, read_champion
+from inclinet.storage.store import open_store
 from tests.service.runs import finish, kill_process_of, retry, tasks_of
 
 pytestmark = pytest.mark.service
@@ -58,7 +58,7 @@ def comparison_of(run_id):
 
 def inclinet(*arguments):
     """Run the command line; returns what it printed."""
-    command = [sys.executable, "-c", "from inclinet.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from inclinet.cli.main import main; main()", *arguments]
     return subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
 
 
@@ -84,7 +84,7 @@ def hardly_trained(store, sample):
     assert done.state.name == "Completed", done.state.message
     version = done.state.message.split()[1].rstrip(";")
     inclinet("promote", version, "--why", "to be beaten")
-    assert champion(store).version == version
+    assert read_champion(store).version == version
     return version
 
 
@@ -98,7 +98,7 @@ def better(service, store, sample, hardly_trained):
 def test_a_better_challenger_goes_in(service, store, hardly_trained, better):
     done, began = better
     assert done.state.name == "Completed", done.state.message
-    current = champion(store)
+    current = read_champion(store)
     assert current.previous == hardly_trained
     assert f"Version {current.version} is in use now: its RMS differs by -" in done.state.message
     text = comparison_of(done.id)
@@ -111,10 +111,10 @@ def test_a_better_challenger_goes_in(service, store, hardly_trained, better):
 
 
 def test_a_worse_challenger_is_kept_out(service, store, sample, better):
-    before, began = champion(store), datetime.now(UTC)
+    before, began = read_champion(store), datetime.now(UTC)
     done = run("inclinet/retrain", sample=sample, rules=RULES, **WORSE)
     assert done.state.name == "Completed", done.state.message
-    assert champion(store) == before
+    assert read_champion(store) == before
     assert done.state.message.startswith(f"Version {before.version} stays in use: its RMS differs by +")
     assert "stays in use" in comparison_of(done.id)
     [event] = events(service, "inclinet.model.kept", began)
@@ -122,11 +122,11 @@ def test_a_worse_challenger_is_kept_out(service, store, sample, better):
 
 
 def test_nothing_changed_nothing_done(store, sample, better):
-    before = {bundle.version for bundle in bundles(store)}
+    before = {bundle.version for bundle in list_versions(store)}
     done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
     assert done.state.name == "Completed"
     assert done.state.message.startswith("Nothing to do: galaxies, catalogue, settings and code are those of version")
-    assert {bundle.version for bundle in bundles(store)} == before
+    assert {bundle.version for bundle in list_versions(store)} == before
     with get_client(sync_client=True) as client:
         assert {task.name for task in tasks_of(client, done.id)} == {
             *("catalogue", "considered"),
@@ -135,14 +135,14 @@ def test_nothing_changed_nothing_done(store, sample, better):
 
 
 def test_rolled_back_by_one_command_and_stays_so(store, sample, hardly_trained, better):
-    mine = champion(store).version
+    mine = read_champion(store).version
     assert mine in inclinet("models").stdout
     inclinet("promote", hardly_trained)
-    assert champion(store).version == hardly_trained
+    assert read_champion(store).version == hardly_trained
     # The next scheduled run does not undo what a person decided.
     done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
     assert done.state.message.startswith("Nothing to do")
-    assert champion(store).version == hardly_trained
+    assert read_champion(store).version == hardly_trained
     inclinet("promote", mine)
 
 

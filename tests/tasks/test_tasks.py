@@ -6,14 +6,15 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError, EndpointConnectionError
 from prefect import flow, task
 
-from inclinet.artifacts import DamagedArtifactError
 from inclinet.errors import InclinetError
 from inclinet.settings import Sample, Split
+from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import _worth_retrying, artifacts, is_transient
-from tasks.compress import compress
-from tasks.inputs import FILES, catalogue, inventory
-from tasks.prep import prep
-from tasks.split import split
+from tasks.compress import compress_task
+from tasks.filenames import FILES_FILE
+from tasks.inputs import catalogue_task, inventory_task
+from tasks.prep import prep_task
+from tasks.split import split_task
 
 
 def s3_error(code, status):
@@ -79,16 +80,16 @@ def uploaded(store, small_sample):
 @flow
 def prepare(sample):
     """Run the tasks of one band up to the split; returns states by name."""
-    states = {"catalogue": catalogue(sample, return_state=True)}
+    states = {"catalogue": catalogue_task(sample, return_state=True)}
     labels = states["catalogue"].result()
-    states["inventory"] = inventory(sample, "g", labels, return_state=True)
+    states["inventory"] = inventory_task(sample, "g", labels, return_state=True)
     listing = states["inventory"].result()
     chunks = {}
     for chunk in listing.facts["chunks"]:
-        states[f"prep-{chunk}"] = prep(sample, "g", 16, listing, chunk, return_state=True)
+        states[f"prep-{chunk}"] = prep_task(sample, "g", 16, listing, chunk, return_state=True)
         chunks[chunk] = states[f"prep-{chunk}"].result()
-    states["compress"] = compress("g", 16, chunks, return_state=True)
-    states["split"] = split("g", 16, states["compress"].result(), Split(niter=1), return_state=True)
+    states["compress"] = compress_task("g", 16, chunks, return_state=True)
+    states["split"] = split_task("g", 16, states["compress"].result(), Split(niter=1), return_state=True)
     return {name: (state.name, state.result()) for name, state in states.items()}
 
 
@@ -133,7 +134,7 @@ def test_skipped_galaxies_are_listed(uploaded, store):
     assert found["prep-000"][1].facts == {"images": 59, "skipped": 1}
     assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-000'][1].folder}/skipped.csv").decode()
     assert "pgc777" in store.read(f"{found['inventory'][1].folder}/skipped.csv").decode()
-    listed = json.loads(store.read(f"{found['inventory'][1].folder}/{FILES}"))
+    listed = json.loads(store.read(f"{found['inventory'][1].folder}/{FILES_FILE}"))
     assert sum(len(rows) for rows in listed.values()) == 60
 
 

@@ -1,0 +1,171 @@
+"""One image: found, opened, squared, downsampled."""
+
+import io
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from inclinet.data.filenames import ImageName, parse_image
+
+__all__ = [
+    "MAX_BYTES",
+    "BadImageError",
+    "choose_images",
+    "open_image",
+    "save_jpeg",
+    "small_pixels",
+    "square",
+    "to_small",
+]
+
+MAX_BYTES = 100 * 2**20
+"""A file beyond this is no cutout."""
+
+_MAX_SIDE = 8000  # squared, an image of this side takes 192 MB
+_QUALITY = 95
+_GRAY_LEVELS = 2  # by which the channels of a gray image differ on average, at most
+_FORMATS = ("PNG", "JPEG")  # some others are programs that Pillow would have run
+
+
+class BadImageError(Exception):
+    """One image cannot be used; the message is the reason. Its galaxy is skipped, the run goes on."""
+
+
+def choose_images(names: Iterable[str], imroot: str, band: str) -> dict[int, str]:
+    """Return the file name to use for each galaxy (PGC number) in one band.
+
+    Where a galaxy has several, `.sdss.jpg` wins over the locally processed `.jpg`.
+    """
+    chosen: dict[int, tuple[ImageName, str]] = {}
+    for name in sorted(names):
+        parsed = parse_image(name, imroot)
+        if parsed is None or parsed.band != band:
+            continue
+        if parsed.pgc not in chosen or parsed.preferred:
+            chosen[parsed.pgc] = (parsed, name)
+    return {pgc: name for pgc, (_, name) in sorted(chosen.items())}
+
+
+def _drop_alpha(image: Image.Image) -> Image.Image:
+    """Return the image in mode L or RGB. Alpha is not light: it is dropped, not blended."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return Image.fromarray((np.clip(np.asarray(image, np.int64), 0, 65535) >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise BadImageError("its pixels are floating-point numbers; 8 or 16 bits are wanted")
+    if image.mode == "LA":
+        return image.getchannel("L")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB") else image.convert("RGBA").convert("RGB")
+
+
+def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) -> Image.Image:
+    """Open an image whole, of mode RGB if `colour`, else L.
+
+    Parameters
+    ----------
+    source : Path or binary file
+    colour : bool or None
+        None for an image of unknown kind: RGB if its channels differ.
+    at_least : int
+        Sides (pixels) down to which a JPEG may be decoded at reduced scale; 0 for full scale.
+
+    Raises
+    ------
+    BadImageError
+        When the file is missing, empty, truncated, no image, or too large to be one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(source, formats=_FORMATS)
+        with image:
+            if max(image.size) > _MAX_SIDE:
+                raise BadImageError(f"{image.width}×{image.height} pixels: no side may be longer than {_MAX_SIDE}")
+            if at_least:
+                image.draft(None, (at_least, at_least))
+            image.load()
+            plain = _drop_alpha(image)
+            if colour is None:
+                colour = _is_colour(plain)
+            return plain.convert("RGB" if colour else "L")
+    except BadImageError:
+        raise
+    except FileNotFoundError:
+        raise BadImageError("no such file") from None
+    except Image.DecompressionBombError:
+        raise BadImageError("so many pixels that it may be an attack on the memory") from None
+    except UnidentifiedImageError:
+        raise BadImageError("not a readable image (neither PNG nor JPEG)") from None
+    except Exception as error:  # Pillow raises nearly anything on damaged files
+        raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from error
+
+
+def _is_colour(image: Image.Image) -> bool:
+    """Return whether the channels differ by more than a JPEG makes them."""
+    if image.mode != "RGB":
+        return False
+    pixels = np.asarray(image).astype(np.int16)
+    return float((pixels.max(axis=2) - pixels.min(axis=2)).mean()) > _GRAY_LEVELS
+
+
+def square(image: Image.Image) -> Image.Image:
+    """Pad an image to a square, centred, with the median of its border.
+
+    Stretching would change the axis ratio, and so the inclination.
+    """
+    width, height = image.size
+    if width == height:
+        return image
+    pixels = np.asarray(image).reshape(height, width, -1)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    fill = tuple(int(value) for value in np.median(border, axis=0))
+    side = max(width, height)
+    padded = Image.new(image.mode, (side, side), fill if len(fill) > 1 else fill[0])
+    padded.paste(image, ((side - width) // 2, (side - height) // 2))
+    return padded
+
+
+def to_small(source: Path | BinaryIO, size: int, colour: bool | None) -> Image.Image:
+    """Return an image, as `open_image` gives it, squared and resampled (antialiased) to size × size pixels.
+
+    Raises
+    ------
+    BadImageError
+        When the image cannot be used.
+    """
+    image = square(open_image(source, colour, at_least=2 * size))
+    return image.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def _jpeg(image: Image.Image) -> io.BytesIO:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY, subsampling=0)
+    return content
+
+
+def save_jpeg(image: Image.Image, path: Path) -> None:
+    """Save as JPEG with full colour resolution.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; encoded first, for Pillow's own error on a full disk does not say what it was.
+    """
+    path.write_bytes(_jpeg(image).getbuffer())
+
+
+def small_pixels(source: Path | BinaryIO, size: int, colour: bool | None) -> np.ndarray:
+    """Return the pixels, uint8 (size, size) or (size, size, 3), that the stages prep and compress make of an image.
+
+    Raises
+    ------
+    BadImageError
+        When the image cannot be used.
+    """
+    # Through JPEG, as the networks' training images went.
+    return np.asarray(Image.open(_jpeg(to_small(source, size, colour)), formats=("JPEG",)))

@@ -1,0 +1,135 @@
+"""What stands between split and train: sample files and stored batches, read and written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inclinet.data.bands import FILTERS
+from inclinet.data.filenames import sample_file
+from inclinet.data.inclination import MIN_INCLINATION, inclination_bin
+from inclinet.errors import InclinetError
+from inclinet.storage.npz import check_arrays, read_arrays, write_arrays
+
+__all__ = [
+    "Batch",
+    "Samples",
+    "batchsize_of",
+    "find_samples",
+    "read_samples",
+]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One band's galaxies: `images` (N, size, size, 3) of integers, `labels` (N,) deg, `pgcs` (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    pgcs: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch: `images` uint8 (N, size, size, 3), `labels` (N,) deg, `pgcs` (N,), `filters` (N,) of bytes."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    pgcs: np.ndarray
+    filters: np.ndarray
+
+    def write(self, path: Path) -> Path:
+        """Write the batch as an array file: `images`, `labels`, `pgcIDs`, `filter`."""
+        return write_arrays(
+            path,
+            {"images": self.images, "labels": self.labels, "pgcIDs": self.pgcs, "filter": self.filters},
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> "Batch":
+        """Open a stored batch and check every byte of it.
+
+        Raises
+        ------
+        InclinetError
+            When the file is damaged or no stored batch.
+        """
+        check_arrays(path)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "Batch":
+        """Open a stored batch, images as a memory map where the file allows it.
+
+        Raises
+        ------
+        InclinetError
+            When the file is no stored batch.
+        """
+        arrays = read_arrays(path, ["images", "labels", "pgcIDs", "filter"])
+        images, filters = arrays["images"], arrays["filter"]
+        if images.ndim != 4 or images.dtype != np.uint8 or filters.shape != images.shape[:1]:
+            raise InclinetError(f"{path}: not a stored batch (uint8 images and one label, PGC, filter each)")
+        labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
+        return cls(images, labels, pgcs, filters)
+
+
+def _one_each(path: Path, name: str, array: np.ndarray, n: int) -> np.ndarray:
+    """Return an array of one whole number for each of `n` images as int32."""
+    wanted = array.shape == (n,) and array.dtype.kind in "iuf"
+    if not wanted or not np.all(np.abs(array) < 2**31):
+        raise InclinetError(
+            f"{path}: {name} are {array.dtype} of shape {array.shape}, not one number for each of {n} images"
+        )
+    return array.astype(np.int32)
+
+
+def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
+    """Read the sample files of one side and subsample, by stored band; bands without a galaxy are left out.
+
+    Raises
+    ------
+    InclinetError
+        When a file is no sample file of that size.
+    """
+    samples = {}
+    for band, path in paths.items():
+        arrays = read_arrays(path, ["images", "labels", "pgcIDs"])
+        images = arrays["images"]
+        if images.ndim != 4 or images.shape[1:] != (size, size, 3) or images.dtype.kind not in "iu":
+            raise InclinetError(
+                f"{path}: images are {images.dtype} of shape {images.shape}, not integers of shape "
+                f"(N, {size}, {size}, 3) (option --size)"
+            )
+        labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
+        if np.any((labels < MIN_INCLINATION) | (labels > 90)):
+            raise InclinetError(f"{path}: holds labels outside {MIN_INCLINATION}–90 deg; run the split again")
+        if len(labels):
+            samples[band] = Samples(images, labels, pgcs)
+    return samples
+
+
+def batchsize_of(batch: Batch) -> int:
+    """Return how many images of each bin and colour class a stored batch holds."""
+    bins = len(np.unique(inclination_bin(batch.labels)))
+    classes = len({f == b"c" for f in np.unique(batch.filters)})
+    return len(batch.labels) // (bins * classes)
+
+
+def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[str, Path]:
+    """Return the sample files of one side and subsample by stored band.
+
+    Raises
+    ------
+    InclinetError
+        When there is none.
+    """
+    found = {band: infolder / sample_file(band, size, side, subsample) for band in FILTERS}
+    found = {band: path for band, path in found.items() if path.is_file()}
+    if not found:
+        raise InclinetError(
+            f"{infolder}: no sample file such as {sample_file('g', size, side, subsample)} "
+            "(options --infolder, --size, --niter); run `inclinet split` first"
+        )
+    return found

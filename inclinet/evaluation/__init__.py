@@ -1,0 +1,1 @@
+"""How good predictions are: metrics, error bars, figures and the report."""

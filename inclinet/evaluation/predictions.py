@@ -1,0 +1,132 @@
+"""Tables of predictions: one row an image, one column a network, angles in degrees.
+
+Columns `pgc`, `filter` (c, g, r, i), `inc_m` (human inclination) and one for each network, named
+`<model>_<subsample>`; where known also `inverted` (whether the image is dark on a bright sky) and each network's
+spread over the orientations of the image, `<model>_<subsample>_spread`.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from inclinet.data.bands import FILTERS
+from inclinet.data.columns import INVERTED, KEYS, network_columns, spread_column
+from inclinet.data.inclination import MIN_INCLINATION
+from inclinet.errors import InclinetError
+from inclinet.storage.atomic import whole_file
+
+__all__ = [
+    "merge_predictions",
+    "read_predictions",
+    "tidy",
+    "write_predictions",
+]
+
+
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """Read a table of predictions.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV file; an unnamed index column and bands written as ``b'c'`` are accepted.
+
+    Returns
+    -------
+    DataFrame
+        One row per image: `pgc` int64, `filter` (``c``, ``g``, ``r`` or ``i``), `inc_m` human inclination
+        (deg) and one column per network (deg), each with its spread, and `inverted` (bool), where they are there.
+        Other columns are left out.
+
+    Raises
+    ------
+    InclinetError
+        If the file cannot be read, a column is missing, or a row holds something else than numbers, an
+        inclination outside 45 to 90 deg or an unknown band.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InclinetError(f"{path}: cannot be read as a CSV table of predictions ({error}).") from error
+    return tidy(table, str(path))
+
+
+def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame | None = None) -> Path:
+    """Write a table of predictions in the columns that `read_predictions` returns, after an unnamed index.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : str or Path
+    more : DataFrame, optional
+        Columns to write beside, row for row.
+
+    Raises
+    ------
+    InclinetError
+        If `table` lacks a column or holds a bad row.
+    """
+    table = tidy(table, f"Table meant for {path}")
+    if more is not None:
+        table = table.join(more.reset_index(drop=True))
+    with whole_file(Path(path)) as temporary:
+        table.to_csv(temporary)
+    return Path(path)
+
+
+def merge_predictions(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables of predictions of the same images, one network each, side by side."""
+    merged, *others = tables
+    for table in others:
+        on = [name for name in (*KEYS, INVERTED) if name in merged and name in table]
+        merged = merged.merge(table, on=on, how="outer", validate="one_to_one")
+    return merged
+
+
+def tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the known columns of `table` as numbers and band letters; `where` begins every error."""
+    networks = network_columns(table)
+    if missing := [name for name in KEYS if name not in table]:
+        raise InclinetError(f"{where}: column {', '.join(missing)} is missing; write it into the first line.")
+    if not networks:
+        raise InclinetError(f"{where}: no column of a network, such as model4_0; predict with one first.")
+    spreads = [name for name in map(spread_column, networks) if name in table]
+    inverted = [INVERTED] if INVERTED in table else []
+    table = table[KEYS + networks + inverted + spreads].reset_index(drop=True)
+    letters = table["filter"].map(_letter)
+    _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, "a band: c, g, r or i")
+    numbers = {"filter": letters}
+    if inverted:
+        numbers[INVERTED] = table[INVERTED].map(lambda value: _TRUTH.get(str(value).strip().lower()))
+        _refuse(table, INVERTED, numbers[INVERTED].isna(), where, "true or false")
+    for name in ["pgc", "inc_m", *networks, *spreads]:
+        column = pd.to_numeric(table[name], errors="coerce")
+        _refuse(table, name, ~np.isfinite(column.to_numpy(dtype=float)), where, "a finite number")
+        numbers[name] = column
+    _refuse(table, "pgc", numbers["pgc"] % 1 != 0, where, "a whole number")
+    _refuse(table, "inc_m", ~numbers["inc_m"].between(MIN_INCLINATION, 90), where, "in 45 to 90 deg")
+    return table.assign(**numbers).astype({"pgc": "int64"} | dict.fromkeys(inverted, bool))
+
+
+def _letter(band: object) -> str:
+    """Return the letter of a band that may be bytes, or the text of bytes as the published table has it."""
+    text = band.decode("latin-1") if isinstance(band, bytes) else str(band).strip()
+    return text[2:-1] if re.fullmatch(r"b'.*'|b\".*\"", text) else text
+
+
+def _refuse(table: pd.DataFrame, column: str, bad: ArrayLike, where: str, wanted: str) -> None:
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        row = int(rows[0])
+        more = f", and so in {rows.size - 1} more rows" if rows.size > 1 else ""
+        raise InclinetError(
+            f"{where}: row {row} (pgc {table['pgc'].iloc[row]}), column {column}: "
+            f"'{table[column].iloc[row]}' is not {wanted}{more}. Correct the row or take it out."
+        )

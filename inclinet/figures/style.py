@@ -1,0 +1,75 @@
+"""The look of every figure.
+
+Figures are made with `matplotlib.figure.Figure` alone and styled piece by piece: nothing global is changed,
+so that several threads may draw at once.
+"""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inclinet.errors import InclinetError
+from inclinet.storage.atomic import whole_file
+
+__all__ = [
+    "BLUE",
+    "GRAY",
+    "GREEN",
+    "INK",
+    "LABEL",
+    "LEGEND",
+    "ORANGE",
+    "PALE",
+    "PURPLE",
+    "TITLE",
+    "VERMILLION",
+    "dress",
+    "new_figure",
+    "save",
+]
+
+# Colours that colour-blind people can tell apart (Okabe & Ito 2008, "Color Universal Design").
+BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
+INK, GRAY, PALE = "#222222", "#7F7F7F", "#E3E3E3"
+
+TITLE = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}
+LABEL = {"fontsize": 11, "color": INK}
+LEGEND = {"fontsize": 9.5, "frameon": False, "labelcolor": INK}
+
+_DPI = 120
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Save a figure as PNG or JPEG, by the suffix of `path`; returns `path`.
+
+    Raises
+    ------
+    InclinetError
+        If `path` ends in another suffix.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InclinetError(f"{path}: a figure ends in {', '.join(_SUFFIXES)}; choose one of these.")
+    with whole_file(path) as temporary:
+        # Thin coloured lines fade when JPEG halves the resolution of colour.
+        jpeg = {} if path.suffix.lower() == ".png" else {"quality": 92, "subsampling": 0}
+        figure.savefig(temporary, dpi=_DPI, facecolor="white", pil_kwargs=jpeg)
+    return path
+
+
+def dress(axes: Axes, x: str, y: str) -> None:
+    """Label axes and give them the look of all."""
+    axes.set_xlabel(x, **LABEL)
+    axes.set_ylabel(y, **LABEL)
+    axes.tick_params(labelsize=10, color=GRAY, labelcolor=INK)
+    axes.grid(color=PALE, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRAY)

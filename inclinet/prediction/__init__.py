@@ -1,0 +1,1 @@
+"""Inclinations of new images from a published version."""

@@ -1,0 +1,1 @@
+"""From images to stored training batches: prep, compress, split, augment."""

@@ -1,0 +1,1 @@
+"""Published versions, and which one is in use."""

@@ -1,0 +1,1 @@
+"""Mock spiral galaxies of known inclination."""

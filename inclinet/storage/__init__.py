@@ -1,0 +1,1 @@
+"""Files, stores and artifacts: how bytes are kept, and checked when read."""

@@ -1,0 +1,1 @@
+"""Training: one network, one stored batch at a time."""

@@ -1,0 +1,6 @@
+"""Names of the files in artifacts that only tasks write and read."""
+
+__all__ = ["CATALOG_FILE", "FILES_FILE", "LABELS_FILE", "SKIPPED_FILE", "SMALL_IMAGES_FILE"]
+
+CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.json", "skipped.csv", "files.json"
+SMALL_IMAGES_FILE = "images.zip"

@@ -1,0 +1,174 @@
+"""The command line as its users call it."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from inclinet.cli import app
+from inclinet.cli import main as cli
+from tests.conftest import write_catalog
+
+
+@pytest.fixture
+def inclinet(monkeypatch, tmp_path, capfd):
+    """Run `inclinet ARGUMENTS` in an empty folder; returns exit code and all that was printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app.console, "width", 200)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["inclinet", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capfd.readouterr()
+        return code, out + err
+
+    return run
+
+
+COMMANDS = [
+    *("prep", "compress", "split", "augment", "train", "evaluate", "simulate", "full"),
+    *("publish", "models", "promote", "predict"),
+]
+OPTIONS = {
+    "prep": "-p --impath -r --imroot -c --catalog -b --band -s --size",
+    "compress": "-i --infolder -s --size -o --outfolder",
+    "split": "-i --infolder -s --size -o --outfolder -n --niter",
+    "augment": "-i --infolder -s --size -o --outfolder -n --niter -b --nbatch -z --batchsize",
+    "train": "-a --augmented -i --samples -s --size -o --outModels -m --modelName -n --niter -b --nbatch "
+    "-N --N_batch_iter -z --training_batch_size",
+    "evaluate": "--predictions",
+    "simulate": "-n -o",
+    "full": "--bands -s --size",
+    "publish": "-m --models -e --evaluation --store",
+    "models": "--store",
+    "promote": "--store --why",
+    "predict": "-o --out -p --impath --store --version",
+}
+
+
+PUBLISHED = {
+    "model4_0": [3.77, 2.65, -0.023, 2.97, 2.1],
+    "model5_0": [3.34, 2.29, -0.039, 2.55, 1.4],
+    "model6_0": [3.47, 2.41, -0.046, 2.74, 1.4],  # MAE 2.4149
+    "median of all": [3.09, 2.12, -0.033, 2.37, 1.1],
+    "mean of all": [3.10, 2.12, -0.038, 2.36, 1.2],
+}
+"""RMS, MAE, slope, 68th percentile, share (%) above 10 deg of the published predictions."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_goes_in_and_out_and_shows_an_example(inclinet, command):
+    code, text = inclinet(command, "--help")
+    assert code == 0
+    for word in ("In:", "Out:", f"Example: inclinet {command}", "-v, --verbose"):
+        assert word in text
+    flags = set(re.findall(r"(?<!\S)--?\w+", text))
+    assert set(OPTIONS[command].split()) <= flags
+
+
+def test_all_stages_on_real_galaxies(inclinet, shared):
+    code, text = inclinet(
+        *("full", "-p", shared / "galaxies", "-c", shared / "catalog.csv", "-s", 32, "-n", 1, "-b", 2, "-z", 2),
+        *("-N", 2, "-o", "out"),
+    )
+    assert code == 0, text
+    out = Path("out") / "32x32-g-r-i-gri"
+    assert len(list((out / "packed").glob("32x32_*.npz"))) == 4
+    assert len(list((out / "samples").glob("*.npz"))) == 16
+    assert (out / "augmented" / "Uset_001_npz" / "32x32_train_aug_02.npz").is_file()
+    assert (out / "models" / "Uset_001_model4.keras").is_file()
+    steps = json.loads((out / "models" / "Uset_000_model4_evalDict.json").read_text())
+    assert list(steps) == ["1", "2", "3", "4"]
+    # Of the five labelled galaxies none falls into the test set.
+    assert "No galaxy fell into the test set" in text
+
+
+def test_the_published_predictions_give_the_published_figures(inclinet, shared):
+    code, text = inclinet("evaluate", "--predictions", shared / "published_predictions.csv", "-o", "out")
+    assert code == 0
+    assert "median of all" in text
+    found = json.loads(Path("out/metrics.json").read_text())
+    for name, expected in PUBLISHED.items():
+        figures = (found["networks"] | found["ensembles"])[name]
+        rounded = [round(figures[key], digits) for key, digits in (("rms", 2), ("mae", 2), ("slope", 3), ("p68", 2))]
+        assert [*rounded, round(100 * figures["above_10"], 1)] == expected
+    by_band = {band: round(of["rms"], 2) for band, of in found["by_band"]["mean of all"].items()}
+    assert by_band == {"c": 3.51, "g": 2.65, "r": 2.34, "i": 2.86}
+    by_bin = {name: round(of["rms"], 2) for name, of in found["by_bin"]["mean of all"].items()}
+    assert (by_bin["45–50"], by_bin["55–60"], by_bin["85–90"]) == (2.91, 4.47, 1.95)
+    page = Path("out/report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "http" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("prep -b z", "there is no band 'z'; choose one of g, r, i, gri"),
+        ("prep -b g -p nowhere", "nowhere: no such folder of images"),
+        ("prep -b g -p galaxies -s 0", "--size 0"),
+        ("prep -b g -p galaxies -c bad.csv", "bad.csv: the catalogue has no column 'inc'"),
+        ("prep -b g -p galaxies -c none.csv", "none.csv: the catalogue cannot be read"),
+        ("prep -b g -p galaxies -r d25x9", "no image in band g is left"),
+        ("compress -i nowhere", "nowhere: no such folder"),
+        ("split -i galaxies", "run `inclinet compress` first"),
+        ("augment -i galaxies", "run `inclinet split` first"),
+        ("augment -z 0", "--batchsize 0"),
+        ("train -a nowhere", "run `inclinet augment` first"),
+        ("augment -n -1", "--niter -1"),
+        ("train -b 0", "--nbatch 0"),
+        ("train -m model9", "no network 'model9'"),
+        ("simulate -o /proc/none", "/proc/none"),
+        ("full -m model5 -s 64", "smallest size that works is 76"),
+        ("full --bands g,z", "--bands"),
+        ("train -m model5 -s 64 -a augmented -n 0 -b 1", "smallest size that works is 76"),
+        ("evaluate -m nowhere", "run `inclinet train` first"),
+        ("evaluate --predictions bad.csv", "bad.csv"),
+        ("models", "no artifact store is named"),
+        ("models --store empty", "no version is published yet"),
+        ("promote 20200101-0123456789 --store empty", "there is no version '20200101-0123456789'"),
+        ("promote ../secrets --store empty", "there is no version '../secrets'"),
+        ("predict none.jpg --store empty", "none.jpg: no such image, folder or catalogue"),
+        ("predict galaxies --store empty", "no version is in use"),
+        ("predict galaxies --store empty -o out.dat", "out.dat: no table is written in that format"),
+        ("predict catalog.csv -p augmented --store empty", "augmented: no image there"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(inclinet, tmp_path, small_sample, monkeypatch, arguments, message):
+    shutil.copytree(small_sample / "galaxies", tmp_path / "galaxies")
+    shutil.copy(small_sample / "catalog.csv", tmp_path)
+    monkeypatch.delenv("INCLINET_STORE", raising=False)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.csv").write_text("pgc | ink\n1 | 60\n")
+    (tmp_path / "augmented" / "Uset_000_npz").mkdir(parents=True)
+    (tmp_path / "augmented" / "Uset_000_npz" / "64x64_train_aug_01.npz").write_bytes(b"")
+    code, text = inclinet(*arguments.split())
+    assert code in (1, 2)
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_a_truncated_image_and_a_missing_row_are_counted(inclinet, tmp_path, small_sample):
+    shutil.copytree(small_sample / "galaxies", tmp_path / "galaxies")
+    broken = tmp_path / "galaxies" / "pgc5_d25x2_rot_g.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    write_catalog(tmp_path / "catalog.csv", [{"pgc": pgc, "inc": 60} for pgc in [*range(1, 60), 999]])
+    code, text = inclinet("prep", "-b", "g", "-s", "16", "-v")
+    assert code == 0
+    assert "58 images in 16x16_g, 3 galaxies skipped" in text
+    for reason in ("pgc5_d25x2_rot_g.png: not a readable image", "no image in band g", "not in the catalogue"):
+        assert reason in text
+
+
+def test_simulated_galaxies_go_through(inclinet, tmp_path):
+    assert inclinet("simulate", "-n", "6", "-o", "mocks", "-s", "64")[0] == 0
+    code, text = inclinet("prep", "-b", "gri", "-p", "mocks", "-c", "mocks/catalog.csv", "-s", "32")
+    assert code == 0, text
+    assert len(list((tmp_path / "32x32_RGB").iterdir())) >= 4

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from inclinet.data.images import BadImageError, choose_images, open_image, square, to_small
+
+
+def test_the_survey_image_wins_over_the_local_one():
+    names = ["pgc7_d25x2_rot_gri.jpg", "pgc7_d25x2_rot_gri.sdss.jpg", "pgc8_d25x2_rot_gri.jpg", "pgc9_x_gri.jpg"]
+    assert choose_images(names, "d25x2_rot", "gri") == {7: "pgc7_d25x2_rot_gri.sdss.jpg", 8: "pgc8_d25x2_rot_gri.jpg"}
+    assert choose_images(reversed(names), "d25x2_rot", "gri")[7].endswith(".sdss.jpg")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "1", "I;16", "CMYK"])
+@pytest.mark.parametrize("colour", [True, False])
+def test_every_mode_keeps_its_brightness(tmp_path, mode, colour):
+    gray = Image.new("L", (20, 20), 200)
+    if mode == "I;16":
+        image = Image.fromarray(np.full((20, 20), 200 * 257, np.uint16))
+    else:
+        image = gray.convert("1" if mode == "1" else mode)
+    if mode in ("LA", "RGBA"):
+        image.putalpha(10)
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    image.save(path)
+    pixels = np.asarray(open_image(path, colour))
+    assert pixels.shape == ((20, 20, 3) if colour else (20, 20))
+    expected = 200 if mode != "1" else np.asarray(image.convert("L")).mean()
+    assert abs(pixels.mean() - expected) < 2
+
+
+def test_square_pads_and_does_not_stretch():
+    image = np.full((20, 40, 3), 10, np.uint8)
+    image[5:15, 15:25] = 200
+    padded = np.asarray(square(Image.fromarray(image)))
+    assert padded.shape == (40, 40, 3)
+    assert np.count_nonzero(padded[..., 0] == 200) == 100
+    assert set(np.unique(padded)) == {10, 200}
+
+
+def test_an_ellipse_keeps_its_axis_ratio_in_a_wide_image(tmp_path):
+    y, x = np.mgrid[:200, :400] - np.array([99.5, 199.5])[:, None, None]
+    light = 250 * np.exp(-0.5 * ((x / 30) ** 2 + (y / 15) ** 2))
+    Image.fromarray(light.astype(np.uint8)).save(tmp_path / "a.png")
+    small = np.asarray(to_small(tmp_path / "a.png", 100, colour=False), float)
+    v, u = np.mgrid[:100, :100] - 49.5
+    assert np.sqrt((small * v**2).sum() / (small * u**2).sum()) == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_what_is_no_image_is_refused(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(BadImageError):
+        open_image(tmp_path / "a.png", colour=True)
+
+
+def test_truncated_and_huge_images_are_refused(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(BadImageError, match="not a readable image"):
+        open_image(path, colour=False)
+    Image.new("1", (20_000, 20_000)).save(path)
+    with pytest.raises(BadImageError, match="pixels"):
+        open_image(path, colour=False)
+
+
+def test_one_pixel_and_one_row_work(tmp_path):
+    for shape in ((1, 1), (1, 30)):
+        Image.fromarray(np.full(shape, 7, np.uint8)).save(tmp_path / "a.png")
+        assert np.all(np.asarray(to_small(tmp_path / "a.png", 8, colour=False)) == 7)

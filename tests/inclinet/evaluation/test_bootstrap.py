@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from inclinet.evaluation.bootstrap import confidence_intervals, rms_difference
+
+RNG = np.random.default_rng(7)
+
+
+def test_intervals_hold_the_true_figure_as_often_as_they_say():
+    truth = RNG.uniform(45, 90, 200)
+    held = 0
+    for seed in range(100):
+        error = np.random.default_rng(seed).normal(0, 3, 200)
+        found = confidence_intervals({"a": error}, truth, np.arange(200), seed=seed)["a"]
+        held += found["rms"][0] <= 3 <= found["rms"][1]
+    assert 88 <= held <= 99
+
+
+def test_images_of_a_galaxy_count_as_one_draw():
+    error, truth = RNG.normal(0, 3, 100), RNG.uniform(45, 90, 100)
+    once = confidence_intervals({"a": error}, truth, np.arange(100))["a"]
+    fourfold = confidence_intervals({"a": np.tile(error, 4)}, np.tile(truth, 4), np.tile(np.arange(100), 4))["a"]
+    for figure in ("rms", "mae", "bias", "slope", "p68", "p95", "above_10"):
+        assert fourfold[figure] == pytest.approx(once[figure], rel=0.05, abs=0.01)
+    apart = confidence_intervals({"a": np.tile(error, 4)}, np.tile(truth, 4), np.arange(400))["a"]
+    assert np.ptp(apart["rms"]) < 0.7 * np.ptp(once["rms"])
+
+
+def test_a_method_without_an_answer_everywhere_is_judged_where_it_has_one():
+    error, truth, pgcs = RNG.normal(0, 3, 50), RNG.uniform(45, 90, 50), np.arange(50)
+    some = np.where(pgcs < 30, error, np.nan)
+    found = confidence_intervals({"all": error, "some": some}, truth, pgcs)
+    assert found["some"]["rms"] != found["all"]["rms"]
+    assert np.isfinite(found["some"]["rms"]).all()
+
+
+def test_resamples_without_the_few_known_images_do_not_count():
+    error = np.full(100, np.nan)
+    error[:3] = 5, 6, 7
+    low, high = confidence_intervals({"a": error}, RNG.uniform(45, 90, 100), np.arange(100))["a"]["rms"]
+    assert 5 <= low <= high <= 7
+
+
+def test_a_slope_of_one_label_is_not_defined():
+    assert confidence_intervals({"a": RNG.normal(0, 1, 9)}, np.full(9, 60), np.arange(9))["a"]["slope"] is None
+
+
+def test_the_difference_is_paired():
+    shared, pgcs = RNG.normal(0, 3, 400), np.arange(400)
+    first, second = shared + RNG.normal(0, 0.3, 400), shared + RNG.normal(0, 0.9, 400)
+    difference, (low, high) = rms_difference(first, second, pgcs)
+    assert low < difference < high
+    assert high - low < 0.25  # of the same galaxies apart, either RMS is uncertain by some 0.2
+    assert rms_difference(first, first, pgcs) == (0, (0, 0))
+    assert rms_difference(second, first, pgcs)[0] == pytest.approx(-difference)

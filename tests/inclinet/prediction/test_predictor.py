@@ -1,0 +1,243 @@
+"""From images to inclinations with a version made of a network that was really trained."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import inclinet
+from inclinet.data.filenames import batch_file, batch_folder
+from inclinet.data.samples import Batch, find_samples, read_samples
+from inclinet.errors import InclinetError
+from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
+from inclinet.evaluation.filenames import PREDICTIONS_FILE, REPORT_FILE
+from inclinet.prediction.predictor import FLAGS, open_predictor
+from inclinet.prediction.sources import find_sources
+from inclinet.registry.card import assemble, code_facts, count_training
+from inclinet.registry.versions import VersionInfo, find_version, promote, publish
+from inclinet.settings import Train
+from inclinet.storage.store import open_store
+from inclinet.training.train import train
+from tests.conftest import disc, write_catalog
+
+SIZE = 24
+
+
+@pytest.fixture(scope="module")
+def published(stored, small_sample, tmp_path_factory):
+    """A store with a version in use, and the folder of its evaluation."""
+    out = tmp_path_factory.mktemp("published")
+    settings = Train(N_batch_iter=40, training_batch_size=16)
+    train(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
+    table, left_out = predict_galaxies(out / "models", stored / "samples", size=SIZE)
+    # All the training galaxies, for a handful of left-out ones calibrates nothing.
+    test, training = (read_samples(find_samples(stored / "samples", SIZE, side, 0), SIZE) for side in ("test", "train"))
+    batch = stored / batch_folder(0) / batch_file(SIZE, 1)
+    left_out = {
+        name: pd.concat([rows.assign(pgc=rows["pgc"] + 100 * k) for k in range(6)]) for name, rows in left_out.items()
+    }
+    report(
+        table,
+        out / "evaluation",
+        catalog=small_sample / "catalog.csv",
+        left_out=left_out,
+        pictures=read_pictures(test, training, batch),
+    )
+    facts = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
+    (out / "bundle").mkdir()
+    facts = assemble(
+        out / "bundle", (out / "models").glob("*.keras"), out / "evaluation", facts, count_training(training)
+    )
+    store = open_store(str(out / "store"))
+    promote(store, publish(store, out / "bundle", facts).version, "the first")
+    return store, out / "evaluation"
+
+
+@pytest.fixture(scope="module")
+def predict(published):
+    store, _ = published
+
+    def go(*given, **changes):
+        return open_predictor(store).predict(find_sources(given, **changes))
+
+    return go
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Save pixels as an image; returns its path."""
+
+    def save(pixels, name="galaxy.png"):
+        Image.fromarray(pixels).save(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def test_the_same_as_in_the_evaluation(predict, published, small_sample):
+    evaluated = pd.read_csv(published[1] / PREDICTIONS_FILE)
+    predicted = predict(small_sample / "galaxies")
+    both = evaluated.merge(predicted, left_on=["pgc", "filter"], right_on=["pgc", "band"])
+    assert len(both) == len(evaluated) > 5
+    for column in ("error", "low68", "high95"):
+        assert both[f"{column}_y"].to_numpy() == pytest.approx(both[f"{column}_x"].to_numpy(), abs=0.02)
+    assert both["model4_0_y"].to_numpy() == pytest.approx(both["model4_0_x"].to_numpy(), abs=0.02)
+
+
+@pytest.mark.parametrize("inclination", [50, 55, 60])
+def test_mirror_images_and_rotations_agree_within_the_error(predict, image, inclination):
+    pixels = disc(96, inclination)
+    turned = [disc(96, inclination, angle=np.radians(angle)) for angle in (17, 45, 60)]
+    exact = [pixels[:, ::-1], pixels[::-1], np.rot90(pixels), np.rot90(pixels, 2)]
+    paths = [image(np.ascontiguousarray(one), f"{k}.png") for k, one in enumerate([pixels, *exact, *turned])]
+    table = predict(*paths)
+    answers, error = table["inclination"].to_numpy(), table["error"].min()
+    assert np.ptp(answers[:5]) <= 0.2
+    assert np.abs(answers - answers[0]).max() < error
+
+
+def test_either_polarity_any_size_colour_or_gray(predict, image):
+    pixels = disc(96, 70)
+    wide = np.zeros((96, 140, 3), np.uint8)
+    wide[:, 22:118] = pixels
+    several = {
+        "plain.png": pixels,
+        "negative.png": 255 - pixels,
+        "large.jpg": disc(300, 70),
+        "small.png": disc(30, 70),
+        "gray.png": pixels[..., 0],
+        "negative_gray.png": 255 - pixels[..., 0],
+    }
+    table = predict(*[image(one, name) for name, one in several.items()])
+    assert np.abs(table["inclination"] - table["inclination"][0]).max() < 2
+    assert table["band"].tolist() == ["r"] * 6  # all channels are the same
+    assert table["flags"].str.contains("band guessed").all()
+    assert table["inclination"][0] == pytest.approx(table["inclination"][1], abs=0.1)
+    assert not predict(image(wide, "wide.png")).loc[0, "problem"]
+
+
+def test_bad_images_end_nothing(predict, image, tmp_path):
+    good = image(disc(96, 70), "pgc5_d25x2_rot_g.png")
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "cut.jpg").write_bytes(image(disc(96, 70), "whole.jpg").read_bytes()[:300])
+    table = predict(good, tmp_path / "text.png", tmp_path / "cut.jpg")
+    assert table["pgc"].tolist() == [5, pd.NA, pd.NA]
+    assert table["flags"].tolist()[1:] == ["not predicted"] * 2
+    assert table["problem"][1] == "not a readable image (neither PNG nor JPEG)"
+    assert table["inclination"].isna().tolist() == [False, True, True]
+
+
+def test_names_that_are_no_keys_of_a_store(predict, image, tmp_path, monkeypatch):
+    odd = tmp_path / "a#1?"
+    odd.mkdir()
+    (odd / "pgc8_d25x2_rot_g.png").write_bytes(image(disc(96, 70)).read_bytes())
+    (odd / "back\\slash.png").write_bytes(b"")
+    table = predict(odd)
+    assert table["pgc"].tolist() == [pd.NA, 8]
+    assert table["problem"][0].startswith("cannot be read")
+    monkeypatch.chdir(odd)
+    assert predict(".")["pgc"].tolist() == [pd.NA, 8]
+    link = tmp_path / "linked"
+    link.symlink_to(odd)
+    assert len(predict(link)) == 2
+    write_catalog(odd / "catalog.csv", [{"pgc": 8, "inc": 70}])
+    assert predict("catalog.csv")["truth"].tolist() == [70]
+
+
+def test_what_is_no_galaxy_of_that_kind_is_flagged(predict, image):
+    rng = np.random.default_rng(0)
+    strange = [
+        image(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), "noise.png"),
+        image(np.full((64, 64), 7, np.uint8), "empty.png"),
+        image(np.tile(np.arange(0, 250, 2, dtype=np.uint8), (125, 1)), "ramp.png"),
+    ]
+    assert predict(*strange)["flags"].str.contains("unlike training images").all()
+
+
+def test_training_galaxies_are_not_flagged_as_strange(predict, small_sample):
+    flags = predict(small_sample / "galaxies")["flags"]
+    assert flags.str.contains("unlike training images").mean() < 0.05
+    assert not flags.str.contains("band guessed").any()
+    assert {flag for row in flags for flag in row.split("; ") if flag} <= set(FLAGS)
+
+
+def test_a_round_galaxy_is_nearly_face_on(predict, image):
+    table = predict(image(disc(96, 20)), image(disc(96, 85), "edge.png"))
+    assert "nearly face-on" in table["flags"][0]
+    assert "nearly face-on" not in table["flags"][1]
+
+
+def test_a_catalogue_brings_its_inclinations(predict, small_sample, tmp_path):
+    table = predict(small_sample / "catalog.csv")
+    assert len(table) == 240
+    assert table["truth"].between(45, 90).all()
+    some = write_catalog(tmp_path / "few.csv", [{"pgc": 3, "inc": 60}, {"pgc": 999, "inc": 50}])
+    table = predict(some, impath=small_sample / "galaxies")
+    assert table["pgc"].unique().tolist() == [3]
+    assert table["truth"].tolist() == [60] * 4
+
+
+def test_images_come_from_a_bucket_too(predict, small_sample, s3_uri):
+    store = open_store(s3_uri)
+    for path in (small_sample / "galaxies").glob("pgc7_*"):
+        store.put(path, f"galaxies/{path.name}")
+    here = predict(*sorted((small_sample / "galaxies").glob("pgc7_*")))
+    there = predict(f"{s3_uri}/galaxies")
+    assert there["inclination"].tolist() == here["inclination"].tolist()
+    assert predict(f"{s3_uri}/galaxies/pgc7_d25x2_rot_g.png")["pgc"].tolist() == [7]
+
+
+def test_three_lines_in_a_notebook(published, small_sample, monkeypatch):
+    monkeypatch.setenv("INCLINET_STORE", published[0].uri)
+    table = inclinet.predict(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png")
+    assert table.columns.tolist()[:5] == ["image", "pgc", "band", "inclination", "error"]
+    assert 45 <= table["inclination"][0] <= 90
+    # The second call finds the networks loaded.
+    assert open_predictor() is open_predictor(published[0])
+
+
+def test_the_bundle_says_what_it_is(published):
+    bundle = find_version(published[0])
+    card = published[0].read(f"registry/{bundle.version}/README.md").decode()
+    assert "# Inclinations of spiral galaxies" in card
+    assert "galaxies labelled 45 deg or more" in card
+    assert "simulated" not in card
+    assert {"calibration.json", "novelty.json", "metrics.json", REPORT_FILE, PREDICTIONS_FILE} <= set(bundle.files)
+    assert bundle.facts.test["galaxies"] > 0
+
+
+def test_another_networks_evaluation_is_not_published(published, tmp_path):
+    _, evaluation = published
+    other = tmp_path / "Uset_003_model6.keras"
+    other.write_bytes(b"")
+    facts = VersionInfo(size=SIZE, bands=("c",))
+    with pytest.raises(InclinetError, match="evaluates model4_0, not model6_3; run `inclinet evaluate` again"):
+        assemble(tmp_path, [other], evaluation, facts, {})
+    with pytest.raises(InclinetError, match="no evaluation there"):
+        assemble(tmp_path, [other], tmp_path / "none", facts, {})
+
+
+def test_the_report_holds_everything(published):
+    page = (published[1] / REPORT_FILE).read_text()
+    for title in (
+        "Result",
+        "By inclination",
+        "By band",
+        "By polarity",
+        "On left-out galaxies",
+        "Error bars",
+        "worst",
+    ):
+        assert title in page
+    assert page.count("data:image/") == 6
+    assert 'src="http' not in page
+
+
+def test_a_batch_is_read_only_where_it_is(stored):
+    assert read_pictures({}, {}, stored / "none.npz").batch is None
+    assert isinstance(read_pictures({}, {}, stored / batch_folder(0) / batch_file(SIZE, 1)).batch, Batch)
+
+
+def test_a_folder_without_images(tmp_path):
+    with pytest.raises(InclinetError, match="no image there"):
+        find_sources([tmp_path])

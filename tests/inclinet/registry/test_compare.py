@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from inclinet.errors import InclinetError
+from inclinet.evaluation.calibration import Calibration, ErrorModel
+from inclinet.preparation.split import sides
+from inclinet.registry.compare import compare, decide, markdown_comparison
+from inclinet.settings import Retrain, Split
+
+RULES = Retrain(worst_bin=1.0, min_galaxies=30)
+EVERYONE = Split(test_fraction=0.999999)
+
+
+def predictions(scatter, seed=0, galaxies=300, worse_from=None):
+    rng = np.random.default_rng(9)
+    truth = rng.integers(45, 91, galaxies)
+    error = np.random.default_rng(seed).normal(0, scatter, galaxies)
+    if worse_from is not None:
+        error = np.where((truth >= worse_from) & (truth < worse_from + 5), 3 * error + 6, error)
+    return pd.DataFrame(
+        {"pgc": np.arange(galaxies), "filter": "c", "inc_m": truth, "model4_0": np.clip(truth + error, 0, 90)}
+    )
+
+
+def verdict(champion, challenger, rules=RULES):
+    return decide(compare(champion, challenger, EVERYONE), rules)
+
+
+def test_a_better_one_goes_in():
+    better, why = verdict(predictions(4), predictions(2, seed=1))
+    assert better
+    assert why.startswith("its RMS differs by -")
+
+
+def test_a_worse_one_is_kept_out():
+    better, why = verdict(predictions(2), predictions(4, seed=1))
+    assert not better
+    assert "not lower beyond the noise" in why
+    assert "deg its RMS is" in why
+
+
+def test_what_may_be_noise_is_kept_out():
+    better, why = verdict(predictions(3), predictions(2.97, seed=1), Retrain(worst_bin=90))
+    assert not better
+    assert "not lower beyond the noise" in why
+
+
+def test_one_bin_that_got_much_worse_keeps_the_champion():
+    challenger = predictions(2, seed=1, worse_from=60)
+    better, why = verdict(predictions(6), challenger)
+    assert not better
+    assert why.startswith("from 60–65 deg its RMS is ")
+    assert "more than the 1.0 allowed" in why
+    assert verdict(predictions(6), challenger, Retrain(worst_bin=90))[0]
+
+
+def test_too_few_galaxies_decide_nothing():
+    better, why = verdict(predictions(8, galaxies=20), predictions(1, galaxies=20))
+    assert not better
+    assert "20 test galaxies are fewer than the 30 wanted" in why
+
+
+def test_galaxies_that_the_champion_was_trained_on_do_not_count():
+    theirs = Split(seed=5, test_fraction=0.3)
+    tables = predictions(3), predictions(2)
+    found = compare(*tables, theirs)
+    assert found.galaxies == sides(tables[0]["pgc"].to_numpy(), theirs)["test", 0].sum()
+    with pytest.raises(InclinetError, match="no test galaxy in common"):
+        compare(predictions(3), predictions(2), Split(test_fraction=1e-9))
+
+
+def test_images_that_only_one_of_them_predicted_do_not_count():
+    assert compare(predictions(3).iloc[:100], predictions(2).iloc[50:], EVERYONE).images == 50
+
+
+def test_the_table_names_both():
+    text = markdown_comparison(
+        compare(predictions(3), predictions(2), EVERYONE), {"champion": "old", "challenger": "new"}
+    )
+    assert text.startswith("Champion old, challenger new, on 300 images of 300 test galaxies:\n")
+    assert text.count("| RMS from ") == 9
+
+
+def test_what_is_judged_is_what_predicting_gives():
+    biased = predictions(2).assign(model4_0=lambda t: t["model4_0"] - 5, model4_0_spread=1.0)
+    line = ErrorModel(offset=(5.0,), seen=(40, 90), base=2, slope=0)
+    thirds = {level: (1.0, 1.0, 2.0) for level in (68, 95)}
+    calibration = Calibration(error_model=line, by_true=thirds, by_predicted=thirds, galaxies=300, images=300)
+    plain = compare(predictions(2), biased, EVERYONE)
+    calibrated = compare(predictions(2), biased, EVERYONE, (None, calibration))
+    assert plain.challenger["bias"] < -4.5
+    assert abs(calibrated.challenger["bias"]) < 0.5
+    assert calibrated.champion == plain.champion

@@ -1,0 +1,79 @@
+"""What a change of the code makes anew."""
+
+import importlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from inclinet.preparation.augment import augment
+from inclinet.storage import code_digest as module
+from inclinet.storage.code_digest import code_digest
+from tests.conftest import ROOT
+
+MAKERS = {
+    "prep": "tasks.prep",
+    "stored batch": "tasks.augment",
+    "snapshot": "inclinet.training.step",
+    "network": "tasks.train",
+    "evaluation": "tasks.evaluate",
+}
+
+
+@pytest.fixture(scope="module")
+def digests(tmp_path_factory):
+    """The digest of every maker after a module, or a file beside it, was changed by a comment."""
+    project = tmp_path_factory.mktemp("project")
+    for name in ("inclinet", "tasks"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"from inclinet.storage.code_digest import code_digest as d; print(*map(d, {list(MAKERS.values())}))"
+
+    def change(file=None):
+        kept = (project / file).read_text() if file else ""
+        if file:
+            (project / file).write_text(kept + "\n# changed\n")
+        out = subprocess.run([sys.executable, "-c", code], cwd=project, check=True, capture_output=True, text=True)
+        if file:
+            (project / file).write_text(kept)
+        return dict(zip(MAKERS, out.stdout.split(), strict=True))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("inclinet/preparation/rendering.py", {"stored batch"}),
+        ("tasks/augment.py", {"stored batch"}),
+        ("tasks/train.py", {"network"}),
+        ("inclinet/training/schedule.py", {"snapshot", "network"}),
+        ("inclinet/data/images.py", {"prep"}),
+        ("inclinet/evaluation/report.py", {"evaluation"}),
+        ("inclinet/evaluation/page.html", {"evaluation"}),
+        ("inclinet/evaluation/filenames.py", {"network", "evaluation"}),
+        ("inclinet/registry/compare.py", set()),
+        ("inclinet/errors.py", set()),
+        ("tasks/common.py", set()),
+    ],
+)
+def test_a_change_makes_anew_what_it_may_change(digests, file, changed):
+    before, after = digests(), digests(file)
+    assert {name for name in before if after[name] != before[name]} == changed
+
+
+def test_a_function_stands_for_its_module():
+    assert code_digest(augment) == code_digest("inclinet.preparation.augment")
+    assert code_digest(augment, "tasks.prep") == code_digest("tasks.prep", augment)
+    assert code_digest(augment) != code_digest("inclinet.preparation.split")
+
+
+@pytest.mark.parametrize("name", ["inclinet.preparation.augmnet", "augment", "json"])
+def test_a_module_that_is_missing_is_an_error(name):
+    with pytest.raises(ModuleNotFoundError, match=name):
+        code_digest(name)
+
+
+def test_every_module_that_is_passed_over_exists():
+    for name in module._WITHOUT_EFFECT:
+        assert importlib.util.find_spec(name), name

@@ -1,0 +1,60 @@
+import pytest
+
+from inclinet.errors import InclinetError
+from inclinet.storage.store import check_key, open_store
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request, tmp_path):
+    """A store in a folder, and one on a real S3 server."""
+    if request.param == "folder":
+        return open_store(str(tmp_path / "store"))
+    return open_store(request.getfixturevalue("s3_uri"))
+
+
+def test_what_is_put_comes_back(store, tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"x" * 100_000)
+    store.put(tmp_path / "a.bin", "one/a.bin")
+    store.write("one/b.json", b"{}")
+    store.write("one/deeper/c", b"1")
+    store.get("one/a.bin", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == b"x" * 100_000
+    assert store.read("one/b.json") == b"{}"
+    assert {(entry.key, entry.size) for entry in store.list("one")} == {("one/a.bin", 100_000), ("one/b.json", 2)}
+    store.delete("one/b.json")
+    store.delete("one/b.json")
+    assert [entry.key for entry in store.list("one")] == ["one/a.bin"]
+    assert list(store.list("nothing")) == []
+
+
+def test_a_missing_object_is_named_and_leaves_nothing(store, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no/such"):
+        store.read("no/such")
+    with pytest.raises(FileNotFoundError, match="no/such"):
+        store.get("no/such", tmp_path / "new")
+    assert not list(tmp_path.glob("*new*"))
+
+
+def test_the_tag_changes_with_the_content(store):
+    store.write("one/a", b"1")
+    [before] = store.list("one")
+    store.write("one/a", b"2")
+    [after] = store.list("one")
+    assert before.tag != after.tag
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../../b", "a\\b", "a\0b"])
+def test_keys_cannot_leave_the_store(store, key):
+    for use in (store.read, store.delete, lambda k: store.write(k, b"")):
+        with pytest.raises(InclinetError, match="does not stay within"):
+            use(key)
+
+
+def test_keys_that_stay():
+    assert check_key("a/b.c") == "a/b.c"
+
+
+@pytest.mark.parametrize("uri", ["ftp://x/y", "s3:///prefix"])
+def test_unknown_stores_are_refused(uri):
+    with pytest.raises(InclinetError, match="give s3://bucket/prefix or a local folder"):
+        open_store(uri)
