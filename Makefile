@@ -1,16 +1,18 @@
-# make install | demo | test | test-all | bench | up | down | status | lint | format
+# `make help` lists the targets; the text behind ## is what it says of each.
+
+.DEFAULT_GOAL := help
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-# For demo: your own sample instead of simulated galaxies.
+# For demo: your own sample in place of simulated galaxies.
 IMAGES ?=
 CATALOG ?=
 IMROOT ?=
 BANDS ?=
-# Ports; those of the last time, at first 4200 and 9000, unless given.
+# For demo and up: the ports; unless given, those of the last time, at first 4200 and 9000.
 PREFECT_PORT ?=
 STORE_PORT ?=
 
@@ -18,42 +20,50 @@ PORTS := $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(STORE_PORT)
 SAMPLE := $(if $(IMAGES),--images "$(IMAGES)") $(if $(CATALOG),--catalog "$(CATALOG)") \
           $(if $(IMROOT),--imroot "$(IMROOT)") $(if $(BANDS),--bands "$(BANDS)")
 
-.PHONY: install demo test test-all bench up down status lint format
+.PHONY: help install demo test test-all bench up down status lint format docs
 
-install: $(INSTALLED)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## the pinned environment, in .venv
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: name another with make PYTHON=python3.12" if not (3, 11) <= v <= (3, 13) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cpu,service,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,simulate,service,dev]"
 	@touch $@
 
-demo: $(INSTALLED)
+demo: $(INSTALLED) ## the whole service on simulated galaxies; your own: IMAGES= CATALOG= IMROOT= BANDS=
 	@$(BIN)/python -m deployments.demo $(PORTS) $(SAMPLE)
 
-up: $(INSTALLED)
+up: $(INSTALLED) ## start the service on this machine; other ports: PREFECT_PORT= STORE_PORT=
 	@$(BIN)/python -m deployments.service up $(PORTS)
 
-down: $(INSTALLED)
+down: $(INSTALLED) ## stop the service; the data stay in .service/
 	@$(BIN)/python -m deployments.service down
 
-status: $(INSTALLED)
+status: $(INSTALLED) ## show what runs, and where
 	@$(BIN)/python -m deployments.service status
 
-test: $(INSTALLED)
+test: $(INSTALLED) ## the test suite
 	$(BIN)/python -m pytest
 
-test-all: $(INSTALLED)
+test-all: $(INSTALLED) ## the test suite with the tests that take minutes
 	$(BIN)/python -m pytest -m ""
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) ## speed and memory of the training on this machine
 	$(BIN)/python benchmarks/training.py
 
-lint: $(INSTALLED)
+lint: $(INSTALLED) ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 
-format: $(INSTALLED)
+format: $(INSTALLED) ## correct the style of the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## build the documentation in site/; broken links fail
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
