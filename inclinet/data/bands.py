@@ -1,20 +1,42 @@
-"""The bands: how each is spelled where, and whether an image is bright on a dark sky or the reverse."""
+"""The bands: every way in which each is spelled, and whether an image is bright on a dark sky or the reverse."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BANDS", "FILTERS", "is_negative", "positive", "sky", "stored_band"]
-
-BANDS = ("g", "r", "i", "gri")
-"""The bands as the input files spell them; `gri` is the colour image."""
+__all__ = ["BANDS", "COLOUR", "FILTERS", "band_title", "is_negative", "positive", "sky", "stored_band"]
 
 
-FILTERS = {"RGB": "c", "g": "g", "r": "r", "i": "i"}
-"""One letter for each stored band, as in the `filter` array of the stored batches."""
+@dataclass(frozen=True)
+class _Band:
+    """One band: how input files and settings spell it, stored files, arrays and tables, and people."""
+
+    name: str
+    stored: str
+    letter: str
+    title: str
+
+
+_SPELLINGS = (*(_Band(gray, gray, gray, gray) for gray in "gri"), _Band("gri", "RGB", "c", "colour"))
+
+BANDS = tuple(band.name for band in _SPELLINGS)
+"""The bands as input files and settings spell them."""
+
+COLOUR = "gri"
+"""The band of the colour images."""
+
+FILTERS = {band.stored: band.letter for band in sorted(_SPELLINGS, key=lambda band: band.name != COLOUR)}
+"""One letter for each stored band, as in the `filter` arrays of stored batches; colour first."""
 
 
 def stored_band(band: str) -> str:
-    """Return how `band` is written from the prep stage on: `gri` becomes `RGB`."""
-    return "RGB" if band == "gri" else band
+    """Return how a band is spelled from the prep stage on: `gri` becomes `RGB`."""
+    return next((one.stored for one in _SPELLINGS if one.name == band), band)
+
+
+def band_title(band: str) -> str:
+    """Return the word shown to people for a band in any spelling: `colour` for `gri`, `RGB` and `c`."""
+    return next((one.title for one in _SPELLINGS if band in (one.name, one.stored, one.letter)), band)
 
 
 def sky(images: np.ndarray) -> np.ndarray:
