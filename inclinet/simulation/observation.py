@@ -24,8 +24,8 @@ PIXEL = 0.396
 SEEING = 1.43
 """Median width (FWHM) of the point spread function in r, arcsec: sdss.org/DR7/products/general/seeing.html."""
 
-# Of an SDSS exposure in g, r, i. The sky in r is the median of the page above; gains and dark variances are typical
-# values over the camera's columns, from the data model of SDSS-III `frame` files.
+# Of an SDSS exposure in g, r, i. The sky in r is the median given on the page above. Gains and dark variances are about
+# the means over the six columns of the camera, from the data model of the SDSS-III `frame` files.
 _SKY_MAG = np.array([21.84, 20.86, 20.20])  # mag / arcsec^2
 _GAIN = np.array([3.85, 4.73, 4.94])  # electrons per count
 _DARK = np.array([3.9, 1.2, 6.5])  # variance of read-out and dark current, counts^2
