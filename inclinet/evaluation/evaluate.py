@@ -10,7 +10,7 @@ from inclinet.data.catalog import read_catalog
 from inclinet.data.columns import network_name
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.evaluation.calibration import calibrate
+from inclinet.evaluation.calibrate import calibrate
 from inclinet.evaluation.filenames import (
     CALIBRATION_FILE,
     METRICS_FILE,
