@@ -11,6 +11,7 @@ from inclinet.cli.app import SIZE, SizeOption, Verbose, Workers, app, console, s
 from inclinet.data.bands import FILTERS
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.networks.listing import list_networks
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import check_format, write_table
 from inclinet.progress import silent
@@ -72,7 +73,7 @@ def publish_networks(
     """Publish the networks in a folder (all, or those named `files`), trained as `how` says; returns the version."""
     train_files = find_samples(samples, size, "train", 0)
     train = read_samples(train_files, size)
-    networks = [path for path in sorted(models.glob("*.keras")) if files is None or path.name in files]
+    networks = list_networks(models, files)
     facts = VersionInfo(
         size=size,
         bands=tuple(FILTERS[band] for band in train),
