@@ -4,6 +4,7 @@ Needs only a table of predictions, neither images nor Keras.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ _EDGES = np.arange(MIN_INCLINATION, 91, BIN_WIDTH)
 """Edges of the inclination bins (deg)."""
 
 
-def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float | int | None]:
+def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, Any]:
     """Compare predicted inclinations with true ones.
 
     Parameters

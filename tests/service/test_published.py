@@ -16,7 +16,8 @@ from prefect.deployments import run_deployment
 
 from deployments.automations import IMAGES_ARRIVED
 from deployments.service import BUCKET, bucket_client
-from inclinet.registry.versions import list_versions, read_champion
+from inclinet.registry.champion import read_champion
+from inclinet.registry.versions import list_versions
 from inclinet.storage.store import open_store
 from tests.service.runs import finish, kill_process_of, retry, tasks_of
 

@@ -12,7 +12,9 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 from deployments.service import BUCKET, bucket_client
-from inclinet.registry.versions import fetch_version, list_versions, read_champion
+from inclinet.registry.champion import read_champion
+from inclinet.registry.copies import fetch_version
+from inclinet.registry.versions import list_versions
 from inclinet.storage.store import open_store
 from inclinet.training.snapshots import Snapshots
 from tests.service.runs import artifacts_of, finish, keys, made_by, run_full, running_child, start_full
@@ -86,11 +88,11 @@ def test_a_run_says_what_came_in_and_what_it_made(first, service):
 def test_a_run_publishes_what_it_trained(first, service):
     run, *_ = first
     store = open_store(service.environment["INCLINET_STORE"])
-    [bundle] = [bundle for bundle in list_versions(store) if bundle.facts.run == run.name]
+    [bundle] = [bundle for bundle in list_versions(store) if bundle.info.run == run.name]
     assert bundle.version in run.state.message
     assert bundle.networks == ["Uset_000_model4.keras", "Uset_001_model4.keras"]
-    assert set(bundle.facts.lineage) == {"model4_0", "model4_1"}
-    assert bundle.facts.settings["train"]["N_batch_iter"] == 2
+    assert set(bundle.info.lineage) == {"model4_0", "model4_1"}
+    assert bundle.info.settings["train"]["N_batch_iter"] == 2
     assert read_champion(store) is not None
     local = fetch_version(store, bundle)
     assert "# Inclinations of spiral galaxies" in (local / "README.md").read_text()
