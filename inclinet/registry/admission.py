@@ -34,8 +34,8 @@ def _shortcomings_of_result(test: VersionResult | None) -> list[str]:
     if not test.baselines:
         return ["its evaluation does not compare it with simple baselines"]
     return [
-        f"its RMS of {result.version_rms:.2f} deg is not lower than the {result.rms:.2f} deg of a simple baseline, "
-        f"{name}, on the same images"
+        f"its RMS of {result.version_rms:.2f} deg is not lower than the {result.rms:.2f} deg of a simple baseline "
+        f"({name}) on the same images"
         for name, result in test.baselines.items()
         if not result.version_rms < result.rms
     ]
