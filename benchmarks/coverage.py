@@ -17,7 +17,8 @@ import pandas as pd
 
 from inclinet.data.bands import sky
 from inclinet.data.samples import find_samples, read_samples
-from inclinet.evaluation.calibration import LEVELS, THIRDS, calibrate, combine, coverage, third
+from inclinet.evaluation.calibrate import calibrate
+from inclinet.evaluation.calibration import LEVELS, THIRDS, combine, coverage, third
 from inclinet.evaluation.evaluate import predict_galaxies
 from inclinet.evaluation.predictions import merge_predictions
 from inclinet.networks.filenames import network_file

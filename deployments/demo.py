@@ -28,7 +28,7 @@ from inclinet.cli.stages import show_evaluation
 from inclinet.data.bands import BANDS
 from inclinet.data.filenames import parse_image
 from inclinet.errors import InclinetError
-from inclinet.registry.versions import find_version
+from inclinet.registry.champion import choose_version
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.simulation.simulate import simulate
 from inclinet.storage.store import open_store
@@ -228,9 +228,9 @@ def _show_result(service: Service, run: str) -> None:
 def _show_use(service: Service, run: FlowRun) -> None:
     """Say which version is in use, what it was trained on, and how to predict with it."""
     store = open_store(str(service.folder / "store" / BUCKET))
-    current = find_version(store)
+    current = choose_version(store)
     CONSOLE.print(f"version   {current.version} is in use")
-    if current.facts.simulated:
+    if current.info.simulated:
         CONSOLE.print("          trained on simulated galaxies alone: to try the service, not for science")
     if current.version not in (run.state.message or "").partition(";")[0]:
         CONSOLE.print(f"          {run.state.message}; `inclinet promote VERSION` puts another one in use")

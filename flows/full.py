@@ -26,9 +26,10 @@ def full(
 ) -> State:
     """Prepare, split, augment, train, evaluate and publish: from folders of cutouts to a version for predicting.
 
-    What was made before from the same images, settings and code is found, not made again. A damaged artifact is
-    named, and made again with all that depends on it. The version comes into use if none is; else
-    `inclinet promote` puts it in use, or inclinet/retrain once it is found to be better.
+    Artifacts made before from the same images, settings and code are reused. A damaged artifact is named, and
+    remade with all that depends on it. The version comes into use if no other version is, unless it is worse than
+    simple baselines or its networks were trained for too few steps. `inclinet promote` puts any version into use, and
+    inclinet/retrain one that is better than the one in use.
     """
     check_fits(train.models, size)
     settings = PipelineSettings(size, sample, split, augment, train)
@@ -37,5 +38,6 @@ def full(
         return run_pipeline(settings, *list_images(sample))
 
     version = remake_damaged(go).version
-    in_use = promote_first_task(version, return_state=True).result()
-    return Completed(message=f"published {version}; in use is {in_use}")
+    first = promote_first_task(version, return_state=True)
+    first.result()
+    return Completed(message=f"published {version}; {first.message}")

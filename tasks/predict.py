@@ -15,7 +15,7 @@ from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.networks.devices import use_one_gpu
 from inclinet.prediction.sources import in_store, source
-from inclinet.registry.versions import find_version
+from inclinet.registry.champion import choose_version
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
@@ -27,8 +27,8 @@ __all__ = ["find_version_task", "gather_task", "list_chunks_task", "predict_chun
 @stage_task("find", "find-version")
 def find_version_task(version: str) -> State:
     """Look up a published version, the one in use if none is named; the data are its name."""
-    bundle = find_version(artifacts().store, version or None)
-    return Completed(message=bundle.version, data=bundle.version)
+    published = choose_version(artifacts().store, version or None)
+    return Completed(message=published.version, data=published.version)
 
 
 @stage_task("listing", "listing")

@@ -349,7 +349,8 @@ def full(
     Example: inclinet full -p galaxies -c catalog.csv -s 64 -n 2 -b 10 -z 50 -N 3
     """
     from inclinet.networks.architectures import check_fits
-    from inclinet.registry.versions import promote
+    from inclinet.registry.admission import what_is_in_use, why_not_in_use
+    from inclinet.registry.champion import promote
     from inclinet.storage.store import open_named_store
 
     chosen = settings(Sample, bands=_names(bands)).bands
@@ -384,8 +385,11 @@ def full(
 
     store = open_named_store(str(folder))
     version = publish_networks(folder / "models", folder / "samples", evaluation, size, store, how, files)
-    promote(store, version, "the last run")
-    console.print(f"to use it: inclinet predict --store {folder} image.jpg", markup=False)
+    why_not = why_not_in_use(version.info)
+    champion = None if why_not else promote(store, version.version, "the last run")
+    console.print(what_is_in_use(version.version, champion, why_not), markup=False)
+    chosen = "" if champion else f" --version {version.version}"
+    console.print(f"to use it: inclinet predict --store {folder}{chosen} image.jpg", markup=False)
 
 
 def _names(text: str) -> tuple[str, ...]:

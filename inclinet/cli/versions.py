@@ -11,12 +11,15 @@ from inclinet.cli.app import SIZE, SizeOption, Verbose, Workers, app, console, s
 from inclinet.data.bands import FILTERS
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.networks.listing import list_networks
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import check_format, write_table
 from inclinet.progress import silent
+from inclinet.registry.admission import promote_first, what_is_in_use
 from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.versions import VersionInfo, describe, find_version, list_versions, read_champion
-from inclinet.registry.versions import promote as promote_version
+from inclinet.registry.champion import choose_version, describe, read_champion
+from inclinet.registry.champion import promote as promote_version
+from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import sha256
@@ -49,7 +52,7 @@ def publish(
     store: StoreOption = None,
     verbose: Verbose = False,
 ) -> None:
-    """Publish trained networks as a version; it comes into use if none is.
+    """Publish trained networks as a version; it comes into use if none is and it is better than simple baselines.
 
     In: the networks of `inclinet train`, the samples of `inclinet split`, the outputs of `inclinet evaluate`.
 
@@ -57,7 +60,9 @@ def publish(
 
     Example: inclinet publish -m models -i samples -e evaluation --store ~/inclinet
     """
-    publish_networks(models, samples, evaluation, size, open_named_store(store))
+    opened = open_named_store(store)
+    published = publish_networks(models, samples, evaluation, size, opened)
+    console.print(what_is_in_use(published.version, *promote_first(opened, published)), markup=False)
 
 
 def publish_networks(
@@ -68,12 +73,12 @@ def publish_networks(
     store: Store,
     how: dict[str, Any] | None = None,
     files: Collection[str] | None = None,
-) -> str:
-    """Publish the networks in a folder (all, or those named `files`), trained as `how` says; returns the version."""
+) -> PublishedVersion:
+    """Publish the networks in a folder (all, or those named `files`), trained with the settings `how`."""
     train_files = find_samples(samples, size, "train", 0)
     train = read_samples(train_files, size)
-    networks = [path for path in sorted(models.glob("*.keras")) if files is None or path.name in files]
-    facts = VersionInfo(
+    networks = list_networks(models, files)
+    info = VersionInfo(
         size=size,
         bands=tuple(FILTERS[band] for band in train),
         settings={"size": size, **(how or {})},
@@ -81,15 +86,10 @@ def publish_networks(
         code=code_facts(),
     )
     with temporary_folder("publish") as folder:
-        facts = assemble(folder, networks, evaluation, facts, count_training(train))
-        bundle = publish_folder(store, folder, facts)
-    current = (
-        promote_version(store, bundle.version, "the first version")
-        if read_champion(store) is None
-        else read_champion(store)
-    )
-    console.print(f"published {bundle.version} in {store.uri}/registry; in use is {current.version}")
-    return bundle.version
+        info = assemble(folder, networks, evaluation, info, count_training(train))
+        published = publish_folder(store, folder, info)
+    console.print(f"published {published.version} in {store.uri}/registry", markup=False)
+    return published
 
 
 @app.command()
@@ -108,7 +108,7 @@ def models(store: StoreOption = None, verbose: Verbose = False) -> None:
     except InclinetError as error:  # whoever mends it needs the list
         console.print(f"{error}", style="yellow", markup=False)
         current = None
-    rows = [describe(bundle, current) for bundle in list_versions(opened)]
+    rows = [describe(published, current) for published in list_versions(opened)]
     if not rows:
         raise InclinetError(f"{opened.uri}: no version is published yet; run `inclinet publish` or inclinet/full")
     show_table(rows, texts=["in use", "published", "networks", "run"])
@@ -164,7 +164,7 @@ def predict(
         check_format(out)
     sources = find_sources(images, impath)
     opened = open_named_store(store)
-    found = find_version(opened, version)
+    found = choose_version(opened, version)
     # Keras takes seconds to import: what is wrong with the input is said before.
     from inclinet.prediction.predictor import FLAGS, open_predictor
 

@@ -5,6 +5,7 @@ so that several threads may draw at once.
 """
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,9 +34,9 @@ __all__ = [
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
 INK, GRAY, PALE = "#222222", "#7F7F7F", "#E3E3E3"
 
-TITLE = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}
-LABEL = {"fontsize": 11, "color": INK}
-LEGEND = {"fontsize": 9.5, "frameon": False, "labelcolor": INK}
+TITLE: dict[str, Any] = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}
+LABEL: dict[str, Any] = {"fontsize": 11, "color": INK}
+LEGEND: dict[str, Any] = {"fontsize": 9.5, "frameon": False, "labelcolor": INK}
 
 _DPI = 120
 _SUFFIXES = (".png", ".jpg", ".jpeg")

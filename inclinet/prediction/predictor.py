@@ -20,7 +20,9 @@ from inclinet.networks.infer import load_network, predict_images
 from inclinet.prediction.sources import Source
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
-from inclinet.registry.versions import PublishedVersion, fetch_version, find_version
+from inclinet.registry.champion import choose_version
+from inclinet.registry.copies import fetch_version
+from inclinet.registry.versions import PublishedVersion, find_version
 from inclinet.storage.store import Store, open_named_store, open_store
 
 __all__ = ["FLAGS", "Predictor", "open_predictor"]
@@ -46,7 +48,7 @@ class Predictor:
     ----------
     bundle : PublishedVersion
     folder : Path
-        Its files, as `inclinet.registry.versions.fetch_version` returns them.
+        Its files, as `inclinet.registry.copies.fetch_version` returns them.
 
     Raises
     ------
@@ -55,7 +57,7 @@ class Predictor:
     """
 
     def __init__(self, bundle: PublishedVersion, folder: Path) -> None:
-        self.version, self.size = bundle.version, bundle.facts.size
+        self.version, self.size = bundle.version, bundle.info.size
         names = {name: network_name(*parse_network(name)) for name in bundle.networks}
         self.networks = {network: load_network(folder / name) for name, network in names.items()}
         self.calibration = read_record(Calibration, folder / CALIBRATION_FILE)
@@ -200,4 +202,4 @@ def open_predictor(where: Store | str | None = None, version: str | None = None)
         When no store is named, or there is no such version.
     """
     store = open_named_store(where) if where is None or isinstance(where, str) else where
-    return _load(store.uri, find_version(store, version).version)
+    return _load(store.uri, choose_version(store, version).version)

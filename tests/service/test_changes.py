@@ -52,7 +52,7 @@ def run(service, put, folder):
             "galaxies",
             "index",
             "publish",
-            "promote",
+            "decide",
         }
         return made
 

@@ -16,7 +16,8 @@ from prefect.deployments import run_deployment
 
 from deployments.automations import IMAGES_ARRIVED
 from deployments.service import BUCKET, bucket_client
-from inclinet.registry.versions import list_versions, read_champion
+from inclinet.registry.champion import read_champion
+from inclinet.registry.versions import list_versions
 from inclinet.storage.store import open_store
 from tests.service.runs import finish, kill_process_of, retry, tasks_of
 
@@ -79,10 +80,12 @@ def sample(put, small_sample, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hardly_trained(store, sample):
-    """A version that was hardly trained, put in use from the command line."""
+    """A version that was hardly trained, put into use from the command line: it does not come into use by itself."""
     done = run("inclinet/full", sample=sample, **HOW)
     assert done.state.name == "Completed", done.state.message
     version = done.state.message.split()[1].rstrip(";")
+    champion = read_champion(store)
+    assert champion is None or champion.version != version
     inclinet("promote", version, "--why", "to be beaten")
     assert read_champion(store).version == version
     return version
@@ -129,7 +132,7 @@ def test_nothing_changed_nothing_done(store, sample, better):
     assert {bundle.version for bundle in list_versions(store)} == before
     with get_client(sync_client=True) as client:
         assert {task.name for task in tasks_of(client, done.id)} == {
-            *("catalogue", "considered"),
+            *("catalogue", "find-decision"),
             *("inventory-g", "inventory-gri"),
         }
 

@@ -14,7 +14,8 @@ from inclinet.evaluation.filenames import PREDICTIONS_FILE, REPORT_FILE
 from inclinet.prediction.predictor import FLAGS, open_predictor
 from inclinet.prediction.sources import find_sources
 from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.versions import VersionInfo, find_version, promote, publish
+from inclinet.registry.champion import choose_version, promote
+from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Train
 from inclinet.storage.store import open_store
 from inclinet.training.train import train
@@ -197,13 +198,13 @@ def test_three_lines_in_a_notebook(published, small_sample, monkeypatch):
 
 
 def test_the_bundle_says_what_it_is(published):
-    bundle = find_version(published[0])
+    bundle = choose_version(published[0])
     card = published[0].read(f"registry/{bundle.version}/README.md").decode()
     assert "# Inclinations of spiral galaxies" in card
     assert "galaxies labelled 45 deg or more" in card
     assert "simulated" not in card
     assert {"calibration.json", "novelty.json", "metrics.json", REPORT_FILE, PREDICTIONS_FILE} <= set(bundle.files)
-    assert bundle.facts.test["galaxies"] > 0
+    assert bundle.info.test.galaxies > 0
 
 
 def test_another_networks_evaluation_is_not_published(published, tmp_path):
