@@ -14,7 +14,7 @@ from inclinet.data.filenames import band_folder, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg, to_small
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
-from inclinet.storage.atomic import whole_file, whole_folder
+from inclinet.storage.atomic import atomic_file, atomic_folder
 
 __all__ = ["Prepared", "downsample", "prep", "write_skipped"]
 
@@ -80,7 +80,7 @@ def downsample(
 
 def write_skipped(path: Path, skipped: Mapping[int | str, str]) -> Path:
     """Write the table of skipped galaxies, columns `pgc` and `reason`."""
-    with whole_file(path) as part, part.open("w", newline="") as file:
+    with atomic_file(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["pgc", "reason"])
         writer.writerows(sorted(skipped.items(), key=lambda item: str(item[0])))
@@ -121,7 +121,7 @@ def prep(
     folder = outfolder / band_folder(size, band)
     skipped: dict[int | str, str] = dict(table.skipped)
     skipped |= {pgc: f"no image in band {band}" for pgc in labels if pgc not in chosen}
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         skipped |= {
             pgc: table.skipped.get(pgc, reason)
             for pgc, reason in downsample(

@@ -20,7 +20,7 @@ from inclinet.data.columns import network_name
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import parse_network
 from inclinet.records import Record
-from inclinet.storage.atomic import cache_folder, needing_room
+from inclinet.storage.atomic import cache_folder, disk_space_errors
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store, check_key
 
@@ -282,7 +282,7 @@ def fetch_version(
             return
         key = _key(bundle.version, name)
         try:
-            with needing_room(folder):
+            with disk_space_errors(folder):
                 store.get(key, path)
         except FileNotFoundError:
             raise InclinetError(f"{store.uri}/{key} is missing: version {bundle.version} is damaged") from None

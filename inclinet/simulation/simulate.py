@@ -25,7 +25,7 @@ from inclinet.progress import Track, silent
 from inclinet.simulation.galaxy import paint_galaxy
 from inclinet.simulation.observation import observe, paint_field, to_colour, to_negatives
 from inclinet.simulation.population import TYPES, Mock, draw_companion, draw_spiral
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = ["simulate"]
 
@@ -195,5 +195,5 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_bytes(content)

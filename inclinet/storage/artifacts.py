@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inclinet.storage.atomic import needing_room, temporary_folder
+from inclinet.storage.atomic import disk_space_errors, temporary_folder
 from inclinet.storage.digests import json_digest, sha256
 from inclinet.storage.store import Store, check_key
 
@@ -207,7 +207,7 @@ class Artifacts:
     def _download(self, reference: Reference, name: str, kept: Path) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
         key = f"{reference.folder}/{name}"
-        with needing_room(self.cache), tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
+        with disk_space_errors(self.cache), tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
             path = Path(folder) / "file"
             try:
                 self.store.get(key, path)

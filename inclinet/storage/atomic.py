@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inclinet.errors import InclinetError
 
-__all__ = ["cache_folder", "needing_room", "temporary_folder", "whole_file", "whole_folder", "write_text"]
+__all__ = ["atomic_file", "atomic_folder", "cache_folder", "disk_space_errors", "temporary_folder", "write_text"]
 
 
 def cache_folder() -> Path:
@@ -20,7 +20,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def needing_room(path: Path) -> Iterator[None]:
+def disk_space_errors(path: Path) -> Iterator[None]:
     """Do what writes at `path`; a full disk is an error that names it.
 
     Raises
@@ -41,18 +41,21 @@ def needing_room(path: Path) -> Iterator[None]:
 @contextmanager
 def temporary_folder(name: str) -> Iterator[Path]:
     """Give a folder for what is on its way, removed when the block ends."""
-    with needing_room(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix=f"inclinet-{name}-") as folder:
+    with (
+        disk_space_errors(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(prefix=f"inclinet-{name}-") as folder,
+    ):
         yield Path(folder)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder, renamed to `path` when the block ends well.
 
     Whatever happens inside, no half-written file ever stands under the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with needing_room(path.parent):
+    with disk_space_errors(path.parent):
         handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         part = Path(name)
@@ -65,10 +68,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`, which takes the place of `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with needing_room(path.parent):
+    with disk_space_errors(path.parent):
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
         try:
             yield part
@@ -82,6 +85,6 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text file whole."""
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(text)
     return path

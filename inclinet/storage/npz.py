@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = ["Rows", "check_arrays", "checksum", "read_arrays", "write_arrays"]
 
@@ -58,7 +58,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray | Rows]) -> Path:
     ValueError
         When the chunks of a `Rows` do not add up to its shape.
     """
-    with whole_file(path) as part, zipfile.ZipFile(part, "w", allowZip64=True) as archive:
+    with atomic_file(path) as part, zipfile.ZipFile(part, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
             # A ZipInfo of its own date: the time of writing must not change the digest.
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key", "open_named_store", "open_store"]
 
@@ -89,12 +89,12 @@ class FolderStore:
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file."""
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             shutil.copyfile(self._path(key), part)
 
     def put(self, path: Path, key: str) -> None:
         """Copy a local file to an object."""
-        with whole_file(self._path(key)) as part:
+        with atomic_file(self._path(key)) as part:
             shutil.copyfile(path, part)
 
     def read(self, key: str) -> bytes:
@@ -103,7 +103,7 @@ class FolderStore:
 
     def write(self, key: str, content: bytes) -> None:
         """Write an object."""
-        with whole_file(self._path(key)) as part:
+        with atomic_file(self._path(key)) as part:
             part.write_bytes(content)
 
     def delete(self, key: str) -> None:
@@ -162,7 +162,7 @@ class S3Store:
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file; large ones in parallel parts."""
-        with whole_file(path) as part, self._missing_is_named(key):
+        with atomic_file(path) as part, self._missing_is_named(key):
             self._client.download_file(Filename=str(part), **self._where(key))
 
     def put(self, path: Path, key: str) -> None:
