@@ -25,7 +25,7 @@ from inclinet.data.filenames import sample_file
 from inclinet.data.samples import Samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.storage.artifacts import Artifacts, Reference
-from inclinet.storage.atomic import cache_folder
+from inclinet.storage.cache import cache_folder, cache_limit
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.store import Store, open_store
 
@@ -72,7 +72,7 @@ def artifacts() -> Artifacts:
     uri = os.environ.get("INCLINET_STORE")
     if not uri:
         raise InclinetError("INCLINET_STORE is not set; start the worker with it, e.g. s3://inclinet")
-    return Artifacts(_open(uri), cache_folder(), int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
+    return Artifacts(_open(uri), cache_folder(), cache_limit())
 
 
 @cache

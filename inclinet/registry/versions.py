@@ -20,7 +20,8 @@ from inclinet.data.columns import network_name
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import parse_network
 from inclinet.records import Record
-from inclinet.storage.atomic import cache_folder, disk_space_errors
+from inclinet.storage.atomic import disk_space_errors
+from inclinet.storage.cache import cache_folder
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store, check_key
 

@@ -63,7 +63,7 @@ def _blocks(array: np.ndarray | Rows) -> Iterator[memoryview]:
     dtype = np.dtype(array.dtype)
     chunks = array.chunks if isinstance(array, Rows) else [array]
     for chunk in chunks:
-        yield memoryview(np.ascontiguousarray(chunk, dtype)).cast("B") if chunk.size else memoryview(b"")
+        yield np.ascontiguousarray(chunk, dtype).data.cast("B") if chunk.size else memoryview(b"")
 
 
 def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
