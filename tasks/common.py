@@ -25,8 +25,7 @@ from inclinet.data.filenames import sample_file
 from inclinet.data.samples import Samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.storage.artifacts import Artifacts, Reference
-from inclinet.storage.atomic import cache_folder
-from inclinet.storage.cache import cache_limit
+from inclinet.storage.cache import cache_folder, cache_limit
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.store import Store, open_store
 

@@ -97,7 +97,7 @@ def publish_task(
 
 
 def _lineage(network: Reference) -> dict[str, Any]:
-    return {"artifact": network.key, "digest": network.digest, "inputs": artifacts().manifest(network)["inputs"]}
+    return {"artifact": network.key, "digest": network.digest, "inputs": artifacts().manifest(network).inputs}
 
 
 @stage_task("decide", "decide-on-first-version")

@@ -17,7 +17,7 @@ from inclinet.data.bands import FILTERS
 from inclinet.data.columns import INVERTED, KEYS, network_columns, spread_column
 from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = ["merge_predictions", "read_predictions", "tidy", "write_predictions"]
 
@@ -75,7 +75,7 @@ def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame 
     table = tidy(table, f"Table meant for {path}")
     if more is not None:
         table = table.join(more.reset_index(drop=True))
-    with whole_file(Path(path)) as temporary:
+    with atomic_file(Path(path)) as temporary:
         table.to_csv(temporary)
     return Path(path)
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = [
     "BLUE",
@@ -58,7 +58,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
         raise InclinetError(f"{path}: a figure ends in {', '.join(_SUFFIXES)}; choose one of these.")
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         # Thin coloured lines fade when JPEG halves the resolution of colour.
         jpeg = {} if path.suffix.lower() == ".png" else {"quality": 92, "subsampling": 0}
         figure.savefig(temporary, dpi=_DPI, facecolor="white", pil_kwargs=jpeg)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = ["FORMATS", "check_format", "write_table"]
 
@@ -50,7 +50,7 @@ def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Pa
         When there is no such format.
     """
     kind = check_format(path)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         if kind == "CSV":
             table.to_csv(part, index=False)
         elif kind == "JSON":

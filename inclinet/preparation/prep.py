@@ -14,7 +14,7 @@ from inclinet.data.filenames import band_folder, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg, to_small
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
-from inclinet.storage.atomic import whole_file, whole_folder
+from inclinet.storage.atomic import atomic_file, atomic_folder
 
 __all__ = ["Prepared", "check_band", "downsample", "prep", "write_skipped"]
 
@@ -80,7 +80,7 @@ def prep(
     table = read_catalog(catalog)
     chosen = choose_images((path.name for path in impath.iterdir()), imroot, band)
     folder, skipped_table = outfolder / band_folder(size, band), outfolder / skipped_file(size, band)
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         unusable = downsample(chosen, table.labels, impath.joinpath, part, band, size, workers=workers, track=track)
         images = sum(1 for _ in part.iterdir())
         missing = {pgc: f"no image in band {band}" for pgc in table.labels if pgc not in chosen}
@@ -162,7 +162,7 @@ def downsample(
 
 def write_skipped(path: Path, skipped: Mapping[int | str, str]) -> Path:
     """Write the table of skipped galaxies, columns `pgc` and `reason`."""
-    with whole_file(path) as part, part.open("w", newline="") as file:
+    with atomic_file(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["pgc", "reason"])
         writer.writerows((key, skipped[key]) for key in sorted(skipped, key=str))

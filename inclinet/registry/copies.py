@@ -7,8 +7,8 @@ from pathlib import Path
 
 from inclinet.errors import InclinetError
 from inclinet.registry.versions import REGISTRY, VERSION_FILE, PublishedVersion, VersionFile, version_key
-from inclinet.storage.atomic import cache_folder, needing_room
-from inclinet.storage.cache import cache_limit, make_room
+from inclinet.storage.atomic import disk_space_errors
+from inclinet.storage.cache import cache_folder, cache_limit, make_room
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store
 
@@ -64,7 +64,7 @@ def _reuse(path: Path, file: VersionFile) -> bool:
 def _fetch(store: Store, version: PublishedVersion, folder: Path, name: str, file: VersionFile) -> None:
     key, path = version_key(version.version, name), folder / name
     try:
-        with needing_room(folder):
+        with disk_space_errors(folder):
             store.get(key, path)
     except FileNotFoundError:
         raise InclinetError(f"{store.uri}/{key} is missing: version {version.version} is damaged") from None

@@ -21,7 +21,7 @@ from inclinet.simulation.galaxy import paint_galaxy
 from inclinet.simulation.observation import GRAY_BANDS, observe, paint_field, to_colour, to_negatives
 from inclinet.simulation.photometry import axis_ratios
 from inclinet.simulation.population import Case, Mock, draw_cases, draw_companion, draw_spiral
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = ["simulate"]
 
@@ -150,5 +150,5 @@ def _encode(image: np.ndarray, suffix: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_bytes(content)

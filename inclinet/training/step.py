@@ -23,7 +23,7 @@ from inclinet.errors import InclinetError
 from inclinet.networks.build import build
 from inclinet.networks.devices import device_name, on_gpu
 from inclinet.settings import Train
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 from inclinet.training.schedule import learning_rate
 
 __all__ = ["METRICS", "NetworkStepper", "save_network"]
@@ -233,7 +233,7 @@ def save_network(network: keras.Model, path: Path) -> Path:
 
     The same network gives the same bytes.
     """
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         # Keras insists on the ending .keras, which the temporary file has.
         network.save(part)
         _make_reproducible(part)
