@@ -29,7 +29,7 @@ from inclinet.preparation.prep import prep
 from inclinet.preparation.split import split
 from inclinet.settings import Augment, Split, Train
 from inclinet.simulation.simulate import simulate
-from inclinet.training.train import train
+from inclinet.training.train import train_network
 
 SUBSAMPLES, BATCHES = 3, 6
 TRAIN = Train(N_batch_iter=4)
@@ -47,7 +47,7 @@ def predict(folder: Path, galaxies: int, size: int) -> tuple[pd.DataFrame, pd.Da
         augment(folder / "samples", folder / "augmented", size=size, niter=SUBSAMPLES, settings=how)
     for k in range(SUBSAMPLES + 1):
         places = folder / "augmented", folder / "samples", folder / "models"
-        train(*places, subsample=k, size=size, nbatch=BATCHES, settings=TRAIN)
+        train_network(*places, subsample=k, size=size, nbatch=BATCHES, settings=TRAIN)
     test, left_out = predict_galaxies(folder / "models", folder / "samples", size=size)
     return test, merge_predictions(left_out.values())
 

@@ -66,7 +66,9 @@ def stored_batches(artifacts: Artifacts, size: int, images: int, count: int) -> 
 
 def training_on(store: str, run: str, model: str, size: int, images: int, nbatch: int, precision: str) -> "TrainingRun":
     """Return a run over stored batches of `store`, which also takes its snapshots, with no local copy at first."""
-    from inclinet.training.run import Plan, TrainingRun
+    from inclinet.training.plan import Plan
+    from inclinet.training.record import Recorder
+    from inclinet.training.run import TrainingRun
 
     artifacts = Artifacts(open_store(store), Path(tempfile.gettempdir()) / "cache")
     references = stored_batches(artifacts, size, images, nbatch)
@@ -77,7 +79,8 @@ def training_on(store: str, run: str, model: str, size: int, images: int, nbatch
             return Batch.read(path)
 
     settings = Train(precision=precision, N_batch_iter=PASSES, training_batch_size=MINIBATCH)
-    return TrainingRun(Plan(model, 0, size, nbatch, settings), fetch, {}, artifacts.store, f"runs/{run}")
+    plan, folder = Plan(model, 0, size, nbatch, settings), f"runs/{run}"
+    return TrainingRun(plan, fetch, {}, artifacts.store, folder, Recorder(plan, artifacts.store, folder))
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -43,7 +43,7 @@ def error(batches: list[Batch], left: Batch, size: int, steps: int, seed: int, p
     stepper = NetworkStepper("model4", size, steps, Train(seed=seed), precision)
     for step in range(steps):
         stepper.advance(batches[step % NBATCH])
-    return UNIT * stepper.judge(left)["mae"]
+    return UNIT * stepper.measure(left)["mae"]
 
 
 def main() -> None:

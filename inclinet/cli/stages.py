@@ -190,7 +190,7 @@ def train(
 
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
-    from inclinet.training.train import train as stage
+    from inclinet.training.train import train_network as stage
 
     chosen = settings(
         Train,

@@ -148,7 +148,7 @@ def test_a_cancelled_parent_takes_its_children_with_it(service, put, small_sampl
         assert {finish(client, child.id, 60).state.name for child in children} == {"Cancelled"}
     # What was cancelled can go on: its snapshot is whole.
     [folder] = {key.rpartition("/")[0] for key in snapshots}
-    assert Snapshots(open_store(service.environment["INCLINET_STORE"]), folder).last().step
+    assert next(Snapshots(open_store(service.environment["INCLINET_STORE"]), folder).newest_first()).step
 
 
 def test_the_form_refuses_nonsense(service):

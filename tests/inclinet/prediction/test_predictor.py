@@ -18,7 +18,7 @@ from inclinet.registry.champion import choose_version, promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Train
 from inclinet.storage.store import open_store
-from inclinet.training.train import train
+from inclinet.training.train import train_network
 from tests.conftest import disc, write_catalog
 
 SIZE = 24
@@ -29,7 +29,7 @@ def published(stored, small_sample, tmp_path_factory):
     """A store with a version in use, and the folder of its evaluation."""
     out = tmp_path_factory.mktemp("published")
     settings = Train(N_batch_iter=40, training_batch_size=16)
-    train(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
+    train_network(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
     table, left_out = predict_galaxies(out / "models", stored / "samples", size=SIZE)
     # All the training galaxies, for a handful of left-out ones calibrates nothing.
     test, training = (read_samples(find_samples(stored / "samples", SIZE, side, 0), SIZE) for side in ("test", "train"))
