@@ -37,6 +37,7 @@ from inclinet.settings import Retrain, Split
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from tasks.common import artifacts, fetch_samples, stage_task
+from tasks.filenames import FILES_FILE
 
 __all__ = [
     "compare_versions_task",
@@ -53,7 +54,7 @@ def fingerprint(catalogue: Reference, listings: Mapping[str, Reference], setting
     """Return a digest of all that the networks of a run follow from: catalogue, images, settings and code."""
     parts = {
         "catalogue": catalogue.digest,
-        "images": {band: listing.digest for band, listing in sorted(listings.items())},
+        "images": {band: listing.files[FILES_FILE] for band, listing in sorted(listings.items())},
         "settings": settings,
         "code": code_facts()["digest"],
     }

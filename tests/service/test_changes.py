@@ -24,7 +24,7 @@ MONITORS = {"augment-test", "augment-left-0", "augment-left-1"}
 
 
 def of_bands(stages, bands=BANDS):
-    return {f"{stage}-{band}{'-000' * (stage == 'prep')}" for stage in stages for band in bands}
+    return {f"{stage}-{band}{'-all' * (stage == 'prep')}" for stage in stages for band in bands}
 
 
 @pytest.fixture(scope="module")

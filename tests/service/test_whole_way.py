@@ -34,7 +34,7 @@ def test_a_run_completes_and_its_names_say_what_they_are(first):
     assert {child.work_pool_name for child in children} == {"gpu"}
     assert {child.state.name for child in children} == {"Completed"}
     assert set(states.values()) == {"Completed"}
-    names = {"catalogue", "inventory-g", "prep-gri-000", "compress-r", "split-i", "augment-1-02", "augment-test"}
+    names = {"catalogue", "inventory-g", "prep-gri-all", "compress-r", "split-i", "augment-1-02", "augment-test"}
     assert names | {"network-model4-0", "evaluate", "skipped", "galaxies", "index"} <= set(states)
     assert sum(name.startswith("step-") for name in states) == 8
 
@@ -74,7 +74,7 @@ def test_a_run_says_what_came_in_and_what_it_made(first, service):
         shown = {artifact.key: artifact.data for artifact in client.read_artifacts(artifact_filter=its)}
     tables = {key: json.loads(shown[key]) for key in ("galaxies", "artifacts", "skipped")}
     rows = {row["band"]: row for row in tables["galaxies"]}
-    assert list(rows) == ["g", "r", "i", "gri"]
+    assert list(rows) == ["g", "r", "i", "colour"]
     for row in rows.values():
         assert row["images found"] == row["downsampled"] == row["training"] + row["test"] == 60
         assert row["skipped"] == row["below 45 deg or rejected"] == 0
@@ -110,8 +110,8 @@ def test_one_band_is_enough(service, put, small_sample):
     with get_client(sync_client=True) as client:
         run, _, states = run_full(client, sample=put(small_sample, "discs", bands=["gri"]), split={"niter": 0})
     assert run.state.name == "Completed", run.state.message
-    assert "prep-gri-000" in states
-    assert "prep-g-000" not in states
+    assert "prep-gri-all" in states
+    assert "prep-g-all" not in states
 
 
 def test_bad_input_fails_at_once_and_says_why(service, put, small_sample):

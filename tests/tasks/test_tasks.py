@@ -12,7 +12,7 @@ from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import _worth_retrying, artifacts, is_transient
 from tasks.compress import compress_task
 from tasks.filenames import FILES_FILE
-from tasks.inputs import catalogue_task, inventory_task
+from tasks.inputs import catalogue_task, find_sample_task, inventory_task
 from tasks.prep import prep_task
 from tasks.split import split_task
 
@@ -109,14 +109,47 @@ def test_what_is_there_is_found_and_what_changed_is_made(uploaded, store, small_
     assert set(changed.values()) == {"Completed"}
 
 
-def test_a_galaxy_more_changes_its_chunk_alone(uploaded, store, small_sample, monkeypatch):
-    monkeypatch.setattr("tasks.inputs._CHUNK", 20)
-    first = names(prepare(uploaded))
-    assert sum(name.startswith("prep-") for name in first) == 4
-    store.write("input/galaxies/pgc60_d25x2_rot_g.png", b"")
-    second = names(prepare(uploaded))
-    made = [name for name, state in second.items() if state == "Completed" and name.startswith("prep-")]
-    assert len(made) == 1
+def test_one_more_galaxy_remakes_one_bucket(uploaded, store, small_sample, monkeypatch):
+    monkeypatch.setattr("tasks.inputs._BUCKET", 20)
+    store.delete("input/galaxies/pgc60_d25x2_rot_g.png")
+    before = prepare(uploaded)
+    store.put(small_sample / "galaxies" / "pgc60_d25x2_rot_g.png", "input/galaxies/pgc60_d25x2_rot_g.png")
+    after = prepare(uploaded)
+    buckets = {name: (state, reference) for name, (state, reference) in after.items() if name.startswith("prep-")}
+    assert len(buckets) >= 4
+    made = [reference for state, reference in buckets.values() if state == "Completed"]
+    assert {state for state, _ in buckets.values()} == {"Completed", "Cached"}
+    assert sum(reference.facts["images"] for reference in made) <= 21
+    assert after["split"][1].facts != before["split"][1].facts
+
+
+def test_an_image_without_a_galaxy_is_listed_though_nothing_else_changed(uploaded, store):
+    before = prepare(uploaded)["inventory"][1]
+    store.write("input/galaxies/pgc777_d25x2_rot_g.png", b"no row")
+    after = prepare(uploaded)
+    assert "pgc777" in store.read(f"{after['inventory'][1].folder}/skipped.csv").decode()
+    assert after["inventory"][1].facts["found"] == before.facts["found"] + 1
+    assert {state for name, state in names(after).items() if name.startswith("prep-")} == {"Cached"}
+
+
+@pytest.mark.parametrize("memo", [b"null", b"[1]", b'{"input/galaxies/pgc1_d25x2_rot_g.png": null}', b"\xff{"])
+def test_a_damaged_memo_of_digests_is_ignored(uploaded, store, memo):
+    before = prepare(uploaded)["inventory"][1]
+    [entry] = store.list("digests")
+    store.write(entry.key, memo)
+    assert prepare(uploaded)["inventory"] == ("Cached", before)
+
+
+def test_whether_there_is_a_sample(uploaded, store):
+    @flow
+    def find(sample):
+        return find_sample_task(sample, return_state=True).result()
+
+    nothing = {"images": "input/none", "catalog": "input/none.csv"}
+    assert find(uploaded) is True
+    assert find(uploaded.model_copy(update={"images": "input/none"}))
+    assert find(uploaded.model_copy(update={"catalog": "input/none.csv"}))
+    assert not find(uploaded.model_copy(update=nothing))
 
 
 def test_a_damaged_artifact_is_named_and_made_again(uploaded, store):
@@ -131,8 +164,8 @@ def test_skipped_galaxies_are_listed(uploaded, store):
     store.write("input/galaxies/pgc7_d25x2_rot_g.png", b"not an image")
     store.write("input/galaxies/pgc777_d25x2_rot_g.png", b"no row")
     found = prepare(uploaded)
-    assert found["prep-000"][1].facts == {"images": 59, "skipped": 1}
-    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-000'][1].folder}/skipped.csv").decode()
+    assert found["prep-all"][1].facts == {"images": 59, "skipped": 1}
+    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-all'][1].folder}/skipped.csv").decode()
     assert "pgc777" in store.read(f"{found['inventory'][1].folder}/skipped.csv").decode()
     listed = json.loads(store.read(f"{found['inventory'][1].folder}/{FILES_FILE}"))
     assert sum(len(rows) for rows in listed.values()) == 60
