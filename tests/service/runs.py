@@ -1,4 +1,4 @@
-"""Runs of the service's flows, started and followed."""
+"""Starting and following runs of the service's flows."""
 
 import csv
 import os
@@ -45,8 +45,8 @@ def kill_process_of(client, *run_ids):
 
 
 def retry(client, run):
-    """Retry a run as a person does, and wait for it to end; returns it."""
-    # A worker reports the end of a process once more, some seconds after the first time.
+    """Retry a run from the command line and wait for it to end; return it."""
+    # A worker reports the end of a process a second time, some seconds after the first.
     time.sleep(8)
     command = [sys.executable, "-m", "prefect", "flow-run", "retry", str(run.id)]
     subprocess.run(command, check=True, timeout=60, capture_output=True)
@@ -64,7 +64,7 @@ def children_of(client, run_id):
 
 
 def tasks_of(client, run_id, offset=0):
-    """Return the task runs of a run, 200 at most."""
+    """Return up to 200 task runs of a run."""
     only = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     return client.read_task_runs(flow_run_filter=only, offset=offset)
 
@@ -86,7 +86,7 @@ def run_full(client, **parameters):
     states = {}
     for one in [run.id, *(child.id for child in children)]:
         for task in tasks_of(client, one):
-            if task.state.state_details.child_flow_run_id:  # stands for a child run in its parent's graph
+            if task.state.state_details.child_flow_run_id:  # represents a child run in its parent's graph
                 continue
             states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
     return run, children, states
@@ -109,7 +109,7 @@ def digests_of(bucket, run):
 
 
 def forget(bucket, service, prefix="artifacts/"):
-    """Remove what the runs so far made: the artifacts, and the workers' local copies."""
+    """Remove what earlier runs made: the artifacts, and the workers' local copies."""
     for key in keys(bucket, prefix):
         bucket.delete_object(Bucket=BUCKET, Key=key)
     shutil.rmtree(service.folder / "cache", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The whole way: `prefect deployment run inclinet/full` through worker, object store and server."""
+"""The whole pipeline: `prefect deployment run inclinet/full` through worker, object store and server."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from inclinet.storage.store import open_store
 from inclinet.training.snapshots import Snapshots
 from tests.service.runs import artifacts_of, finish, keys, made_by, run_full, running_child, start_full
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def first(service, put, small_sample):
         return run_full(client, sample=put(small_sample, "discs"))
 
 
-def test_a_run_completes_and_its_names_say_what_they_are(first):
+def test_a_run_completes_and_its_tasks_have_clear_names(first):
     run, children, states = first
     assert run.state.name == "Completed", run.state.message
     assert {child.name for child in children} == {"train-model4-0", "train-model4-1"}
@@ -39,7 +39,7 @@ def test_a_run_completes_and_its_names_say_what_they_are(first):
     assert sum(name.startswith("step-") for name in states) == 8
 
 
-def test_a_person_finds_the_files_by_their_names(first, service, tmp_path):
+def test_the_files_of_a_run_are_found_by_their_names(first, service, tmp_path):
     run, *_ = first
     client = bucket_client(service)
 
@@ -66,7 +66,7 @@ def test_a_person_finds_the_files_by_their_names(first, service, tmp_path):
     assert set(metrics["by_inverted"]["median of all"]) == {"inverted", "not inverted"}
 
 
-def test_a_run_says_what_came_in_and_what_it_made(first, service):
+def test_a_run_shows_how_many_images_it_used_and_what_it_made(first, service):
     run, *_ = first
     bucket = bucket_client(service)
     its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
@@ -96,7 +96,7 @@ def test_a_run_publishes_what_it_trained(first, service):
     assert "# Inclinations of spiral galaxies" in (local / "README.md").read_text()
 
 
-def test_a_second_run_finds_everything(first, service, put, small_sample):
+def test_a_second_run_reuses_everything(first, service, put, small_sample):
     with get_client(sync_client=True) as client:
         run, _, states = run_full(client, sample=put(small_sample, "discs"))
     assert run.state.name == "Completed", run.state.message
@@ -138,12 +138,12 @@ def test_a_cancelled_parent_takes_its_children_with_it(service, put, small_sampl
         client.set_flow_run_state(started.id, Cancelling())
         assert finish(client, started.id, 60).state.name == "Cancelled"
         assert {finish(client, child.id, 60).state.name for child in children} == {"Cancelled"}
-    # What was cancelled can go on: its snapshot is whole.
+    # A cancelled training can be resumed: its snapshot is complete.
     [folder] = {key.rpartition("/")[0] for key in snapshots}
     assert Snapshots(open_store(service.environment["INCLINET_STORE"]), folder).last().step
 
 
-def test_the_form_refuses_nonsense(service):
+def test_the_form_refuses_bad_settings(service):
     with pytest.raises(Exception, match="409|422|Conflict|valid"):
         run_deployment("inclinet/full", parameters={"size": 0}, timeout=0)
 
@@ -156,7 +156,7 @@ def test_retraining_is_scheduled_weekly(service):
     assert schedule.schedule.cron.split()[2:] == ["*", "*", "1"]
 
 
-def test_the_command_line_starts_it_too(service):
+def test_prefect_s_command_line_names_missing_parameters(service):
     command = [sys.executable, "-m", "prefect", "deployment", "run", "train/gpu"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode != 0
@@ -164,7 +164,7 @@ def test_the_command_line_starts_it_too(service):
 
 
 def test_no_secret_is_left_anywhere(first, service):
-    """In no log, database, object or local copy; only in the two files that are for the owner's eyes."""
+    """Not in any log, database, object or local copy; only in the two files that their owner alone may read."""
     secret = service.environment["AWS_SECRET_ACCESS_KEY"].encode()
     files = [path for path in service.folder.rglob("*") if path.is_file()]
     holding = {path.name for path in files if secret in path.read_bytes()}

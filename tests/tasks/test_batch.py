@@ -13,6 +13,8 @@ from tasks.batch import gather_task, list_images_task
 from tasks.common import artifacts
 from tasks.predict import predict_chunk_task
 
+pytestmark = pytest.mark.xdist_group("tasks")
+
 SIZE = 24
 
 

@@ -16,6 +16,8 @@ from tasks.inputs import catalogue_task, find_sample_task, inventory_task
 from tasks.prep import prep_task
 from tasks.split import split_task
 
+pytestmark = pytest.mark.xdist_group("tasks")
+
 
 def s3_error(code, status):
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
