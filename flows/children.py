@@ -29,7 +29,7 @@ __all__ = ["ChildRunError", "cancel_children", "run_children"]
 
 T = TypeVar("T")
 
-_POLL_SECONDS = 2
+_POLL_SECONDS = 1
 _RESTARTS = 3
 _ATTEMPTS, _RETRY_SECONDS = 20, 3  # to start a child while the server is away
 _ENDING = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING]

@@ -16,9 +16,9 @@ def buckets(names: Iterable[str], limit: int) -> dict[str, list[str]]:
     """Share names out over buckets of at most `limit` names each.
 
     A bucket holds the names whose SHA-256 begins with the same bits. A bucket that gets too full is split in two by
-    the next bit; no other bucket changes. So the result follows from the set of names alone, and one name more or
-    less changes one bucket, or splits one, or joins two: at most ``limit + 1`` names move. Buckets hold about 70 % of
-    `limit` on average, between a half and all of it where there are many names.
+    the next bit; no other bucket changes. So the result depends only on the set of names, and one name more or less
+    changes one bucket, splits one or joins two: the changed buckets hold at most ``limit + 1`` names. Where there are
+    many names, buckets are from about half full to full.
 
     Parameters
     ----------

@@ -28,12 +28,13 @@ def start_full(**parameters):
 
 
 def finish(client, run_id, seconds=400):
-    """Wait for a run to end; returns it."""
-    for _ in range(seconds):
+    """Wait for a run to end; return it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         run = client.read_flow_run(run_id)
         if run.state.is_final():
             return run
-        time.sleep(1)
+        time.sleep(0.3)
     pytest.fail(f"run {run_id} did not end within {seconds} s")
 
 
@@ -80,8 +81,13 @@ def running_child(client, run_id, seconds=200):
 
 
 def run_full(client, **parameters):
-    """Run inclinet/full to its end; returns the run and the states of all its tasks by name."""
-    run = finish(client, start_full(**parameters).id)
+    """Run inclinet/full to its end; return what `finish_full` returns."""
+    return finish_full(client, start_full(**parameters))
+
+
+def finish_full(client, run):
+    """Wait for a run of inclinet/full; return it, its child runs, and the states of all its tasks by name."""
+    run = finish(client, run.id)
     children = children_of(client, run.id)
     states = {}
     for one in [run.id, *(child.id for child in children)]:

@@ -15,14 +15,25 @@ from deployments.service import BUCKET, bucket_client
 from inclinet.registry.versions import fetch_version, list_versions, read_champion
 from inclinet.storage.store import open_store
 from inclinet.training.snapshots import Snapshots
-from tests.service.runs import artifacts_of, finish, keys, made_by, run_full, running_child, start_full
+from tests.service.runs import (
+    artifacts_of,
+    finish,
+    finish_full,
+    forget,
+    keys,
+    made_by,
+    run_full,
+    running_child,
+    start_full,
+)
 
 pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
 
 
 @pytest.fixture(scope="module")
 def first(service, put, small_sample):
-    """The first run of the plain discs."""
+    """The first run of the plain discs; other modules may have run them before, so their artifacts are removed."""
+    forget(bucket_client(service), service)
     with get_client(sync_client=True) as client:
         return run_full(client, sample=put(small_sample, "discs"))
 
@@ -96,9 +107,17 @@ def test_a_run_publishes_what_it_trained(first, service):
     assert "# Inclinations of spiral galaxies" in (local / "README.md").read_text()
 
 
-def test_a_second_run_reuses_everything(first, service, put, small_sample):
+@pytest.fixture(scope="module")
+def two_more(first, service, put, small_sample):
+    """Two runs started together: the same again, and one with a wrong `imroot`."""
+    sample = put(small_sample, "discs")
     with get_client(sync_client=True) as client:
-        run, _, states = run_full(client, sample=put(small_sample, "discs"))
+        started = [start_full(sample=sample), start_full(sample=sample | {"imroot": "d25x9"})]
+        return [finish_full(client, run) for run in started]
+
+
+def test_a_second_run_reuses_everything(two_more, service):
+    run, _, states = two_more[0]
     assert run.state.name == "Completed", run.state.message
     not_cached = {name.partition("-")[0] for name, state in states.items() if state != "Cached"}
     assert not_cached == {"galaxies", "index", "publish", "promote"}
@@ -114,10 +133,8 @@ def test_one_band_is_enough(service, put, small_sample):
     assert "prep-g-all" not in states
 
 
-def test_bad_input_fails_at_once_and_says_why(service, put, small_sample):
-    sample = put(small_sample, "discs", imroot="d25x9")
-    with get_client(sync_client=True) as client:
-        run, _, states = run_full(client, sample=sample)
+def test_bad_input_fails_at_once_and_says_why(two_more):
+    run, _, states = two_more[1]
     assert run.state.name == "Failed"
     assert "no image such as pgc<ID>_d25x9" in run.state.message
     assert "AwaitingRetry" not in states.values()

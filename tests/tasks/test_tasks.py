@@ -48,12 +48,12 @@ def upload_failed(cause):
         (upload_failed(s3_error("InternalError", 500)), True),
     ],
 )
-def test_what_passes_is_retried_and_nothing_else(error, expected):
+def test_only_transient_errors_are_retried(error, expected):
     assert is_transient(error) is expected
 
 
 @pytest.mark.parametrize(("error", "tries"), [(ConnectionResetError("gone"), 3), (InclinetError("bad"), 1)])
-def test_a_task_is_tried_again_only_when_it_may_help(prefect_api, error, tries):
+def test_a_task_is_retried_only_when_it_may_help(prefect_api, error, tries):
     calls = []
 
     @task(retries=2, retry_delay_seconds=0, retry_condition_fn=_worth_retrying)
@@ -72,7 +72,7 @@ def test_a_task_is_tried_again_only_when_it_may_help(prefect_api, error, tries):
 
 @pytest.fixture
 def uploaded(store, small_sample):
-    """The plain discs in the store, bands g alone."""
+    """The plain discs in the store, in band g only."""
     for path in (small_sample / "galaxies").glob("*_g.png"):
         store.put(path, f"input/galaxies/{path.name}")
     store.put(small_sample / "catalog.csv", "input/catalog.csv")
@@ -81,7 +81,7 @@ def uploaded(store, small_sample):
 
 @flow
 def prepare(sample):
-    """Run the tasks of one band up to the split; returns states by name."""
+    """Run the tasks of one band up to the split; return name of the state and reference of each."""
     states = {"catalogue": catalogue_task(sample, return_state=True)}
     labels = states["catalogue"].result()
     states["inventory"] = inventory_task(sample, "g", labels, return_state=True)
@@ -99,12 +99,12 @@ def names(found):
     return {name: state for name, (state, _) in found.items()}
 
 
-def test_what_is_there_is_found_and_what_changed_is_made(uploaded, store, small_sample):
+def test_existing_artifacts_are_reused_and_changed_ones_made(uploaded, store, small_sample):
     first = prepare(uploaded)
     assert set(names(first).values()) == {"Completed"}
     assert first["split"][1].facts["train"] + first["split"][1].facts["test"] == 60
     assert set(names(prepare(uploaded)).values()) == {"Cached"}
-    # One changed picture: the catalogue stays, all that depends on the picture is made again.
+    # One changed image: the catalogue stays, everything that depends on the image is remade.
     store.put(small_sample / "galaxies" / "pgc2_d25x2_rot_g.png", "input/galaxies/pgc1_d25x2_rot_g.png")
     changed = names(prepare(uploaded))
     assert changed.pop("catalogue") == "Cached"
@@ -154,7 +154,7 @@ def test_whether_there_is_a_sample(uploaded, store):
     assert not find(uploaded.model_copy(update=nothing))
 
 
-def test_a_damaged_artifact_is_named_and_made_again(uploaded, store):
+def test_a_damaged_artifact_is_remade(uploaded, store):
     reference = prepare(uploaded)["compress"][1]
     store.write(f"{reference.folder}/16x16_g.npz", b"x" * 100)
     again = prepare(uploaded)
