@@ -108,12 +108,12 @@ def _write_lineage(run: str, files: Files, references: Iterable[Reference], made
     catalogues = {reference.key for reference in references if reference.stage == "catalogue"}
     networks = {}
     for network in files["models"]:
-        of = ancestors(made, network.key)
+        sources = ancestors(made, network.key)
         networks[network.name] = {
             "artifact": network.key,
-            "made of": of,
-            "images": [f"{inventories[key].folder}/{FILES_FILE}" for key in of if key in inventories],
-            "catalogue": [made[key]["inputs"]["catalogue"]["digest"] for key in of if key in catalogues],
+            "made of": sources,
+            "images": [f"{inventories[key].folder}/{FILES_FILE}" for key in sources if key in inventories],
+            "catalogue": [made[key]["inputs"]["catalogue"]["digest"] for key in sources if key in catalogues],
         }
     content = json.dumps({"networks": networks, "artifacts": made}, indent=1).encode()
     artifacts().store.write(f"runs/{run}/lineage.json", content)
@@ -121,12 +121,12 @@ def _write_lineage(run: str, files: Files, references: Iterable[Reference], made
 
 def _write_artifacts(run: str, references: Iterable[Reference], made: Mapping[str, Mapping]) -> None:
     """Write which artifacts the run made, in any of its attempts, and which it reused; show the counts on its page."""
-    mine = str(flow_run.root_flow_run_id)
+    this_run = str(flow_run.root_flow_run_id)
     rows = [
         {
             "stage": reference.stage,
             "name": reference.name,
-            "made": "made" if made[reference.key]["run"] == mine else "reused",
+            "made": "made" if made[reference.key]["run"] == this_run else "reused",
             "key": reference.key,
             "digest": reference.digest,
         }

@@ -1,4 +1,4 @@
-"""Versions through Prefect: published, judged, promoted or kept out, rolled back, and used for predicting."""
+"""Versions through Prefect: published, compared, promoted or kept out, rolled back, and used for predicting."""
 
 import csv
 import json
@@ -36,13 +36,13 @@ RULES = {"min_galaxies": 10, "worst_bin": 10}
 
 
 def run(deployment, **parameters):
-    """Run a deployment to its end; returns the run."""
+    """Run a deployment to its end; return the run."""
     with get_client(sync_client=True) as client:
         return finish(client, run_deployment(deployment, parameters=parameters, timeout=0).id)
 
 
 def events(service, name, since):
-    """Return the events of a name since a time; the server writes them down some seconds after they came."""
+    """Return the events of a name since a time; the server records them some seconds after they arrive."""
     wanted = {"filter": {"event": {"name": [name]}, "occurred": {"since": since.isoformat()}}}
     for _ in range(30):
         if found := httpx.post(f"{service.api}/events/filter", json=wanted).json()["events"]:
@@ -59,7 +59,7 @@ def comparison_of(run_id):
 
 
 def inclinet(*arguments):
-    """Run the command line; returns what it printed."""
+    """Run the command line; return the finished process."""
     command = [sys.executable, "-c", "from inclinet.cli.main import main; main()", *arguments]
     return subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
 
@@ -71,7 +71,7 @@ def store(service):
 
 @pytest.fixture(scope="module")
 def sample(put, small_sample, tmp_path_factory):
-    """The plain discs without one, so that nothing made here is found by other tests."""
+    """The plain discs, one of them left out, so that nothing made here is reused in other tests."""
     folder = tmp_path_factory.mktemp("published")
     shutil.copytree(small_sample, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("pgc59_*"))
     rows = (folder / "catalog.csv").read_text().splitlines()
@@ -81,7 +81,7 @@ def sample(put, small_sample, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hardly_trained(store, sample):
-    """A version that was hardly trained, put in use from the command line."""
+    """A version that was hardly trained, put into use from the command line."""
     done = run("inclinet/full", sample=sample, **HOW)
     assert done.state.name == "Completed", done.state.message
     version = done.state.message.split()[1].rstrip(";")
@@ -141,7 +141,7 @@ def test_rolled_back_by_one_command_and_stays_so(store, sample, hardly_trained, 
     assert mine in inclinet("models").stdout
     inclinet("promote", hardly_trained)
     assert read_champion(store).version == hardly_trained
-    # The next scheduled run does not undo what a person decided.
+    # The next scheduled run does not undo this decision.
     done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
     assert done.state.message.startswith("Nothing to do")
     assert read_champion(store).version == hardly_trained
@@ -177,7 +177,7 @@ def test_many_images_are_predicted_in_chunks_and_only_once(service, store, sampl
 
 
 @pytest.mark.slow
-def test_a_killed_prediction_goes_on_where_it_was(service, store, put, small_sample, better):
+def test_a_killed_prediction_resumes(service, store, put, small_sample, better):
     images = put(small_sample, "killed")["images"]
     with get_client(sync_client=True) as client:
         started = run_deployment("predict/batch", parameters={"what": {"images": images, "chunk": 4}}, timeout=0)
@@ -212,7 +212,7 @@ def test_new_images_start_retraining(service):
                 break
             time.sleep(1)
         [started] = new
-        # There is nothing at the place where it looks unless told otherwise.
+        # Nobody has put a sample at the default place.
         done = finish(client, started)
     assert (done.state.type, done.state.name) == (StateType.COMPLETED, NO_SAMPLE)
     assert done.state.message.startswith("no sample yet: put images under input/galaxies and a catalogue at input/")
