@@ -1,6 +1,7 @@
 """Batch prediction through its tasks, with a real network that was not trained."""
 
 import csv
+import shutil
 
 import pytest
 from prefect import flow
@@ -10,7 +11,6 @@ from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.batch import gather_task, list_images_task
-from tasks.common import artifacts
 from tasks.predict import predict_chunk_task
 
 pytestmark = pytest.mark.xdist_group("tasks")
@@ -117,14 +117,14 @@ def test_another_version_predicts_all_images(upload, predict, versions):
     assert predict(versions[0])[0].missing == 0
 
 
-def test_damaged_predictions_are_remade(upload, predict, store):
+def test_damaged_predictions_are_remade(upload, predict, store, tmp_path):
     upload(1, 2)
     _, [state], before = predict()
     reference = state.result()
     [key] = [entry.key for entry in store.list(reference.folder) if entry.key.endswith("predictions.csv")]
     content = store.read(key)
     store.write(key, b"x" * len(content))
-    (artifacts().cache / reference.files["predictions.csv"]).unlink()
+    shutil.rmtree(tmp_path / "cache")
     with pytest.raises(DamagedArtifactError):
         predict()
     listing, _, after = predict()
