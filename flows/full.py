@@ -1,4 +1,4 @@
-"""Flow `inclinet`, deployment `full`: everything, from images and catalogue to published networks."""
+"""Flow `inclinet`, deployment `full`: the whole pipeline, from images and catalogue to published networks."""
 
 from typing import Annotated
 
@@ -7,10 +7,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.pipeline import PIPELINE_OPTIONS, Outcome, PipelineSettings, list_images, run_pipeline
+from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, list_images, run_pipeline
 from flows.repair import remake_damaged
+from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
 from inclinet.networks.architectures import check_fits
-from inclinet.settings import Augment, Sample, Size, Split, Train
+from inclinet.settings import Sample, Split
 from tasks.publish import promote_first_task
 
 __all__ = ["full"]
@@ -18,11 +19,11 @@ __all__ = ["full"]
 
 @flow(**PIPELINE_OPTIONS)
 def full(
-    size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
+    size: ImageSize = SIZE,
     sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
     split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
-    augment: Annotated[Augment, Field(description="Stored training batches.")] = Augment(),
-    train: Annotated[Train, Field(description="Networks and how they are trained.")] = Train(),
+    augment: Annotated[ServiceAugment, Field(description="Stored training batches.")] = AUGMENT,
+    train: Annotated[ServiceTrain, Field(description="Networks and how they are trained.")] = TRAIN,
 ) -> State:
     """Prepare, split, augment, train, evaluate and publish: from folders of cutouts to a version for predicting.
 
@@ -34,10 +35,7 @@ def full(
     check_fits(train.models, size)
     settings = PipelineSettings(size, sample, split, augment, train)
 
-    def go() -> Outcome:
-        return run_pipeline(settings, *list_images(sample))
-
-    version = remake_damaged(go).version
+    version = remake_damaged(lambda: run_pipeline(settings, *list_images(sample))).version
     first = promote_first_task(version, return_state=True)
     first.result()
     return Completed(message=f"published {version}; {first.message}")

@@ -11,7 +11,7 @@ from pydantic import Field
 from flows.children import run_children
 from flows.pipeline import (
     PIPELINE_OPTIONS,
-    Outcome,
+    PipelineResult,
     PipelineSettings,
     References,
     list_images,
@@ -19,11 +19,13 @@ from flows.pipeline import (
     samples_of,
 )
 from flows.repair import remake_damaged
+from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
 from inclinet.errors import InclinetError
 from inclinet.networks.architectures import check_fits
-from inclinet.settings import Augment, Retrain, Sample, Size, Split, Train
+from inclinet.settings import Retrain, Sample, Split
 from inclinet.storage.artifacts import Reference
 from tasks.champion import find_size_task, find_test_predictions_task
+from tasks.inputs import find_sample_task
 from tasks.publish import (
     compare_versions_task,
     find_decision_task,
@@ -32,11 +34,14 @@ from tasks.publish import (
     promote_first_task,
 )
 
-__all__ = ["retrain"]
+__all__ = ["NO_SAMPLE", "retrain"]
+
+NO_SAMPLE = "No sample"
+"""Name of the state of a run that finds nothing at the default place of the sample."""
 
 
 def _predictions_of(
-    champion: str, settings: PipelineSettings, outcome: Outcome, labels: Reference, listings: References
+    champion: str, settings: PipelineSettings, outcome: PipelineResult, labels: Reference, listings: References
 ) -> Reference:
     """Return the champion's predictions for the challenger's test galaxies, from images of the champion's size.
 
@@ -85,13 +90,24 @@ def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
     ).result()
 
 
+def _is_default_place(sample: Sample) -> bool:
+    return (sample.images, sample.catalog) == (Sample().images, Sample().catalog)
+
+
+def _no_sample(sample: Sample) -> str:
+    return (
+        f"no sample yet: put images under {sample.images} and a catalogue at {sample.catalog} of the artifact store, "
+        "or set `sample`"
+    )
+
+
 @flow(**PIPELINE_OPTIONS)
 def retrain(
-    size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
+    size: ImageSize = SIZE,
     sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
     split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
-    augment: Annotated[Augment, Field(description="Stored training batches.")] = Augment(),
-    train: Annotated[Train, Field(description="Networks and how they are trained.")] = Train(),
+    augment: Annotated[ServiceAugment, Field(description="Stored training batches.")] = AUGMENT,
+    train: Annotated[ServiceTrain, Field(description="Networks and how they are trained.")] = TRAIN,
     rules: Annotated[Retrain, Field(description="When the new version replaces the one in use.")] = Retrain(),
 ) -> State:
     """Train again if galaxies, catalogue, settings or code changed, and use the new version if it is better.
@@ -103,5 +119,7 @@ def retrain(
     use.
     """
     check_fits(train.models, size)
+    if _is_default_place(sample) and not find_sample_task(sample, return_state=True).result():
+        return Completed(name=NO_SAMPLE, message=_no_sample(sample))
     settings = PipelineSettings(size, sample, split, augment, train)
     return Completed(message=remake_damaged(lambda: _retrain(settings, rules)))

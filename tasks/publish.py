@@ -33,6 +33,7 @@ from inclinet.storage.code_digest import code_digest
 from inclinet.storage.digests import json_digest
 from inclinet.training.filenames import metrics_file
 from tasks.common import artifacts, fetch_samples, stage_task
+from tasks.filenames import FILES_FILE
 
 __all__ = [
     "compare_versions_task",
@@ -52,7 +53,7 @@ def fingerprint(catalogue: Reference, listings: Mapping[str, Reference], setting
     return json_digest(
         {
             "catalogue": catalogue.digest,
-            "images": {band: listing.digest for band, listing in sorted(listings.items())},
+            "images": {band: listing.files[FILES_FILE] for band, listing in sorted(listings.items())},
             "settings": settings,
             "code": code_digest(*_STAGES),
         }
