@@ -11,7 +11,16 @@ from urllib.parse import urlsplit
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import whole_file
 
-__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key", "open_named_store", "open_store"]
+__all__ = [
+    "Entry",
+    "FolderStore",
+    "S3Store",
+    "Store",
+    "check_key",
+    "open_named_store",
+    "open_store",
+    "split_address",
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Store(Protocol):
     uri: str
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """Yield the objects directly below `prefix` (a folder), in no particular order."""
+        """Yield the objects directly below `prefix` (a folder; empty for the store's root), in no particular order."""
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders directly below `prefix`, in no particular order."""
@@ -76,11 +85,11 @@ class FolderStore:
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Yield the files directly below `prefix`."""
-        folder = self._path(prefix)
+        folder = self._path(prefix) if prefix else self.folder
         for entry in os.scandir(folder) if folder.is_dir() else ():
             if entry.is_file() and not entry.name.startswith(".part-"):
                 stat = entry.stat()
-                yield Entry(f"{prefix.rstrip('/')}/{entry.name}", stat.st_size, str(stat.st_mtime_ns))
+                yield Entry(f"{prefix.rstrip('/')}/{entry.name}".lstrip("/"), stat.st_size, str(stat.st_mtime_ns))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders directly below `prefix`."""
@@ -143,7 +152,7 @@ class S3Store:
         return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
 
     def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
-        start = self.prefix + check_key(prefix).rstrip("/") + "/"
+        start = self.prefix + (check_key(prefix).rstrip("/") + "/" if prefix else "")
         listing = self._client.get_paginator("list_objects_v2")
         yield from listing.paginate(Bucket=self.bucket, Prefix=start, Delimiter="/")
 
@@ -237,3 +246,24 @@ def open_store(uri: str) -> Store:
         raise InclinetError(f"store {uri!r}: give s3://bucket/prefix or a local folder")
     prefix = parts.path.strip("/")
     return S3Store(parts.netloc, check_key(prefix) if prefix else "")
+
+
+def split_address(address: str) -> tuple[Store, str]:
+    """Return the bucket or local folder that holds `s3://bucket/key` or a local path, and the key in it.
+
+    The key of a whole bucket is empty.
+
+    Raises
+    ------
+    InclinetError
+        When the address names no bucket, or has an unknown scheme.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator and not address.lower().startswith("s3:"):
+        path = Path(address)
+        return FolderStore(path.parent), path.name
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise InclinetError(f"{address}: not an address of an image or a folder; write s3://bucket/key")
+    key = key.strip("/")
+    return S3Store(bucket, ""), check_key(key) if key else ""
