@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deployments.service import BUCKET, FOLDER, Service, bucket_client, up
 from inclinet.cli.app import track
-from inclinet.cli.stages import show_evaluation
+from inclinet.cli.evaluation import show_evaluation
 from inclinet.data.bands import BANDS
 from inclinet.data.filenames import parse_image
 from inclinet.errors import InclinetError

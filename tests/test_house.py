@@ -1,40 +1,41 @@
-"""The rules of the house, kept by a test."""
+"""Rules of the house that no other tool keeps."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from inclinet.cli.main import app
 from tests.conftest import ROOT
 
-
-def imports(folder):
-    for path in sorted((ROOT / folder).glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                yield path.name, name.partition(".")[0], name
+PACKAGES = ("inclinet", "tasks", "flows", "deployments")
 
 
-@pytest.mark.parametrize(
-    ("folder", "forbidden"),
-    [
-        ("inclinet", {"prefect", "tasks", "flows", "deployments"}),
-        ("tasks", {"flows", "deployments"}),
-        ("flows", {"deployments", "PIL", "cv2", "numpy", "keras"}),
-    ],
-)
-def test_imports_go_one_way(folder, forbidden):
-    assert not [(file, name) for file, top, name in imports(folder) if top in forbidden]
+def imports(path):
+    """Yield the modules that a file imports; a relative import starts with a dot."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
-def test_modules_of_the_library_are_imported_by_their_own_names():
-    """`from inclinet.prep import …`: so an artifact's key sees which code makes it."""
-    found = [file for file, _, name in imports("inclinet") if name == "inclinet"]
-    assert set(found) <= {"cli.py"}
+@pytest.mark.parametrize("package", ["inclinet", "tasks"])
+def test_modules_of_the_library_are_imported_by_their_own_names(package):
+    """`from inclinet.preparation.prep import prep`: so that the digest of an artifact's code finds the module."""
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / package).rglob("*.py")
+        for name in imports(path)
+        if name in PACKAGES or name.startswith(".")
+    }
+    assert not found
 
 
 @pytest.mark.parametrize("module", ["flows.full", "flows.train", "inclinet.cli.main"])
@@ -43,9 +44,81 @@ def test_no_keras_before_it_is_needed(module):
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the code; returns a function that runs import-linter on it."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+
+    def lint():
+        command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return lint
+
+
+def test_the_import_contract_holds(copy):
+    done = copy()
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("inclinet/data/catalog.py", "import inclinet.training.run", "the order of the data"),
+        ("inclinet/storage/store.py", "from inclinet.data.catalog import read_catalog", "the order of the data"),
+        ("inclinet/evaluation/metrics.py", "from prefect import task", "The science knows no Prefect"),
+        ("tasks/common.py", "import flows.full", "deployments -> flows -> tasks -> inclinet"),
+        ("flows/full.py", "import numpy", "Flows touch no image"),
+    ],
+)
+def test_a_broken_import_contract_fails(copy, tmp_path, module, line, contract):
+    path = tmp_path / module
+    path.write_text(f"{path.read_text()}\n{line}\n")
+    done = copy()
+    assert done.returncode == 1
+    broken = done.stdout.partition("Broken contracts")[2]
+    assert contract in " ".join(broken.split())
+    assert module.removesuffix(".py").replace("/", ".") in broken
+
+
 def test_the_pinned_versions_agree():
     pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     project = (ROOT / "pyproject.toml").read_text()
     assert f"prefect=={pins['prefect']}" in project
     assert f"tensorflow=={pins['tensorflow']}" in project
     assert "://" not in (ROOT / "constraints.txt").read_text()
+
+
+def test_the_readme_is_short():
+    assert (ROOT / "README.md").stat().st_size < 6000
+
+
+def commands_in(text):
+    """Yield (command, options) of every `inclinet COMMAND …` in the code of a Markdown page."""
+    fenced = re.findall(r"^ *```.*?$(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
+    for code in (*fenced, *inline):
+        for command, rest in re.findall(r"(?<![\w./-])inclinet +([a-z]+)\b([^#;|&\n]*)", code.replace("\\\n", " ")):
+            yield command, re.findall(r"(?<!\S)--?[A-Za-z][\w-]*", rest)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs"])
+def test_commands_and_options_in_the_documentation_exist(page):
+    pages = [ROOT / page] if page.endswith(".md") else sorted((ROOT / page).glob("*.md"))
+    commands = get_command(app).commands
+    written = [(path.name, *found) for path in pages for found in commands_in(path.read_text())]
+    assert written
+    for name, command, options in written:
+        assert command in commands, f"{name}: inclinet {command}"
+        known = {"-h", "--help"}.union(*(one.opts + one.secondary_opts for one in commands[command].params))
+        assert set(options) <= known, f"{name}: inclinet {command} {' '.join(options)}"
+
+
+def test_commands_are_found_in_markdown():
+    page = (
+        "Run `inclinet full -s 64 --bands g`.\n```\ninclinet promote X \\\n  --why no # --not\n```\nimport inclinet now"
+    )
+    assert list(commands_in(page)) == [("promote", ["--why"]), ("full", ["-s"])]

@@ -1,7 +1,8 @@
-"""What all commands share: the application, its options, how they talk."""
+"""What all commands share: the application, common options, and output on the terminal."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib.metadata import version as installed_version
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -13,6 +14,7 @@ from rich.progress import track as rich_track
 from rich.table import Table
 from rich.text import Text
 
+from inclinet.cli.group import CommandGroup
 from inclinet.errors import InclinetError
 from inclinet.settings import Augment, Size, Split, Train
 
@@ -25,6 +27,7 @@ __all__ = [
     "Niter",
     "PrecisionOption",
     "SizeOption",
+    "StoreOption",
     "Verbose",
     "Workers",
     "app",
@@ -38,8 +41,7 @@ __all__ = [
 
 app = typer.Typer(
     name="inclinet",
-    help="Inclinations of spiral galaxies from their pictures: prep → compress → split → augment → train → "
-    "evaluate. Run `inclinet COMMAND --help` for what goes in and what comes out.",
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,13 +53,31 @@ console = Console(stderr=True)
 T = TypeVar("T", bound=BaseModel)
 
 
-def track(items: Any, description: str, total: int) -> Iterator[Any]:
-    """Show a progress bar on the terminal."""
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"inclinet {installed_version('inclinet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def show_version(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Inclinations of spiral galaxies from SDSS images.
+
+    `inclinet COMMAND --help` says what a command reads and writes, and gives an example.
+    """
+
+
+def track(items: Iterable[Any], description: str, total: int) -> Iterable[Any]:
+    """Show a progress bar on the terminal while going through `items`."""
     return rich_track(items, description, total, console=console, transient=False)
 
 
 def option(model: type[BaseModel], name: str, *flags: str) -> Any:
-    """Return the option of a setting: help and default come from its model."""
+    """Return the option for a setting; its help comes from the settings model."""
     field = model.model_fields[name]
     return typer.Option(*flags, help=field.description)
 
@@ -73,14 +93,14 @@ def settings(model: type[T], **values: Any) -> T:
     Raises
     ------
     InclinetError
-        Naming the option that is out of bounds.
+        When a value is out of bounds.
     """
     try:
         return model(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise InclinetError(f"--{name} {first['input']}: {first['msg']}") from None
+        name = str(first["loc"][0])
+        raise InclinetError(f"{name} {first['input']}: {first['msg']}", setting=name) from None
 
 
 def _verbose(value: bool) -> bool:
@@ -95,25 +115,33 @@ def _verbose(value: bool) -> bool:
 
 
 Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", callback=_verbose, help="Say more, each skipped galaxy included.")
+    bool, typer.Option("-v", "--verbose", callback=_verbose, help="Print more, including each skipped galaxy.")
 ]
 SizeOption = Annotated[int, option(Size, "size", "-s", "--size")]
 Niter = Annotated[int, option(Split, "niter", "-n", "--niter")]
 Nbatch = Annotated[int, option(Augment, "nbatch", "-b", "--nbatch")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; all cores if omitted.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; default: one per core.")]
 PrecisionOption = Annotated[str, option(Train, "precision", "--precision")]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="INCLINET_STORE",
+        help="Store: s3://bucket/prefix or a folder. For S3, set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on.",
+    ),
+]
 PRECISION = default(Train, "precision")
 SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")
 
 
-_LEAST_TEXT = 18  # columns of a terminal
+_MIN_TEXT_WIDTH = 18  # characters
 
 
-def show_table(rows: list[dict[str, str]], title: str = "", texts: Collection[str] = ()) -> None:
+def show_table(rows: Sequence[Mapping[str, str]], title: str = "", texts: Collection[str] = ()) -> None:
     """Print rows as a table.
 
-    The first column and those named `texts` are aligned to the left and give way where the terminal is narrow; what is
-    not a terminal gets all.
+    The first column and those in `texts` are aligned to the left, and shortened or wrapped on a narrow terminal.
+    Output to a file or a pipe is complete.
     """
     shown = Console()
     if not shown.is_terminal:
@@ -124,7 +152,7 @@ def show_table(rows: list[dict[str, str]], title: str = "", texts: Collection[st
         if place and name not in texts:
             table.add_column(name, justify="right", no_wrap=True, min_width=width)
         else:
-            table.add_column(name, overflow="fold" if place else "ellipsis", min_width=min(width, _LEAST_TEXT))
+            table.add_column(name, overflow="fold" if place else "ellipsis", min_width=min(width, _MIN_TEXT_WIDTH))
     for row in rows:
         table.add_row(
             *(Text(value, overflow="fold" if place else "ellipsis") for place, value in enumerate(row.values()))

@@ -1,4 +1,4 @@
-"""The command line: one command a stage, thin."""
+"""The commands of the stages that make networks, and of simulated galaxies to try them on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,15 +21,14 @@ from inclinet.cli.app import (
     default,
     option,
     settings,
-    show_table,
     track,
 )
+from inclinet.cli.group import check_extra
 from inclinet.data.bands import BANDS
-from inclinet.data.filenames import band_folder, batch_file, batch_folder, parse_band_folder
-from inclinet.networks.filenames import network_file
+from inclinet.data.filenames import band_folder, parse_band_folder
 from inclinet.settings import Augment, Sample, Size, Split, Train
 
-__all__ = ["app", "show_evaluation"]
+__all__ = ["augment", "compress", "prep", "simulate", "split", "train"]
 
 
 @app.command()
@@ -37,25 +36,25 @@ def prep(
     band: Annotated[str, typer.Option("-b", "--band", help=f"Band: one of {', '.join(BANDS)}.")],
     impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
     imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
-    catalog: Annotated[Path, typer.Option("-c", "--catalog", help="Catalogue, columns split by '|'.")] = Path(
-        "catalog.csv"
-    ),
+    catalog: Annotated[
+        Path, typer.Option("-c", "--catalog", help="Catalogue; its columns are separated by '|'.")
+    ] = Path("catalog.csv"),
     size: SizeOption = SIZE,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path(),
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path(),
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
     """Downsample the images of one band.
 
-    In: a folder of images pgc<ID>_<imroot>_<band>.png (colour: _gri.sdss.jpg, else _gri.jpg), the catalogue.
+    In: a folder of images pgc<ID>_<imroot>_<band>.png (colour: _gri.sdss.jpg, else _gri.jpg), and the catalogue.
 
-    Out: a folder <size>x<size>_<band> of JPEGs named by galaxy and label, and a table of those skipped.
+    Out: a folder <size>x<size>_<band> of JPEGs named after galaxy and label, and a table of the skipped galaxies.
 
     Example: inclinet prep -p galaxies -c catalog.csv -b g -s 128
     """
-    from inclinet.preparation import prep as stage
+    from inclinet.preparation.prep import prep as prepare
 
-    done = stage.prep(
+    done = prepare(
         impath,
         catalog,
         band,
@@ -71,29 +70,30 @@ def prep(
 @app.command()
 def compress(
     infolder: Annotated[
-        Path, typer.Option("-i", "--infolder", help="One band's folder, or the folder that holds several.")
+        Path, typer.Option("-i", "--infolder", help="Folder of one band, or the folder that holds several.")
     ] = Path(),
     size: SizeOption = SIZE,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path(),
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path(),
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
-    """Pack a band's folder of downsampled images into one array file.
+    """Pack each band's downsampled images into one array file.
 
-    In: a folder <size>x<size>_<band> as `inclinet prep` writes it (or the folder above: all its bands).
+    In: a folder <size>x<size>_<band> that `inclinet prep` wrote, or the folder that holds several of them.
 
     Out: <size>x<size>_<band>.npz with images uint8 (N, size, size, 3) and labels int32 (2, N): PGC, label.
 
     Example: inclinet compress -i 128x128_g -o packed
     """
-    from inclinet.preparation import compress as stage
+    from inclinet.preparation.compress import compress as pack
 
+    size = settings(Size, size=size).size
     folders = [infolder / band_folder(size, band) for band in BANDS]
     folders = [folder for folder in folders if folder.is_dir()]
     if parse_band_folder(infolder.resolve().name) or not folders:
         folders = [infolder]
     for folder in folders:
-        path = stage.compress(folder, outfolder, size=size, workers=workers, track=track)
+        path = pack(folder, outfolder, size=size, workers=workers, track=track)
         console.print(f"wrote {path}")
 
 
@@ -101,23 +101,23 @@ def compress(
 def split(
     infolder: Annotated[Path, typer.Option("-i", "--infolder", help="Folder of the packed array files.")] = Path(),
     size: SizeOption = SIZE,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path("samples"),
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("samples"),
     niter: Niter = NITER,
     seed: Annotated[int, option(Split, "seed", "--seed")] = default(Split, "seed"),
     verbose: Verbose = False,
 ) -> None:
-    """Divide the galaxies into test set, training set and bagging subsamples.
+    """Divide the galaxies into test set, training set and subsamples.
 
-    In: <size>x<size>_<band>.npz of one or more bands, as `inclinet compress` writes them.
+    In: <size>x<size>_<band>.npz of one or more bands, written by `inclinet compress`.
 
     Out: for every band and subsample <band>_<size>x<size>_train_<kkk>.npz and _test_<kkk>.npz.
 
     Example: inclinet split -i packed -o samples -n 3
     """
-    from inclinet.preparation import split as stage
+    from inclinet.preparation.split import split as divide
 
-    chosen = settings(Split, niter=niter, seed=seed)
-    written = stage.split(infolder, outfolder, size=size, settings=chosen, track=track)
+    chosen, size = settings(Split, niter=niter, seed=seed), settings(Size, size=size).size
+    written = divide(infolder, outfolder, size=size, settings=chosen, track=track)
     console.print(f"wrote {len(written)} sample files to {outfolder}")
 
 
@@ -125,7 +125,7 @@ def split(
 def augment(
     infolder: Annotated[Path, typer.Option("-i", "--infolder", help="Folder of the samples.")] = Path("samples"),
     size: SizeOption = SIZE,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path("augmented"),
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("augmented"),
     niter: Niter = NITER,
     nbatch: Nbatch = NBATCH,
     batchsize: Annotated[int, option(Augment, "batchsize", "-z", "--batchsize")] = default(Augment, "batchsize"),
@@ -136,20 +136,21 @@ def augment(
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
-    """Make the stored training batches, uniform in inclination.
+    """Make stored batches, which are uniform in inclination.
 
-    In: the training sets of `inclinet split`.
+    In: the training sets written by `inclinet split`.
 
-    Out: Uset_<kkk>_npz/<size>x<size>_train_aug_<bb>.npz for each subsample and batch.
+    Out: Uset_<kkk>_npz/<size>x<size>_train_aug_<bb>.npz for each subsample and stored batch.
 
     Example: inclinet augment -i samples -o augmented -n 3 -b 50 -z 1000
     """
-    from inclinet.preparation import augment as stage
+    check_extra("augment")
+    from inclinet.preparation.augment import augment as make_batches
 
     chosen = settings(Augment, nbatch=nbatch, batchsize=batchsize, seed=seed, leave_out=leave_out)
     niter, size = settings(Split, niter=niter).niter, settings(Size, size=size).size
-    written = stage.augment(infolder, outfolder, size=size, niter=niter, settings=chosen, workers=workers, track=track)
-    console.print(f"wrote {len(written)} stored batches to {outfolder}")
+    written = make_batches(infolder, outfolder, size=size, niter=niter, settings=chosen, workers=workers, track=track)
+    console.print(f"wrote {len(list(written))} stored batches to {outfolder}")
 
 
 @app.command()
@@ -159,7 +160,7 @@ def train(
     ),
     samples: Annotated[Path, typer.Option("-i", "--samples", help="Folder of the samples.")] = Path("samples"),
     size: SizeOption = SIZE,
-    outmodels: Annotated[Path, typer.Option("-o", "--outModels", help="Where to write.")] = Path("models"),
+    outmodels: Annotated[Path, typer.Option("-o", "--outModels", help="Folder to write to.")] = Path("models"),
     model: Annotated[str, typer.Option("-m", "--modelName", help="Network: model4, model5 or model6.")] = "model4",
     niter: Niter = NITER,
     nbatch: Nbatch = NBATCH,
@@ -173,24 +174,25 @@ def train(
     precision: PrecisionOption = PRECISION,
     keep_every: Annotated[int, option(Train, "keep_every", "--keep_every")] = default(Train, "keep_every"),
     patience: Annotated[int, option(Train, "patience", "--patience")] = default(Train, "patience"),
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start again instead of resuming.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train one network on every subsample, one stored batch at a time.
+    """Train a network on every subsample, one stored batch at a time.
 
-    In: the stored batches of `inclinet augment` and, for validation, the test set of `inclinet split`.
+    In: the stored batches written by `inclinet augment`, and the samples written by `inclinet split`.
 
-    Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt: the last two and the best on the left-out
-    galaxies), metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). An interrupted run
-    goes on where it was when called again.
+    Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt: the last two, and the best on the left-out galaxies),
+    metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). Call it again to resume an
+    interrupted run.
 
     Example: inclinet train -a augmented -i samples -m model4 -n 3 -b 50 -N 14
     """
+    check_extra("train")
     from inclinet.networks.architectures import check_fits
 
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
-    from inclinet.training.train import train_network as stage
+    from inclinet.training.train import train_network
 
     chosen = settings(
         Train,
@@ -205,7 +207,7 @@ def train(
         patience=patience,
     )
     for k in range(niter + 1):
-        path = stage(
+        path = train_network(
             augmented,
             samples,
             outmodels,
@@ -221,176 +223,25 @@ def train(
 
 
 @app.command()
-def evaluate(
-    samples: Annotated[Path, typer.Option("-i", "--samples", help="Folder of the samples.")] = Path("samples"),
-    models: Annotated[Path, typer.Option("-m", "--models", help="Folder of the networks.")] = Path("models"),
-    augmented: Annotated[
-        Path, typer.Option("-a", "--augmented", help="Folder of the stored batches, to show some.")
-    ] = Path("augmented"),
-    size: SizeOption = SIZE,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path("evaluation"),
-    catalog: Annotated[
-        Path | None, typer.Option("-c", "--catalog", help="Catalogue, for the axis-ratio baseline.")
-    ] = None,
-    predictions: Annotated[
-        Path | None,
-        typer.Option("--predictions", help="Evaluate this table instead of running the networks."),
-    ] = None,
-    verbose: Verbose = False,
-) -> None:
-    """Evaluate the networks on the test galaxies, and calibrate their error bars on left-out ones.
-
-    In: the networks of `inclinet train` and the samples of `inclinet split`, or a table of predictions.
-
-    Out: report.html with all figures and tables, predictions.csv, metrics.json, calibration.json; on screen RMS, MAE,
-    bias … of every network, of their mean and median, and of the baselines.
-
-    Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
-    """
-    from inclinet.evaluation.evaluate import report
-    from inclinet.evaluation.predictions import read_predictions
-
-    if predictions is None:
-        _evaluate(models, samples, augmented, settings(Size, size=size).size, outfolder, catalog)
-    else:
-        _show_report(report(read_predictions(predictions), outfolder, catalog=catalog), outfolder)
-
-
-def _evaluate(
-    models: Path,
-    samples: Path,
-    augmented: Path,
-    size: int,
-    outfolder: Path,
-    catalog: Path | None,
-    files: list[str] | None = None,
-) -> None:
-    from inclinet.data.samples import find_samples, read_samples
-    from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
-
-    table, left_out = predict_galaxies(models, samples, files=files, size=size, track=track)
-    test, train = (read_samples(find_samples(samples, size, side, 0), size) for side in ("test", "train"))
-    pictures = read_pictures(test, train, augmented / batch_folder(0) / batch_file(size, 1))
-    _show_report(report(table, outfolder, catalog=catalog, left_out=left_out, pictures=pictures), outfolder)
-
-
-def _show_report(evaluation: dict | None, outfolder: Path) -> None:
-    from inclinet.evaluation.evaluate import NOTHING_TO_EVALUATE
-
-    if evaluation is None:
-        console.print(NOTHING_TO_EVALUATE)
-        return
-    show_evaluation(evaluation)
-    console.print(f"wrote {outfolder / 'report.html'}, and beside it predictions.csv, metrics.json and figures")
-
-
-def show_evaluation(evaluation: dict) -> None:
-    """Print what fits a terminal of the result table of an evaluation."""
-    from inclinet.evaluation.results import metric_rows, summary
-
-    title = f"{evaluation['images']} test images of {evaluation['galaxies']} galaxies; angles in degrees"
-    shown = ("", "n", "RMS", "95 % CI", "MAE", "bias", "68 %", "> 10")
-    show_table([{name: row[name] for name in shown} for row in metric_rows(summary(evaluation))], title)
-
-
-@app.command()
 def simulate(
     n: Annotated[int, typer.Option("-n", min=1, help="Number of galaxies.")] = 300,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Where to write.")] = Path("galaxies"),
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")] = 0,
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("galaxies"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")] = 0,
     size: Annotated[int, typer.Option("-s", "--size", min=32, max=2048, help="Pixels a side.")] = 256,
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
-    """Make mock spirals of known inclination, to try everything without real data.
+    """Simulate galaxies of known inclination.
 
-    In: nothing.
+    In: nothing; this is to try Inclinet without real data.
 
-    Out: four bands of each galaxy and catalog.csv, as real ones come; some are flawed, as real ones are.
+    Out: images of each galaxy in four bands, and catalog.csv, in the layout of real ones. A few have defects, as real
+    ones do.
 
     Example: inclinet simulate -n 300 -o galaxies
     """
-    from inclinet.simulation import simulate as stage
+    check_extra("simulate")
+    from inclinet.simulation.simulate import simulate as simulate_galaxies
 
-    catalog = stage.simulate(n, outfolder, seed=seed, size=size, workers=workers, track=track)
+    catalog = simulate_galaxies(n, outfolder, seed=seed, size=size, workers=workers, track=track)
     console.print(f"{n} galaxies in {outfolder}, catalogue {catalog}")
-
-
-@app.command()
-def full(
-    impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
-    imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
-    catalog: Annotated[Path, typer.Option("-c", "--catalog", help="Catalogue, columns split by '|'.")] = Path(
-        "catalog.csv"
-    ),
-    bands: Annotated[str, typer.Option("--bands", help="Bands, split by commas.")] = ",".join(BANDS),
-    size: SizeOption = SIZE,
-    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder of all outputs.")] = Path("inclinet-out"),
-    niter: Niter = NITER,
-    nbatch: Nbatch = NBATCH,
-    batchsize: Annotated[int, option(Augment, "batchsize", "-z", "--batchsize")] = default(Augment, "batchsize"),
-    models: Annotated[str, typer.Option("-m", "--modelNames", help="Networks, split by commas.")] = "model4",
-    passes: Annotated[int, option(Train, "N_batch_iter", "-N", "--N_batch_iter")] = default(Train, "N_batch_iter"),
-    minibatch: Annotated[int, option(Train, "training_batch_size", "--training_batch_size")] = default(
-        Train, "training_batch_size"
-    ),
-    precision: PrecisionOption = PRECISION,
-    restart: Annotated[bool, typer.Option("--restart", help="Train anew instead of going on.")] = False,
-    workers: Workers = None,
-    verbose: Verbose = False,
-) -> None:
-    """Run all stages in order, here, without the flow service.
-
-    In: a folder of images and the catalogue.
-
-    Out: all that the stages write, in the folder <outfolder>/<size>x<size>-<bands>: small/, packed/, samples/,
-    augmented/, models/, evaluation/, registry/ for `inclinet predict --store`.
-
-    Example: inclinet full -p galaxies -c catalog.csv -s 64 -n 2 -b 10 -z 50 -N 3
-    """
-    from inclinet.networks.architectures import check_fits
-    from inclinet.registry.admission import what_is_in_use, why_not_in_use
-    from inclinet.registry.champion import promote
-    from inclinet.storage.store import open_named_store
-
-    chosen = settings(Sample, bands=_names(bands)).bands
-    networks = _names(models)
-    check_fits(networks, settings(Size, size=size).size)
-    # A folder of its own for each choice of bands: what another run left is not mixed in.
-    folder = outfolder / "-".join([f"{size}x{size}", *chosen])
-    for band in chosen:
-        prep(band, impath, imroot, catalog, size, folder / "small", workers)
-        compress(folder / "small" / band_folder(size, band), size, folder / "packed", workers)
-    split(folder / "packed", size, folder / "samples", niter)
-    augment(folder / "samples", size, folder / "augmented", niter, nbatch, batchsize, workers=workers)
-    for model in networks:
-        train(
-            folder / "augmented",
-            folder / "samples",
-            size,
-            folder / "models",
-            model,
-            niter,
-            nbatch,
-            passes,
-            minibatch,
-            precision=precision,
-            restart=restart,
-        )
-    files = [network_file(k, model) for model in networks for k in range(niter + 1)]
-    evaluation = folder / "evaluation"
-    _evaluate(folder / "models", folder / "samples", folder / "augmented", size, evaluation, catalog, files)
-    how = {"niter": niter, "nbatch": nbatch, "batchsize": batchsize, "N_batch_iter": passes, "models": networks}
-    from inclinet.cli.versions import publish_networks
-
-    store = open_named_store(str(folder))
-    version = publish_networks(folder / "models", folder / "samples", evaluation, size, store, how, files)
-    why_not = why_not_in_use(version.info)
-    champion = None if why_not else promote(store, version.version, "the last run")
-    console.print(what_is_in_use(version.version, champion, why_not), markup=False)
-    chosen = "" if champion else f" --version {version.version}"
-    console.print(f"to use it: inclinet predict --store {folder}{chosen} image.jpg", markup=False)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

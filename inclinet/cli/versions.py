@@ -1,44 +1,28 @@
-"""The commands around published versions: list them, put one in use, predict with it."""
+"""The commands for published versions: publish one, list them, put one into use."""
 
-import math
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from inclinet.cli.app import SIZE, SizeOption, Verbose, Workers, app, console, show_table, track
+from inclinet.cli.app import SIZE, SizeOption, StoreOption, Verbose, app, console, settings, show_table
 from inclinet.data.bands import FILTERS
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.networks.listing import list_networks
-from inclinet.prediction.sources import find_sources
-from inclinet.prediction.tables import check_format, write_table
-from inclinet.progress import silent
 from inclinet.registry.admission import promote_first, what_is_in_use
 from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.champion import choose_version, describe, read_champion
+from inclinet.registry.champion import describe, read_champion
 from inclinet.registry.champion import promote as promote_version
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
+from inclinet.settings import Size
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store, open_named_store
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["models", "predict", "promote", "publish", "publish_networks"]
-
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        envvar="INCLINET_STORE",
-        help="Artifact store: s3://bucket/prefix, or a folder; endpoint and credentials are boto3's (AWS_…).",
-    ),
-]
-_SHOWN = 40  # rows of predictions on screen
+__all__ = ["models", "promote", "publish", "publish_networks"]
 
 
 @app.command()
@@ -52,16 +36,18 @@ def publish(
     store: StoreOption = None,
     verbose: Verbose = False,
 ) -> None:
-    """Publish trained networks as a version; it comes into use if none is and it is better than simple baselines.
+    """Publish trained networks as a version.
 
-    In: the networks of `inclinet train`, the samples of `inclinet split`, the outputs of `inclinet evaluate`.
+    In: the networks written by `inclinet train`, the samples written by `inclinet split`, and the evaluation written by
+    `inclinet evaluate`.
 
-    Out: in the store registry/<version>/ with networks, metrics, calibration and model card.
+    Out: the folder registry/<version>/ in the store, with networks, metrics, calibration and model card. The first
+    version of a store is put into use.
 
     Example: inclinet publish -m models -i samples -e evaluation --store ~/inclinet
     """
     opened = open_named_store(store)
-    published = publish_networks(models, samples, evaluation, size, opened)
+    published = publish_networks(models, samples, evaluation, settings(Size, size=size).size, opened)
     console.print(what_is_in_use(published.version, *promote_first(opened, published)), markup=False)
 
 
@@ -74,7 +60,10 @@ def publish_networks(
     how: dict[str, Any] | None = None,
     files: Collection[str] | None = None,
 ) -> PublishedVersion:
-    """Publish the networks in a folder (all, or those named `files`), trained with the settings `how`."""
+    """Publish the networks in a folder (all, or those in `files`).
+
+    `how` are the settings that they were trained with, for the record.
+    """
     train_files = find_samples(samples, size, "train", 0)
     train = read_samples(train_files, size)
     networks = list_networks(models, files)
@@ -96,21 +85,23 @@ def publish_networks(
 def models(store: StoreOption = None, verbose: Verbose = False) -> None:
     """List the published versions, and say which one is in use.
 
-    In: the registry of the store.
+    In: the versions in the store.
 
-    Out: on screen one line a version.
+    Out: one line per version, on screen.
 
     Example: inclinet models --store s3://inclinet
     """
     opened = open_named_store(store)
     try:
         current = read_champion(opened)
-    except InclinetError as error:  # whoever mends it needs the list
+    except InclinetError as error:  # the list helps to repair it
         console.print(f"{error}", style="yellow", markup=False)
         current = None
     rows = [describe(published, current) for published in list_versions(opened)]
     if not rows:
-        raise InclinetError(f"{opened.uri}: no version is published yet; run `inclinet publish` or inclinet/full")
+        raise InclinetError(
+            f"{opened.uri}: no version is published yet; run `inclinet publish` or the deployment inclinet/full"
+        )
     show_table(rows, texts=["in use", "published", "networks", "run"])
 
 
@@ -121,82 +112,14 @@ def promote(
     why: Annotated[str, typer.Option("--why", help="Reason, for the record.")] = "promoted by hand",
     verbose: Verbose = False,
 ) -> None:
-    """Put a version in use; the way back is the same with the version before.
+    """Put a version into use.
 
-    In: a published version.
+    In: a published version, as `inclinet models` lists it.
 
-    Out: in the store registry/champion.json.
+    Out: the file registry/champion.json in the store. To go back, put the version before into use.
 
     Example: inclinet promote 20261123-0a1b2c3d4e --store s3://inclinet
     """
     current = promote_version(open_named_store(store), version, why)
-    before = f"; before it was {current.previous}" if current.previous else ""
-    console.print(f"in use is {current.version}, since {current.since:%Y-%m-%d %H:%M} UTC{before}")
-
-
-@app.command()
-def predict(
-    images: Annotated[
-        list[str],
-        typer.Argument(
-            help="Images, folders, catalogues (columns split by '|'), s3:// addresses of images or folders."
-        ),
-    ],
-    impath: Annotated[Path | None, typer.Option("-p", "--impath", help="Folder of the images of catalogues.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Table to write: .csv, .json, .fits, .vot or .xml (VOTable).")
-    ] = None,
-    store: StoreOption = None,
-    version: Annotated[str | None, typer.Option("--version", help="Version; the one in use if omitted.")] = None,
-    workers: Workers = None,
-    verbose: Verbose = False,
-) -> None:
-    """Tell the inclination of galaxies from their images.
-
-    In: images of any size, PNG or JPEG, in colour or gray, bright on dark or dark on bright.
-
-    Out: for each image inclination, error (half of the interval of 68 %), intervals of 68 and 95 %, what each network
-    says, and flags; on screen, and in a table with --out.
-
-    Example: inclinet predict galaxies/ -o inclinations.fits
-    """
-    if out:
-        check_format(out)
-    sources = find_sources(images, impath)
-    opened = open_named_store(store)
-    found = choose_version(opened, version)
-    # Keras takes seconds to import: what is wrong with the input is said before.
-    from inclinet.prediction.predictor import FLAGS, open_predictor
-
-    predictor = open_predictor(opened, found.version)
-    table = predictor.predict(sources, workers=workers, track=track if len(sources) > _SHOWN else silent)
-    _show(table, f"version {predictor.version}; angles in degrees")
-    seen = {flag for flags in table["flags"] for flag in flags.split("; ") if flag}
-    for flag in sorted(seen):
-        console.print(f"{flag}: {FLAGS[flag]}", style="dim", markup=False, highlight=False)
-    if out:
-        write_table(table, out, {"version": predictor.version, "store": opened.uri})
-        console.print(f"wrote {len(table)} rows to {out}", markup=False)
-
-
-def _show(table: "pd.DataFrame", title: str) -> None:
-    rows = [
-        {
-            "image": row.image.rpartition("/")[2],
-            "band": row.band,
-            "inclination": _angle(row.inclination),
-            "error": _angle(row.error),
-            "95 %": "–" if math.isnan(row.low95) else f"{row.low95:.1f}\N{EN DASH}{row.high95:.1f}",
-            **({"truth": _angle(row.truth)} if "truth" in table else {}),
-            "flags": row.problem or row.flags,
-        }
-        for row in table.head(_SHOWN).itertuples()
-    ]
-    if rows:
-        show_table(rows, title, texts=["flags"])
-    if len(table) > _SHOWN:
-        console.print(f"… and {len(table) - _SHOWN:,} more; --out writes all")
-
-
-def _angle(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1f}"
+    before = f" (before: {current.previous})" if current.previous else ""
+    console.print(f"{current.version} is in use since {current.since:%Y-%m-%d %H:%M} UTC{before}")

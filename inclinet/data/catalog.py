@@ -113,7 +113,7 @@ def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None,
     return str(int(np.floor(inclination + 0.5))), ""
 
 
-def read_catalog(path: Path, name: str | None = None) -> Catalog:
+def read_catalog(path: Path, name: str | None = None, *, labels_required: bool = True) -> Catalog:
     """Read a catalogue: text, columns split by `|`, names in the first line.
 
     Rows without a usable PGC number or inclination are skipped with a reason. Rows that repeat a galaxy
@@ -124,6 +124,8 @@ def read_catalog(path: Path, name: str | None = None) -> Catalog:
     path : Path
     name : str, optional
         What errors call the file; its path unless given.
+    labels_required : bool
+        Whether a catalogue without any label is an error.
 
     Raises
     ------
@@ -149,11 +151,11 @@ def read_catalog(path: Path, name: str | None = None) -> Catalog:
     for pgc, reason in contradicting.items():
         del rows[pgc]
         skipped[pgc] = reason
-    if not rows:
+    if not rows and labels_required:
         example = next((f"; for example {key}: {reason}" for key, reason in skipped.items()), "; it has no rows")
         raise InclinetError(f"{name or path}: no galaxy of the catalogue has a label{example}")
-    kept, labels = zip(*rows.values(), strict=True)
-    labelled = table.loc[list(kept)].drop(columns="pgc").assign(label=labels)
+    kept, labels = [line for line, _ in rows.values()], [label for _, label in rows.values()]
+    labelled = table.loc[kept].drop(columns="pgc").assign(label=labels)
     return Catalog(
         labelled.set_index(pd.Index(list(rows), name="pgc")),
         {key: reason for key, reason in skipped.items() if key not in rows},

@@ -1,1 +1,1 @@
-"""Inclinations of new images from a published version."""
+"""Predict inclinations of new images with a published version."""

@@ -1,4 +1,4 @@
-"""From images to inclinations with a published version: its networks loaded once, error bars and flags with each."""
+"""Predict inclinations, with error bars and flags, with the networks of a published version."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.novelty import Novelty
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.infer import load_network, predict_images
-from inclinet.prediction.sources import Source
+from inclinet.prediction.sources import Source, find_sources
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
 from inclinet.registry.champion import choose_version
@@ -30,23 +30,25 @@ __all__ = ["FLAGS", "Predictor", "open_predictor"]
 FLAGS = {
     "nearly face-on": "may well be below 45 deg, where the networks were not trained",
     "unlike training images": "another field of view, another kind of image, or no galaxy",
-    "band guessed": "the file name does not say the band; nothing but the tables depends on it",
-    "no error bar": "the version has too few left-out galaxies to calibrate one",
-    "not predicted": "the image could not be used; the column `problem` says why",
+    "band guessed": "the file name does not tell the band; only the band column depends on it",
+    "no error bar": "the version has too few left-out galaxies to calibrate error bars",
+    "not predicted": "the image is missing or cannot be used; the column `problem` says why",
 }
-"""What the flags of a prediction mean."""
+"""The flags of a prediction, and what they mean."""
 
-_CHUNK = 256  # images in memory at a time, and as many on their way
+_CHUNK = 256  # images predicted at a time, while the next ones are read
 _GUESSED_GRAY = "r"
 _ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 
 
 class Predictor:
-    """A published version at work.
+    """The networks of a published version, loaded and ready to predict.
+
+    `Predictor.open` finds and loads a version; the constructor takes one whose files are here.
 
     Parameters
     ----------
-    bundle : PublishedVersion
+    published : PublishedVersion
     folder : Path
         Its files, as `inclinet.registry.copies.fetch_version` returns them.
 
@@ -54,14 +56,55 @@ class Predictor:
     ------
     InclinetError
         When a network cannot be loaded.
+
+    Attributes
+    ----------
+    version : str
+    size : int
+        Pixels a side of the images that the networks take.
+    networks : dict of str to keras.Model
+        By name, `<model>_<subsample>`.
+    calibration : Calibration or None
+        None if the version has no error bars.
+    novelty : Novelty or None
+        None if the version cannot tell unusual images.
+
+    Examples
+    --------
+    >>> predictor = Predictor.open("s3://bucket/prefix")  # doctest: +SKIP
+    >>> table = predictor.predict("galaxies/")  # doctest: +SKIP
     """
 
-    def __init__(self, bundle: PublishedVersion, folder: Path) -> None:
-        self.version, self.size = bundle.version, bundle.info.size
-        names = {name: network_name(*parse_network(name)) for name in bundle.networks}
-        self.networks = {network: load_network(folder / name) for name, network in names.items()}
+    def __init__(self, published: PublishedVersion, folder: Path) -> None:
+        self.version, self.size = published.version, published.info.size
+        self.networks = {}
+        for file in published.networks:
+            if parsed := parse_network(file):
+                self.networks[network_name(*parsed)] = load_network(folder / file)
         self.calibration = read_record(Calibration, folder / CALIBRATION_FILE)
         self.novelty = read_record(Novelty, folder / NOVELTY_FILE)
+
+    @staticmethod
+    def open(store: Store | str | None = None, version: str | None = None) -> "Predictor":
+        """Return a published version, ready to predict; one that was opened before is reused.
+
+        Parameters
+        ----------
+        store : Store or str, optional
+            Store of the version, or its address: s3://bucket/prefix or a folder. Default: `INCLINET_STORE`.
+        version : str, optional
+            Default: the version in use.
+
+        Raises
+        ------
+        InclinetError
+            When no store is named, or the version does not exist.
+        """
+        return open_predictor(store, version)
+
+    def __repr__(self) -> str:
+        """Return version and networks."""
+        return f"<Predictor of version {self.version}: {', '.join(self.networks)}, {self.size} pixels>"
 
     def predict_pixels(self, images: np.ndarray, colour: np.ndarray) -> pd.DataFrame:
         """Predict downsampled images.
@@ -70,13 +113,13 @@ class Predictor:
         ----------
         images : ndarray of uint8, shape (N, size, size, 3)
         colour : ndarray of bool, shape (N,)
-            Which of them are colour images.
+            Which ones are colour images.
 
         Returns
         -------
         DataFrame
             One row per image: `inclination`, `error`, `low68`, `high68`, `low95`, `high95` and one column for each
-            network, in deg; `flags`, a list of some of `FLAGS`.
+            network, in deg; `flags`, a list of keys of `FLAGS`.
         """
         answers = {name: predict_images(network, images) for name, network in self.networks.items()}
         each = pd.DataFrame({name: mean for name, (mean, _) in answers.items()})
@@ -91,80 +134,102 @@ class Predictor:
         return self.calibration.estimate(answers)
 
     def _flags(self, table: pd.DataFrame, images: np.ndarray, colour: np.ndarray) -> list[list[str]]:
-        lowest = table["inclination"] <= MIN_INCLINATION + BIN_WIDTH
-        signs = {
-            "nearly face-on": (lowest | (table["low95"] <= MIN_INCLINATION)).to_numpy(),
+        low = table["inclination"] <= MIN_INCLINATION + BIN_WIDTH
+        flagged = {
+            "nearly face-on": (low | (table["low95"] <= MIN_INCLINATION)).to_numpy(),
             "unlike training images": self.novelty.is_unlike(images, colour)
             if self.novelty
             else np.zeros(len(images), bool),
             "no error bar": np.full(len(images), self.calibration is None),
         }
-        return [[flag for flag, rows in signs.items() if rows[i]] for i in range(len(images))]
+        return [[flag for flag, rows in flagged.items() if rows[i]] for i in range(len(images))]
 
-    def predict(self, sources: Sequence[Source], *, workers: int | None = None, track: Track = silent) -> pd.DataFrame:
-        """Predict images; one that cannot be used is flagged, with its reason, and ends nothing.
+    def predict(
+        self,
+        images: str | Path | Source | Sequence[str | Path | Source],
+        *,
+        impath: str | Path | None = None,
+        workers: int | None = None,
+        track: Track = silent,
+    ) -> pd.DataFrame:
+        """Predict the inclinations of galaxies; an image that cannot be used is flagged and does not stop the others.
 
         Parameters
         ----------
-        sources : sequence of Source
+        images, impath
+            As for `inclinet.predict`. An image may also be a `Source`.
         workers : int, optional
-            Threads that read and downsample; all cores unless given.
+            Threads that read and downsample images. Default: one per core.
+        track : callable, optional
+            Shows progress.
 
         Returns
         -------
         DataFrame
-            One row per source: `image`, `pgc` (Int64), `band` (c, g, r or i), what `predict_pixels` returns with
-            `flags` as text split by `; `, `problem`, and `truth` (deg) where a catalogue says it.
+            One row per image, and per galaxy of a catalogue that has no image: `image` (path or address), `pgc`
+            (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as text separated
+            by `; `), `problem` (why there is no prediction), and `truth` (deg) if a catalogue gives inclinations.
+
+        Raises
+        ------
+        InclinetError
+            When a path does not exist, a folder holds no image, or a catalogue cannot be read.
         """
+        sources = find_sources(images, impath)
         chunks = [sources[start : start + _CHUNK] for start in range(0, len(sources), _CHUNK)]
         with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
             parts = [
                 self._predict_chunk(chunk, loaded)
-                for chunk, loaded in track(self._ahead(pool, chunks), "predict", len(chunks))
+                for chunk, loaded in track(self._load_ahead(pool, chunks), "predict", len(chunks))
             ]
-        return pd.concat(parts, ignore_index=True) if parts else self._rows([], {}, pd.DataFrame())
+        return pd.concat(parts, ignore_index=True) if parts else self._make_rows([], [], pd.DataFrame())
 
-    def _ahead(self, pool: ThreadPoolExecutor, chunks: list) -> Iterator[tuple[Sequence[Source], list]]:
-        """Yield each chunk with its pixels, while those of the next one are on their way."""
-        coming = pool.map(self._load, chunks[0]) if chunks else None
-        for chunk, following in zip(chunks, [*chunks[1:], None], strict=True):
-            loaded = list(coming)
-            coming = pool.map(self._load, following) if following else None
+    def _load_ahead(
+        self, pool: ThreadPoolExecutor, chunks: list[list[Source]]
+    ) -> Iterator[tuple[list[Source], list[np.ndarray | str]]]:
+        """Yield each chunk with its pixels, while those of the next chunk are loading."""
+        loading = pool.map(self._load, chunks[0]) if chunks else iter(())
+        for number, chunk in enumerate(chunks, 1):
+            loaded = list(loading)
+            loading = pool.map(self._load, chunks[number]) if number < len(chunks) else iter(())
             yield chunk, loaded
 
     def _load(self, source: Source) -> np.ndarray | str:
-        """Return the pixels of an image, gray ones of two dimensions, or why it cannot be used."""
+        """Return the pixels of an image, uint8 (size, size) or (size, size, 3), or why it cannot be used."""
         try:
             return small_pixels(source.open(), self.size, None if source.band is None else source.band == "c")
         except BadImageError as error:
             return str(error)
 
-    def _predict_chunk(self, chunk: Sequence[Source], loaded: list) -> pd.DataFrame:
-        good = {i: pixels for i, pixels in enumerate(loaded) if not isinstance(pixels, str)}
-        colour = np.array([pixels.ndim == 3 for pixels in good.values()], bool)
+    def _predict_chunk(self, chunk: list[Source], loaded: list[np.ndarray | str]) -> pd.DataFrame:
+        pixels = {row: image for row, image in enumerate(loaded) if not isinstance(image, str)}
         predicted = pd.DataFrame()
-        if good:
-            images = np.stack([p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=2) for p in good.values()])
-            predicted = self.predict_pixels(images, colour).set_axis(list(good), axis=0)
-        return self._rows(chunk, dict(enumerate(loaded)), predicted)
+        if pixels:
+            colour = np.array([image.ndim == 3 for image in pixels.values()], bool)
+            images = np.stack([_in_three_channels(image) for image in pixels.values()])
+            predicted = self.predict_pixels(images, colour).set_axis(list(pixels), axis=0)
+        return self._make_rows(chunk, loaded, predicted)
 
-    def _rows(self, chunk: Sequence[Source], loaded: dict, predicted: pd.DataFrame) -> pd.DataFrame:
-        columns = [*_ESTIMATES, *self.networks]
+    def _make_rows(self, chunk: list[Source], loaded: list[np.ndarray | str], predicted: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a chunk; `predicted` has those of the images that could be used, by their place."""
+        angles = [*_ESTIMATES, *self.networks]
         table = pd.DataFrame(
             {
                 "image": [source.name for source in chunk],
                 "pgc": pd.array([source.pgc for source in chunk], dtype="Int64"),
-                "band": [_band(source, loaded[i]) for i, source in enumerate(chunk)],
+                "band": [_band(*row) for row in zip(chunk, loaded, strict=True)],
             }
-        ).join(predicted.reindex(columns=[*columns, "flags"]))
-        problems = [loaded[i] if isinstance(loaded[i], str) else "" for i in range(len(chunk))]
-        flags = [
-            _all_flags(source, problem, found)
-            for source, problem, found in zip(chunk, problems, table["flags"], strict=True)
-        ]
-        table = table.assign(flags=flags, problem=problems).astype(dict.fromkeys(columns, float))
+        ).join(predicted.reindex(columns=[*angles, "flags"]))
+        problems = [image if isinstance(image, str) else "" for image in loaded]
+        rows = zip(chunk, problems, table["flags"].tolist(), strict=True)
+        flags = ["; ".join(_all_flags(source, problem, found)) for source, problem, found in rows]
+        table = table.assign(flags=flags, problem=problems).astype(dict.fromkeys(angles, float))
         truths = [source.truth for source in chunk]
         return table if all(truth is None for truth in truths) else table.assign(truth=np.array(truths, dtype=float))
+
+
+def _in_three_channels(image: np.ndarray) -> np.ndarray:
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 def _band(source: Source, loaded: np.ndarray | str) -> str:
@@ -173,33 +238,20 @@ def _band(source: Source, loaded: np.ndarray | str) -> str:
     return "c" if loaded.ndim == 3 else _GUESSED_GRAY
 
 
-def _all_flags(source: Source, problem: str, found: object) -> str:
+def _all_flags(source: Source, problem: str, found: list[str]) -> list[str]:
     if problem:
-        return "not predicted"
-    return "; ".join([*found, *(["band guessed"] if source.band is None else [])])
+        return ["not predicted"]
+    return found if source.band else [*found, "band guessed"]
 
 
 @lru_cache(maxsize=2)
-def _load(uri: str, version: str) -> Predictor:
+def _load_predictor(uri: str, version: str) -> Predictor:
     store = open_store(uri)
-    bundle = find_version(store, version)
-    return Predictor(bundle, fetch_version(store, bundle))
+    published = find_version(store, version)
+    return Predictor(published, fetch_version(store, published))
 
 
 def open_predictor(where: Store | str | None = None, version: str | None = None) -> Predictor:
-    """Return a published version, ready; the same one again is there at once.
-
-    Parameters
-    ----------
-    where : Store or str, optional
-        Artifact store, or its s3://bucket/prefix or folder; that of `INCLINET_STORE` unless given.
-    version : str, optional
-        The one in use unless given.
-
-    Raises
-    ------
-    InclinetError
-        When no store is named, or there is no such version.
-    """
+    """Return a published version, ready to predict, as `Predictor.open` does; the last two are kept in memory."""
     store = open_named_store(where) if where is None or isinstance(where, str) else where
-    return _load(store.uri, choose_version(store, version).version)
+    return _load_predictor(store.uri, choose_version(store, version).version)

@@ -1,4 +1,4 @@
-"""Which images to predict: files, folders, catalogues and s3:// addresses, told apart and listed."""
+"""Which images to predict: finds them in files, folders, catalogues and at s3:// addresses."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,13 @@ from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import parse_cutout
 from inclinet.data.images import MAX_BYTES, BadImageError
 from inclinet.errors import InclinetError
-from inclinet.storage.store import Entry, FolderStore, Store, open_store
+from inclinet.storage.store import Entry, FolderStore, Store, split_address
 
 __all__ = ["Source", "find_sources", "in_store", "source"]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
+_IMAGES = (".png", ".jpg", ".jpeg")
 _CATALOGUES = (".csv", ".txt", ".dat")
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # first bytes of PNG and JPEG files
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,19 @@ class Source:
     Attributes
     ----------
     name : str
-        What tables call it: its path or address as it was given.
+        Its name in tables: the path or address as the user gave it; empty if there is no image.
     key : str
         Its key in `store`.
     pgc : int or None
-        Its galaxy, if the file name says so.
+        PGC number of its galaxy, if known.
     band : str or None
         `c`, `g`, `r` or `i`, if the file name says so.
     truth : float or None
-        Inclination (deg) in the catalogue, if that is known.
+        Inclination (deg) in the catalogue, if known.
     size : int
         Bytes, 0 if not known yet.
+    problem : str
+        Why there is nothing to predict; empty if there is.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Source:
     band: str | None = None
     truth: float | None = None
     size: int = 0
+    problem: str = ""
 
     def open(self) -> BinaryIO:
         """Return the content of the image.
@@ -53,8 +57,10 @@ class Source:
         Raises
         ------
         BadImageError
-            When it is missing or far too large for a cutout.
+            When it is missing, not an image, or far too large for a cutout.
         """
+        if self.problem:
+            raise BadImageError(self.problem)
         if self.size > MAX_BYTES:
             raise BadImageError(f"{self.size} bytes is too large for a cutout")
         try:
@@ -68,7 +74,7 @@ class Source:
 
 
 def source(store: Store, key: str, name: str, size: int = 0) -> Source:
-    """Return the source of one image; galaxy and band are read from its file name, if it says them."""
+    """Return the source of one image, with the galaxy and the band that its file name tells."""
     parsed = parse_cutout(key.rpartition("/")[2])
     if parsed is None:
         return Source(name, store, key, size=size)
@@ -76,8 +82,11 @@ def source(store: Store, key: str, name: str, size: int = 0) -> Source:
 
 
 def in_store(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the images among the objects of a folder, by name; of two colour images of a galaxy the `.sdss.jpg`."""
-    images = {entry.key: entry for entry in entries if entry.key.lower().endswith(_SUFFIXES)}
+    """Return the images among the objects of a folder, sorted by key.
+
+    Where a galaxy has two colour images, only the `.sdss.jpg` is returned.
+    """
+    images = {entry.key: entry for entry in entries if entry.key.lower().endswith(_IMAGES)}
     return [
         entry
         for key, entry in sorted(images.items())
@@ -85,74 +94,96 @@ def in_store(entries: Iterable[Entry]) -> list[Entry]:
     ]
 
 
-def _of_folder(store: Store, prefix: str, shown: str) -> list[Source]:
-    found = in_store(store.list(prefix))
-    if not found:
-        raise InclinetError(f"{shown}: no image there; PNG and JPEG files are read")
-    return [
-        source(store, entry.key, f"{shown.rstrip('/')}/{entry.key.rpartition('/')[2]}", entry.size) for entry in found
-    ]
-
-
-def _of_catalogue(path: Path, impath: Path | None) -> list[Source]:
-    """Return the images of a catalogue's galaxies, with their inclinations; face-on or rejected, they have none."""
-    labels = read_catalog(path).labels
-    folder = impath or next((f for f in (path.parent / "galaxies", path.parent) if f.is_dir()), path.parent)
-    sources = [one for one in _of_local(folder, str(folder)) if one.pgc]
-    chosen = [replace(one, truth=_truth(labels[one.pgc])) for one in sources if one.pgc in labels]
-    if not chosen:
-        raise InclinetError(f"{path}: none of its galaxies has an image in {folder} (option --impath)")
-    return chosen
-
-
-def _of_local(folder: Path, shown: str) -> list[Source]:
-    folder = folder.resolve()
-    return _of_folder(FolderStore(folder.parent), folder.name, shown)
-
-
-def _truth(label: str) -> float | None:
-    return None if label in ("F", "0") else float(label)
-
-
-def _of_address(address: str) -> list[Source]:
-    if address.endswith("/"):
-        parent, _, name = address.rstrip("/").rpartition("/")
-        return _of_folder(open_store(parent), name, address)
-    parent, _, name = address.rpartition("/")
-    store = open_store(parent)
-    if name.lower().endswith(_SUFFIXES):
-        return [source(store, name, address)]
-    return _of_folder(store, name, address)
-
-
-def _of_one(given: str, impath: Path | None) -> list[Source]:
-    if given.startswith("s3://"):
-        return _of_address(given)
-    path = Path(given)
-    if path.is_dir():
-        return _of_local(path, given)
-    if path.suffix.lower() in _CATALOGUES and path.is_file():
-        return _of_catalogue(path, impath)
-    if not path.is_file():
-        raise InclinetError(f"{given}: no such image, folder or catalogue")
-    # Not resolved: the name of a link, not of what it leads to, says the galaxy.
-    return [source(FolderStore(path.parent), path.name, given)]
-
-
-def find_sources(given: Sequence[str | Path], impath: Path | None = None) -> list[Source]:
-    """Return the images to predict.
+def find_sources(
+    images: str | Path | Source | Sequence[str | Path | Source], impath: str | Path | None = None
+) -> list[Source]:
+    """Find the images to predict.
 
     Parameters
     ----------
-    given : sequence of str or Path
-        Each an image, a folder of images, a catalogue (text, columns split by `|`), or an address s3://bucket/key of
-        an image or of a folder.
-    impath : Path, optional
-        Folder of the images of catalogues; by default `galaxies` beside the catalogue, else where it lies.
+    images : str, Path, Source or sequence of them
+        Image, folder of images, catalogue (text, columns separated by `|`), s3:// address of an image, a folder or a
+        bucket, or a source found before.
+    impath : str or Path, optional
+        Folder with the images of a catalogue's galaxies. Default: `galaxies` beside the catalogue if there is such a
+        folder, else the catalogue's own folder.
+
+    Returns
+    -------
+    list of Source
+        One for each image. A galaxy of a catalogue that has no image, and a file that is not an image, have a source
+        with a `problem`.
 
     Raises
     ------
     InclinetError
-        When there is no such thing, or no image in it.
+        When a path does not exist, a folder holds no image, or a catalogue cannot be read.
     """
-    return [source for one in given for source in _of_one(str(one), impath)]
+    given = [images] if isinstance(images, str | Path | Source) else images
+    folder = Path(impath) if impath else None
+    return [found for one in given for found in ([one] if isinstance(one, Source) else _find(str(one), folder))]
+
+
+def _find(given: str, impath: Path | None) -> list[Source]:
+    if given.lower().startswith("s3:"):
+        return _find_at_address(given)
+    path = Path(given)
+    if path.is_dir():
+        return _list_images(FolderStore(path), "", given)
+    if not path.is_file():
+        raise InclinetError(f"{given}: no such image, folder or catalogue")
+    if path.suffix.lower() in _CATALOGUES:
+        return _find_of_catalogue(path, impath)
+    # The path is not resolved: the name of a link, not of its target, tells the galaxy.
+    found = source(FolderStore(path.parent), path.name, given)
+    if _may_be_image(path):
+        return [found]
+    return [replace(found, problem=f"neither an image (PNG or JPEG) nor a catalogue ({', '.join(_CATALOGUES)})")]
+
+
+def _may_be_image(path: Path) -> bool:
+    if path.suffix.lower() in _IMAGES:
+        return True
+    with path.open("rb") as file:
+        return file.read(8).startswith(_SIGNATURES)
+
+
+def _find_at_address(address: str) -> list[Source]:
+    store, key = split_address(address)
+    if key.lower().endswith(_IMAGES) and not address.endswith("/"):
+        return [source(store, key, address)]
+    return _list_images(store, key, address)
+
+
+def _list_images(store: Store, prefix: str, shown: str, setting: str | None = None) -> list[Source]:
+    """Return the images in a folder of a store, which the user knows as `shown` and sets by `setting`."""
+    entries = in_store(store.list(prefix))
+    if not entries:
+        raise InclinetError(f"{shown}: no PNG or JPEG image in this folder", setting=setting)
+    names = [f"{shown.rstrip('/')}/{entry.key.rpartition('/')[2]}" for entry in entries]
+    return [source(store, entry.key, name, entry.size) for entry, name in zip(entries, names, strict=True)]
+
+
+def _find_of_catalogue(path: Path, impath: Path | None) -> list[Source]:
+    """Return the images of a catalogue's galaxies, then a source for each galaxy without an image."""
+    truths = _read_truths(path)
+    folder = impath or next((f for f in (path.parent / "galaxies", path.parent) if f.is_dir()), path.parent)
+    if not folder.is_dir():
+        raise InclinetError(f"{folder}: no such folder of images", setting="impath")
+    store = FolderStore(folder)
+    found = _list_images(store, "", str(folder), "impath")
+    images = [replace(image, truth=truths[image.pgc]) for image in found if image.pgc in truths]
+    missing = truths.keys() - {image.pgc for image in images}
+    problem = f"no image in {folder}"
+    return images + [Source("", store, "", pgc, truth=truths[pgc], problem=problem) for pgc in truths if pgc in missing]
+
+
+def _read_truths(path: Path) -> dict[int, float | None]:
+    """Return the inclination (deg) of every galaxy of a catalogue by PGC number; None where it gives no usable one."""
+    catalog = read_catalog(path, labels_required=False)
+    labelled = {pgc: None if label in ("F", "0") else float(label) for pgc, label in catalog.labels.items()}
+    truths = labelled | {pgc: None for pgc in catalog.skipped if isinstance(pgc, int)}
+    if not truths:
+        reasons = "; ".join(f"{line}: {reason}" for line, reason in list(catalog.skipped.items())[:1])
+        raise InclinetError(f"{path}: no row of the catalogue has a PGC number ({reasons or 'it has no rows'})")
+    return truths

@@ -1,53 +1,59 @@
-"""Tables of inclinations in the formats that astronomers read: CSV, JSON, FITS, VOTable."""
+"""Write tables of inclinations as CSV, JSON, FITS or VOTable."""
 
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 __all__ = ["FORMATS", "check_format", "write_table"]
 
 FORMATS = {".csv": "CSV", ".json": "JSON", ".fits": "FITS", ".vot": "VOTable", ".xml": "VOTable"}
-"""Formats by the suffix of the file."""
+"""Formats by file suffix."""
 
 _ANGLE = re.compile(r"inclination|error|truth|(?:low|high)\d\d|\w+_\d+")
 
 
 def check_format(path: Path) -> str:
-    """Return the format that the suffix of a file asks for.
+    """Return the format that a file's suffix stands for.
 
     Raises
     ------
     InclinetError
-        When there is no such format.
+        When the suffix is not one of `FORMATS`.
     """
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
-        raise InclinetError(f"{path}: no table is written in that format; end it in {', '.join(FORMATS)}") from None
+        raise InclinetError(
+            f"{path}: unknown format of a table; end the file name in {', '.join(FORMATS)}", setting="out"
+        ) from None
 
 
 def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Path:
-    """Write a table of inclinations; angles in deg, which FITS and VOTable say of their columns.
+    """Write a table of inclinations; returns `path`. In FITS and VOTable, columns of angles have the unit deg.
 
     Parameters
     ----------
     table : DataFrame
-        As `inclinet.prediction.predictor.Predictor.predict` returns.
+        As `inclinet.prediction.predictor.Predictor.predict` returns it.
     path : Path
-        Its suffix is the format: one of `FORMATS`.
+        Its suffix chooses the format: one of `FORMATS`.
     about : mapping of str to str
-        What is said of the table, in JSON and FITS.
+        Where the table comes from; written to JSON and FITS only.
 
     Raises
     ------
     InclinetError
-        When there is no such format.
+        When the suffix is not one of `FORMATS`.
     """
     kind = check_format(path)
     with atomic_file(path) as part:
@@ -57,12 +63,12 @@ def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Pa
             rows = json.loads(table.to_json(orient="records"))
             part.write_text(json.dumps({"about": dict(about), "predictions": rows}, indent=1))
         else:
-            _astropy(table, about, kind == "FITS").write(part, format=kind.lower(), overwrite=True)
+            _to_astropy(table, about, kind == "FITS").write(part, format=kind.lower(), overwrite=True)
     return path
 
 
-def _astropy(table: pd.DataFrame, about: Mapping[str, str], ascii_only: bool) -> object:
-    """Return the table as astropy's, with units; what ASCII does not hold is escaped, if FITS is to hold it."""
+def _to_astropy(table: pd.DataFrame, about: Mapping[str, str], ascii_only: bool) -> "Table":
+    """Return the table as astropy's, with units; if `ascii_only`, as FITS needs, other characters are escaped."""
     from astropy.table import Table
 
     if ascii_only:

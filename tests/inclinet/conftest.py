@@ -1,12 +1,20 @@
 """Fixtures of the tests of the library."""
 
+import pandas as pd
 import pytest
 
+from inclinet.data.filenames import batch_file, batch_folder
+from inclinet.data.samples import find_samples, read_samples
+from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
 from inclinet.preparation.augment import augment
 from inclinet.preparation.compress import compress
 from inclinet.preparation.prep import prep
 from inclinet.preparation.split import split
-from inclinet.settings import Augment, Split
+from inclinet.registry.card import assemble, code_facts, count_training
+from inclinet.registry.champion import promote
+from inclinet.registry.versions import VersionInfo, publish
+from inclinet.settings import Augment, Split, Train
+from inclinet.storage.store import open_store
 
 SIZE = 24
 
@@ -21,3 +29,35 @@ def stored(tmp_path_factory, small_sample):
     split(folder, folder / "samples", size=SIZE, settings=Split(niter=0))
     augment(folder / "samples", folder, size=SIZE, niter=0, settings=Augment(nbatch=2, batchsize=4))
     return folder
+
+
+@pytest.fixture(scope="session")
+def published(stored, small_sample, tmp_path_factory):
+    """A store with a version in use, and the folder of its evaluation."""
+    from inclinet.training.train import train_network  # imports Keras, which most tests do not need
+
+    out = tmp_path_factory.mktemp("published")
+    settings = Train(N_batch_iter=40, training_batch_size=16)
+    train_network(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
+    table, left_out = predict_galaxies(out / "models", stored / "samples", size=SIZE)
+    test, training = (read_samples(find_samples(stored / "samples", SIZE, side, 0), SIZE) for side in ("test", "train"))
+    batch = stored / batch_folder(0) / batch_file(SIZE, 1)
+    # Each left-out galaxy six times over: so few of them calibrate nothing.
+    left_out = {
+        name: pd.concat([rows.assign(pgc=rows["pgc"] + 100 * k) for k in range(6)]) for name, rows in left_out.items()
+    }
+    report(
+        table,
+        out / "evaluation",
+        catalog=small_sample / "catalog.csv",
+        left_out=left_out,
+        pictures=read_pictures(test, training, batch),
+    )
+    info = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
+    (out / "bundle").mkdir()
+    info = assemble(
+        out / "bundle", (out / "models").glob("*.keras"), out / "evaluation", info, count_training(training)
+    )
+    store = open_store(str(out / "store"))
+    promote(store, publish(store, out / "bundle", info).version, "the first")
+    return store, out / "evaluation"

@@ -1,36 +1,15 @@
-"""The command line as its users call it."""
+"""The commands as their users call them."""
 
 import json
 import re
 import shutil
-import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from inclinet.cli import app
-from inclinet.cli import main as cli
+from inclinet.cli.group import GROUPS
 from tests.conftest import write_catalog
-
-
-@pytest.fixture
-def inclinet(monkeypatch, tmp_path, capfd):
-    """Run `inclinet ARGUMENTS` in an empty folder; returns exit code and all that was printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app.console, "width", 200)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["inclinet", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capfd.readouterr()
-        return code, out + err
-
-    return run
-
 
 COMMANDS = [
     *("prep", "compress", "split", "augment", "train", "evaluate", "simulate", "full"),
@@ -73,6 +52,20 @@ def test_help_says_what_goes_in_and_out_and_shows_an_example(inclinet, command):
     assert set(OPTIONS[command].split()) <= flags
 
 
+def test_the_help_lists_every_command_in_groups(inclinet):
+    code, text = inclinet("--help")
+    assert code == 0
+    assert sorted(sum(GROUPS.values(), ())) == sorted(COMMANDS)
+    places = [text.index(f"{title}:") for title in GROUPS]
+    assert places == sorted(places)
+    assert re.search(r"^  predict   Predict the inclination of galaxies from their images\.$", text, re.MULTILINE)
+    assert "..." not in text.partition("Options:")[2], "a short help is cut off"
+
+
+def test_the_version_is_told(inclinet):
+    assert inclinet("--version") == (0, f"inclinet {version('inclinet')}\n")
+
+
 def test_all_stages_on_real_galaxies(inclinet, shared):
     code, text = inclinet(
         *("full", "-p", shared / "galaxies", "-c", shared / "catalog.csv", "-s", 32, "-n", 1, "-b", 2, "-z", 2),
@@ -113,21 +106,23 @@ def test_the_published_predictions_give_the_published_figures(inclinet, shared):
     [
         ("prep -b z", "there is no band 'z'; choose one of g, r, i, gri"),
         ("prep -b g -p nowhere", "nowhere: no such folder of images"),
-        ("prep -b g -p galaxies -s 0", "--size 0"),
+        ("prep -b g -p galaxies -s 0", "size 0: Input should be greater than or equal to 8 (option --size)"),
+        ("compress -s 7", "size 7: Input should be greater than or equal to 8 (option --size)"),
+        ("split -s 2000", "size 2000: Input should be less than or equal to 1024 (option --size)"),
         ("prep -b g -p galaxies -c bad.csv", "bad.csv: the catalogue has no column 'inc'"),
         ("prep -b g -p galaxies -c none.csv", "none.csv: the catalogue cannot be read"),
         ("prep -b g -p galaxies -r d25x9", "no image in band g is left"),
         ("compress -i nowhere", "nowhere: no such folder"),
         ("split -i galaxies", "run `inclinet compress` first"),
         ("augment -i galaxies", "run `inclinet split` first"),
-        ("augment -z 0", "--batchsize 0"),
+        ("augment -z 0", "batchsize 0: Input should be greater than or equal to 1 (option --batchsize)"),
         ("train -a nowhere", "run `inclinet augment` first"),
-        ("augment -n -1", "--niter -1"),
-        ("train -b 0", "--nbatch 0"),
+        ("augment -n -1", "niter -1: Input should be greater than or equal to 0 (option --niter)"),
+        ("train -b 0", "nbatch 0: Input should be greater than or equal to 1 (option --nbatch)"),
         ("train -m model9", "no network 'model9'"),
         ("simulate -o /proc/none", "/proc/none"),
         ("full -m model5 -s 64", "smallest size that works is 76"),
-        ("full --bands g,z", "--bands"),
+        ("full --bands g,z", "bands z: Input should be 'g', 'r', 'i' or 'gri' (option --bands)"),
         ("train -m model5 -s 64 -a augmented -n 0 -b 1", "smallest size that works is 76"),
         ("evaluate -m nowhere", "run `inclinet train` first"),
         ("evaluate --predictions bad.csv", "bad.csv"),
@@ -137,8 +132,10 @@ def test_the_published_predictions_give_the_published_figures(inclinet, shared):
         ("promote ../secrets --store empty", "there is no version '../secrets'"),
         ("predict none.jpg --store empty", "none.jpg: no such image, folder or catalogue"),
         ("predict galaxies --store empty", "no version is in use"),
-        ("predict galaxies --store empty -o out.dat", "out.dat: no table is written in that format"),
-        ("predict catalog.csv -p augmented --store empty", "augmented: no image there"),
+        ("predict galaxies --store empty -o out.dat", "out.dat: unknown format of a table"),
+        ("predict empty --store empty", "empty: no PNG or JPEG image in this folder"),
+        ("predict catalog.csv -p augmented --store empty", "no PNG or JPEG image in this folder (option --impath)"),
+        ("predict catalog.csv -p nowhere --store empty", "nowhere: no such folder of images (option --impath)"),
     ],
 )
 def test_bad_input_gets_one_clear_line(inclinet, tmp_path, small_sample, monkeypatch, arguments, message):

@@ -1,4 +1,4 @@
-"""From images to inclinations with a version made of a network that was really trained."""
+"""Predictions of a published version whose network was really trained."""
 
 import numpy as np
 import pandas as pd
@@ -7,61 +7,28 @@ from PIL import Image
 
 import inclinet
 from inclinet.data.filenames import batch_file, batch_folder
-from inclinet.data.samples import Batch, find_samples, read_samples
+from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
-from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
+from inclinet.evaluation.evaluate import read_pictures
 from inclinet.evaluation.filenames import PREDICTIONS_FILE, REPORT_FILE
 from inclinet.prediction.predictor import FLAGS, open_predictor
-from inclinet.prediction.sources import find_sources
-from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.champion import choose_version, promote
-from inclinet.registry.versions import VersionInfo, publish
-from inclinet.settings import Train
+from inclinet.registry.card import assemble
+from inclinet.registry.champion import choose_version
+from inclinet.registry.versions import VersionInfo
 from inclinet.storage.store import open_store
-from inclinet.training.train import train_network
 from tests.conftest import disc, write_catalog
 
 SIZE = 24
 
 
 @pytest.fixture(scope="module")
-def published(stored, small_sample, tmp_path_factory):
-    """A store with a version in use, and the folder of its evaluation."""
-    out = tmp_path_factory.mktemp("published")
-    settings = Train(N_batch_iter=40, training_batch_size=16)
-    train_network(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
-    table, left_out = predict_galaxies(out / "models", stored / "samples", size=SIZE)
-    # All the training galaxies, for a handful of left-out ones calibrates nothing.
-    test, training = (read_samples(find_samples(stored / "samples", SIZE, side, 0), SIZE) for side in ("test", "train"))
-    batch = stored / batch_folder(0) / batch_file(SIZE, 1)
-    left_out = {
-        name: pd.concat([rows.assign(pgc=rows["pgc"] + 100 * k) for k in range(6)]) for name, rows in left_out.items()
-    }
-    report(
-        table,
-        out / "evaluation",
-        catalog=small_sample / "catalog.csv",
-        left_out=left_out,
-        pictures=read_pictures(test, training, batch),
-    )
-    facts = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
-    (out / "bundle").mkdir()
-    facts = assemble(
-        out / "bundle", (out / "models").glob("*.keras"), out / "evaluation", facts, count_training(training)
-    )
-    store = open_store(str(out / "store"))
-    promote(store, publish(store, out / "bundle", facts).version, "the first")
-    return store, out / "evaluation"
-
-
-@pytest.fixture(scope="module")
 def predict(published):
     store, _ = published
 
-    def go(*given, **changes):
-        return open_predictor(store).predict(find_sources(given, **changes))
+    def predict_all(*images, **options):
+        return open_predictor(store).predict(images, **options)
 
-    return go
+    return predict_all
 
 
 @pytest.fixture
@@ -174,8 +141,9 @@ def test_a_catalogue_brings_its_inclinations(predict, small_sample, tmp_path):
     assert table["truth"].between(45, 90).all()
     some = write_catalog(tmp_path / "few.csv", [{"pgc": 3, "inc": 60}, {"pgc": 999, "inc": 50}])
     table = predict(some, impath=small_sample / "galaxies")
-    assert table["pgc"].unique().tolist() == [3]
-    assert table["truth"].tolist() == [60] * 4
+    assert table["pgc"].tolist() == [3, 3, 3, 3, 999]
+    assert table["truth"].tolist() == [60] * 4 + [50]
+    assert table.loc[4, ["flags", "problem"]].tolist() == ["not predicted", f"no image in {small_sample / 'galaxies'}"]
 
 
 def test_images_come_from_a_bucket_too(predict, small_sample, s3_uri):
@@ -193,8 +161,20 @@ def test_three_lines_in_a_notebook(published, small_sample, monkeypatch):
     table = inclinet.predict(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png")
     assert table.columns.tolist()[:5] == ["image", "pgc", "band", "inclination", "error"]
     assert 45 <= table["inclination"][0] <= 90
-    # The second call finds the networks loaded.
+    # The second call reuses the loaded networks.
     assert open_predictor() is open_predictor(published[0])
+
+
+def test_a_predictor_in_a_notebook(published, small_sample):
+    predictor = inclinet.Predictor.open(published[0].uri)
+    assert predictor is inclinet.Predictor.open(published[0])
+    assert repr(predictor) == f"<Predictor of version {predictor.version}: model4_0, 24 pixels>"
+    image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
+    one = predictor.predict(image)
+    assert one["pgc"].tolist() == [1]
+    assert predictor.predict([str(image), image])["inclination"].tolist() == one["inclination"].tolist() * 2
+    assert predictor.predict(small_sample / "catalog.csv", impath=str(small_sample / "galaxies")).shape[0] == 240
+    assert predictor.predict([]).columns.tolist() == one.columns.tolist()
 
 
 def test_the_bundle_says_what_it_is(published):
@@ -237,8 +217,3 @@ def test_the_report_holds_everything(published):
 def test_a_batch_is_read_only_where_it_is(stored):
     assert read_pictures({}, {}, stored / "none.npz").batch is None
     assert isinstance(read_pictures({}, {}, stored / batch_folder(0) / batch_file(SIZE, 1)).batch, Batch)
-
-
-def test_a_folder_without_images(tmp_path):
-    with pytest.raises(InclinetError, match="no image there"):
-        find_sources([tmp_path])

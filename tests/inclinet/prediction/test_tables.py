@@ -65,5 +65,5 @@ def test_csv_and_json(table, tmp_path):
 
 
 def test_other_formats_are_refused_by_name(tmp_path):
-    with pytest.raises(InclinetError, match=r"t\.xlsx: no table is written in that format; end it in \.csv"):
+    with pytest.raises(InclinetError, match=r"t\.xlsx: unknown format of a table; end the file name in \.csv"):
         check_format(tmp_path / "t.xlsx")

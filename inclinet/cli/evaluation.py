@@ -1,0 +1,89 @@
+"""The command `evaluate`."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inclinet.cli.app import SIZE, SizeOption, Verbose, app, console, settings, show_table, track
+from inclinet.data.filenames import batch_file, batch_folder
+from inclinet.settings import Size
+
+__all__ = ["evaluate", "evaluate_networks", "show_evaluation"]
+
+
+@app.command()
+def evaluate(
+    samples: Annotated[Path, typer.Option("-i", "--samples", help="Folder of the samples.")] = Path("samples"),
+    models: Annotated[Path, typer.Option("-m", "--models", help="Folder of the networks.")] = Path("models"),
+    augmented: Annotated[
+        Path, typer.Option("-a", "--augmented", help="Folder of the stored batches, for the report's examples.")
+    ] = Path("augmented"),
+    size: SizeOption = SIZE,
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("evaluation"),
+    catalog: Annotated[
+        Path | None, typer.Option("-c", "--catalog", help="Catalogue, for the axis-ratio baseline.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", help="Evaluate this table of predictions instead of running the networks."),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate networks on the test galaxies.
+
+    In: the networks written by `inclinet train` and the samples written by `inclinet split`, or a table of predictions.
+
+    Out: report.html with all figures and tables, predictions.csv, metrics.json, and calibration.json, from which error
+    bars follow. On screen: RMS, MAE, bias and so on of every network, of their mean and median, and of the baselines.
+
+    Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
+    """
+    from inclinet.evaluation.evaluate import report
+    from inclinet.evaluation.predictions import read_predictions
+
+    if predictions is None:
+        size = settings(Size, size=size).size
+        evaluate_networks(models, samples, augmented, outfolder, size=size, catalog=catalog)
+    else:
+        _show_report(report(read_predictions(predictions), outfolder, catalog=catalog), outfolder)
+
+
+def evaluate_networks(
+    models: Path,
+    samples: Path,
+    augmented: Path,
+    outfolder: Path,
+    *,
+    size: int,
+    catalog: Path | None,
+    files: Collection[str] | None = None,
+) -> None:
+    """Evaluate the networks in the folder `models` (all, or those in `files`), and print the result."""
+    from inclinet.data.samples import find_samples, read_samples
+    from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
+
+    table, left_out = predict_galaxies(models, samples, files=files, size=size, track=track)
+    test, train = (read_samples(find_samples(samples, size, side, 0), size) for side in ("test", "train"))
+    pictures = read_pictures(test, train, augmented / batch_folder(0) / batch_file(size, 1))
+    _show_report(report(table, outfolder, catalog=catalog, left_out=left_out, pictures=pictures), outfolder)
+
+
+def _show_report(evaluation: dict | None, outfolder: Path) -> None:
+    from inclinet.evaluation.evaluate import NOTHING_TO_EVALUATE
+
+    if evaluation is None:
+        console.print(NOTHING_TO_EVALUATE)
+        return
+    show_evaluation(evaluation)
+    console.print(f"wrote {outfolder / 'report.html'}, with predictions.csv, metrics.json and figures beside it")
+
+
+def show_evaluation(evaluation: dict) -> None:
+    """Print the result table of an evaluation, without the columns that do not fit on a terminal."""
+    from inclinet.evaluation.results import metric_rows, summary
+
+    title = f"{evaluation['images']} test images of {evaluation['galaxies']} galaxies; angles in degrees"
+    shown = ("", "n", "RMS", "95 % CI", "MAE", "bias", "68 %", "> 10")
+    show_table([{name: row[name] for name in shown} for row in metric_rows(summary(evaluation))], title)

@@ -1,0 +1,210 @@
+"""The command `full`: all stages in order on this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inclinet.cli.app import (
+    NBATCH,
+    NITER,
+    PRECISION,
+    SIZE,
+    Nbatch,
+    Niter,
+    PrecisionOption,
+    SizeOption,
+    Verbose,
+    Workers,
+    app,
+    console,
+    default,
+    option,
+    settings,
+    track,
+)
+from inclinet.cli.evaluation import evaluate_networks
+from inclinet.cli.group import check_extra
+from inclinet.cli.versions import publish_networks
+from inclinet.data.bands import BANDS
+from inclinet.networks.architectures import check_fits
+from inclinet.networks.filenames import network_file
+from inclinet.registry.admission import what_is_in_use, why_not_in_use
+from inclinet.registry.champion import promote
+from inclinet.settings import Augment, Sample, Size, Split, Train
+from inclinet.storage.store import open_named_store
+
+__all__ = ["full", "run_all_stages"]
+
+
+@app.command()
+def full(
+    impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
+    imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
+    catalog: Annotated[
+        Path, typer.Option("-c", "--catalog", help="Catalogue; its columns are separated by '|'.")
+    ] = Path("catalog.csv"),
+    bands: Annotated[str, typer.Option("--bands", help="Bands, separated by commas.")] = ",".join(BANDS),
+    size: SizeOption = SIZE,
+    outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("inclinet-out"),
+    niter: Niter = NITER,
+    nbatch: Nbatch = NBATCH,
+    batchsize: Annotated[int, option(Augment, "batchsize", "-z", "--batchsize")] = default(Augment, "batchsize"),
+    models: Annotated[str, typer.Option("-m", "--modelNames", help="Networks, separated by commas.")] = "model4",
+    passes: Annotated[int, option(Train, "N_batch_iter", "-N", "--N_batch_iter")] = default(Train, "N_batch_iter"),
+    minibatch: Annotated[int, option(Train, "training_batch_size", "--training_batch_size")] = default(
+        Train, "training_batch_size"
+    ),
+    precision: PrecisionOption = PRECISION,
+    restart: Annotated[bool, typer.Option("--restart", help="Train again from the start instead of resuming.")] = False,
+    workers: Workers = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run all stages in order on this machine, without the service.
+
+    In: a folder of images, and the catalogue.
+
+    Out: the outputs of all stages, in the folder <outfolder>/<size>x<size>-<bands>: small/, packed/, samples/,
+    augmented/, models/, evaluation/, and registry/ for `inclinet predict --store`.
+
+    Example: inclinet full -p galaxies -c catalog.csv -s 64 -n 2 -b 10 -z 50 -N 3
+    """
+    check_extra("full")
+    networks = _split_names(models)
+    size = settings(Size, size=size).size
+    check_fits(networks, size)
+    sample = settings(Sample, imroot=imroot, bands=_split_names(bands))
+    # One folder for each choice of bands, so that runs do not mix their files.
+    folder = outfolder / "-".join([f"{size}x{size}", *sample.bands])
+    run_all_stages(
+        impath,
+        catalog,
+        folder,
+        sample=sample,
+        size=size,
+        split=settings(Split, niter=niter),
+        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize),
+        train=settings(Train, models=networks, N_batch_iter=passes, training_batch_size=minibatch, precision=precision),
+        restart=restart,
+        workers=workers,
+    )
+
+
+def _split_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def run_all_stages(
+    impath: Path,
+    catalog: Path,
+    folder: Path,
+    *,
+    sample: Sample,
+    size: int,
+    split: Split,
+    augment: Augment,
+    train: Train,
+    restart: bool = False,
+    workers: int | None = None,
+) -> None:
+    """Make, evaluate and publish networks from a folder of images and a catalogue.
+
+    The version is put into use unless it is worse than simple baselines.
+
+    Parameters
+    ----------
+    impath, catalog : Path
+        Folder of the images, and the catalogue.
+    folder : Path
+        Where to write everything; also the store of the version.
+    sample : Sample
+        Root of the image names, and bands; its `images` and `catalog` do not count.
+    size : int
+        Pixels a side of the downsampled images.
+    split, augment, train
+        Settings of these stages.
+    restart : bool
+        Train again from the start instead of resuming.
+    workers : int, optional
+        Processes that prepare images. Default: one per core.
+
+    Raises
+    ------
+    InclinetError
+        When a stage cannot work with its input.
+    """
+    _prepare(impath, catalog, folder, sample, size, split, augment, workers)
+    files = _train(folder, size, split.niter, augment.nbatch, train, restart)
+    models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
+    evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=catalog, files=files)
+    how = {
+        "niter": split.niter,
+        "nbatch": augment.nbatch,
+        "batchsize": augment.batchsize,
+        "N_batch_iter": train.N_batch_iter,
+        "models": train.models,
+    }
+    store = open_named_store(str(folder))
+    published = publish_networks(models, samples, evaluation, size, store, how, files)
+    why_not = why_not_in_use(published.info)
+    champion = None if why_not else promote(store, published.version, "the last run")
+    console.print(what_is_in_use(published.version, champion, why_not), markup=False)
+    chosen = "" if champion else f" --version {published.version}"
+    console.print(f"to use it: inclinet predict --store {folder}{chosen} image.jpg", markup=False)
+
+
+def _prepare(
+    impath: Path,
+    catalog: Path,
+    folder: Path,
+    sample: Sample,
+    size: int,
+    split: Split,
+    augment: Augment,
+    workers: int | None,
+) -> None:
+    """Run the stages from the images to the stored batches."""
+    from inclinet.preparation.augment import augment as make_batches
+    from inclinet.preparation.compress import compress as pack
+    from inclinet.preparation.prep import prep as prepare
+    from inclinet.preparation.split import split as divide
+
+    for band in sample.bands:
+        done = prepare(
+            impath,
+            catalog,
+            band,
+            imroot=sample.imroot,
+            size=size,
+            outfolder=folder / "small",
+            workers=workers,
+            track=track,
+        )
+        console.print(f"{done.images} images in {done.folder}, {len(done.skipped)} galaxies skipped")
+        pack(done.folder, folder / "packed", size=size, workers=workers, track=track)
+    samples, augmented = folder / "samples", folder / "augmented"
+    divide(folder / "packed", samples, size=size, settings=split, track=track)
+    make_batches(samples, augmented, size=size, niter=split.niter, settings=augment, workers=workers, track=track)
+
+
+def _train(folder: Path, size: int, niter: int, nbatch: int, settings: Train, restart: bool) -> Sequence[str]:
+    """Train every network on every subsample; returns the names of their files."""
+    from inclinet.training.train import train_network
+
+    for model in settings.models:
+        for subsample in range(niter + 1):
+            path = train_network(
+                folder / "augmented",
+                folder / "samples",
+                folder / "models",
+                model=model,
+                subsample=subsample,
+                size=size,
+                nbatch=nbatch,
+                settings=settings,
+                restart=restart,
+                track=track,
+            )
+            console.print(f"wrote {path}")
+    return [network_file(subsample, model) for model in settings.models for subsample in range(niter + 1)]

@@ -1,0 +1,119 @@
+"""The command `predict`."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inclinet.cli.app import StoreOption, Verbose, Workers, app, console, show_table, track
+from inclinet.data.bands import band_title
+from inclinet.errors import InclinetError
+from inclinet.prediction.sources import find_sources
+from inclinet.prediction.tables import check_format, write_table
+from inclinet.progress import silent
+from inclinet.registry.champion import choose_version
+from inclinet.storage.store import open_named_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["predict"]
+
+_SHOWN = 40  # rows of predictions on screen
+_NAMED = 3  # reasons why images were not predicted
+
+
+@app.command()
+def predict(
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            help="Images, folders, catalogues (columns separated by '|'), or s3:// addresses of images or folders."
+        ),
+    ],
+    impath: Annotated[
+        Path | None, typer.Option("-p", "--impath", help="Folder with the images of a catalogue's galaxies.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Table to write: .csv, .json, .fits, .vot or .xml (VOTable).")
+    ] = None,
+    store: StoreOption = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Version to predict with; default: the version in use.")
+    ] = None,
+    workers: Workers = None,
+    verbose: Verbose = False,
+) -> None:
+    """Predict the inclination of galaxies from their images.
+
+    In: images of any size, PNG or JPEG, in colour or gray, bright on a dark sky or dark on a bright sky.
+
+    Out: for each image inclination, error (half the width of the 68 % interval), 68 % and 95 % intervals, the answer of
+    each network, and flags; on screen, and in a table with --out.
+
+    Example: inclinet predict galaxies/ -o inclinations.fits
+    """
+    if out:
+        check_format(out)
+    sources = find_sources(images, impath)
+    opened = open_named_store(store)
+    found = choose_version(opened, version)
+    # Only now, when the input is known to be right: Keras takes seconds to import.
+    from inclinet.prediction.predictor import FLAGS, open_predictor
+
+    predictor = open_predictor(opened, found.version)
+    table = predictor.predict(sources, workers=workers, track=track if len(sources) > _SHOWN else silent)
+    _show_predictions(table, f"version {predictor.version}; angles in degrees")
+    seen = {flag for flags in table["flags"] for flag in flags.split("; ") if flag}
+    for flag in sorted(seen):
+        console.print(f"{flag}: {FLAGS[flag]}", style="dim", markup=False, highlight=False)
+    if out:
+        write_table(table, out, {"version": predictor.version, "store": opened.uri})
+        console.print(f"wrote {len(table)} rows to {out}", markup=False)
+    _report_failures(table["problem"].tolist())
+
+
+def _report_failures(problems: list[str]) -> None:
+    """Say how many images were not predicted, and why; `problems` holds one text per row, empty where predicted.
+
+    Raises
+    ------
+    InclinetError
+        When no image was predicted.
+    """
+    reasons = Counter(filter(None, problems))
+    if not reasons:
+        return
+    named = [reason if n == 1 else f"{reason} ({n:,} times)" for reason, n in reasons.most_common(_NAMED)]
+    why = "; ".join([*named, *(["…"] if len(reasons) > _NAMED else [])])
+    if reasons.total() == len(problems):
+        raise InclinetError(f"nothing was predicted: {why}")
+    console.print(f"{reasons.total():,} of {len(problems):,} not predicted: {why}", markup=False, highlight=False)
+
+
+def _show_predictions(table: "pd.DataFrame", title: str) -> None:
+    """Print the first rows of a table of predictions."""
+    rows = [_row_on_screen(row) for row in table.head(_SHOWN).to_dict("records")]
+    if rows:
+        show_table(rows, title, texts=["flags"])
+    if len(table) > _SHOWN:
+        console.print(f"… and {len(table) - _SHOWN:,} more rows; --out writes all")
+
+
+def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
+    shown = {
+        "image": row["image"].rpartition("/")[2] or f"(PGC {row['pgc']})",
+        "band": band_title(row["band"]),
+        "inclination": _angle(row["inclination"]),
+        "error": _angle(row["error"]),
+        "95 %": "–" if math.isnan(row["low95"]) else f"{row['low95']:.1f}\N{EN DASH}{row['high95']:.1f}",
+    }
+    if "truth" in row:
+        shown["truth"] = _angle(row["truth"])
+    return shown | {"flags": row["problem"] or row["flags"]}
+
+
+def _angle(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1f}"

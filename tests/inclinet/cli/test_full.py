@@ -1,0 +1,35 @@
+"""All stages in order, on made data."""
+
+import json
+
+import pandas as pd
+
+
+def test_all_stages_from_images_to_a_version_in_use(inclinet, small_sample, tmp_path):
+    images, catalog = small_sample / "galaxies", small_sample / "catalog.csv"
+    arguments = ["full", "-p", images, "-c", catalog, "--bands", "g, gri", "-s", 24, "-n", 1, "-b", 2, "-z", 2]
+    code, text = inclinet(*arguments, "-N", 1, "-o", "out", "--workers", 1)
+    assert code == 0, text
+    out = tmp_path / "out" / "24x24-g-gri"
+    assert sorted(path.name for path in (out / "packed").glob("*.npz")) == ["24x24_RGB.npz", "24x24_g.npz"]
+    assert (out / "augmented" / "Uset_001_npz" / "24x24_train_aug_02.npz").is_file()
+    assert list(json.loads((out / "models" / "Uset_001_model4_evalDict.json").read_text())) == ["1", "2"]
+    assert (out / "evaluation" / "report.html").is_file()
+    assert f"to use it: inclinet predict --store {out.relative_to(tmp_path)} image.jpg" in text
+    assert "60 images in" in text
+    code, text = inclinet("predict", images / "pgc1_d25x2_rot_g.png", "--store", out, "-o", "table.csv")
+    assert code == 0, text
+    assert pd.read_csv(tmp_path / "table.csv")["inclination"].notna().all()
+    code, text = inclinet("models", "--store", out)
+    assert code == 0
+    assert "model4_0, model4_1" in text
+
+
+def test_a_table_of_predictions_is_evaluated_without_networks(inclinet, tmp_path):
+    labels = [50, 60, 70, 80]
+    table = pd.DataFrame({"pgc": range(1, 5), "filter": "c", "inc_m": labels, "model4_0": [53, 57, 73, 77]})
+    table.to_csv(tmp_path / "predictions.csv", index=False)
+    code, text = inclinet("evaluate", "--predictions", "predictions.csv", "-o", "out")
+    assert code == 0, text
+    assert "4 test images of 4 galaxies" in text
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["networks"]["model4_0"]["rms"] == 3
