@@ -19,16 +19,16 @@ _CANDIDATES = range(20_000, 32_000)
 def free_port(candidates: range = _CANDIDATES) -> int:
     """Return a port of 127.0.0.1 that nobody listens on.
 
-    It is drawn at random from `candidates`, so that two processes that ask at the same time get different ports, and
-    no outgoing connection takes it before the caller does.
+    The search starts at a random place in `candidates`, so that two processes that ask at the same time get different
+    ports. No outgoing connection takes the usual candidates before the caller does.
 
     Raises
     ------
     InclinetError
         No free port was found.
     """
-    for _ in range(len(candidates)):
-        port = candidates[secrets.randbelow(len(candidates))]
+    start = secrets.randbelow(len(candidates))
+    for port in [*candidates[start:], *candidates[:start]]:
         if _error_of(port) is None:
             return port
     raise InclinetError(f"no free port from {candidates.start} to {candidates.stop - 1}")

@@ -78,13 +78,13 @@ def choose_sample(images: Path, catalog: Path | None, imroot: str | None, bands:
     """
     if not images.is_dir():
         raise InclinetError(f"{images}: no such folder of images", setting="images")
-    catalog = catalog or images / "catalog.csv"
-    if not catalog.is_file():
-        raise InclinetError(f"{catalog}: no such catalogue", setting="catalog")
     imroot = imroot or _most_common_root(images)
     parsed = [image for path in images.iterdir() if (image := parse_image(path.name, imroot))]
     if not parsed:
         raise InclinetError(f"{images}: no image is named like pgc<ID>_{imroot}_gri.jpg", setting="imroot")
+    catalog = catalog or images / "catalog.csv"
+    if not catalog.is_file():
+        raise InclinetError(f"{catalog}: no such catalogue", setting="catalog")
     found = {image.band for image in parsed}
     for band in bands or ():
         if band not in found:
