@@ -107,7 +107,7 @@ def _run(service: Service, sample: Sample) -> FlowRun:
     parameters = {"size": SIZE, **{name: settings.model_dump() for name, settings in stages.items()}}
     with prefect_client(service) as client:
         run = run_deployment("inclinet/full", parameters=parameters, timeout=0)
-        CONSOLE.print(f"run            {run.name}, like `prefect deployment run inclinet/full`")
+        CONSOLE.print("run            started, like `prefect deployment run inclinet/full`")
         return follow(client, run.id, expected)
 
 

@@ -40,21 +40,21 @@ class LocalSample:
 
 
 def parse_bands(text: str) -> tuple[str, ...]:
-    """Return the bands in a list separated by commas, with or without blanks, each once.
+    """Return the bands in a list separated by commas, with or without blanks, each once and in the usual order.
 
     Raises
     ------
     InclinetError
         A band is unknown, or none is given.
     """
-    bands = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    given = {name.strip() for name in text.split(",") if name.strip()}
     choices = ", ".join(BANDS)
-    for band in bands:
-        if band not in BANDS:
-            raise InclinetError(f"{band!r} is not a band: choose from {choices}", setting="bands")
-    if not bands:
+    if unknown := sorted(given.difference(BANDS)):
+        raise InclinetError(f"{unknown[0]!r} is not a band: choose from {choices}", setting="bands")
+    if not given:
         raise InclinetError(f"no band in {text!r}: choose from {choices}", setting="bands")
-    return bands
+    # Another order would count as other settings, and so give another version of the same networks.
+    return tuple(band for band in BANDS if band in given)
 
 
 def choose_sample(images: Path, catalog: Path | None, imroot: str | None, bands: tuple[str, ...] | None) -> LocalSample:

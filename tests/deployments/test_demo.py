@@ -30,8 +30,8 @@ def images(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("text", ["g,gri", "g, gri", " g ,gri,, ", "g,g,gri"])
-def test_bands_may_stand_between_blanks(text):
+@pytest.mark.parametrize("text", ["g,gri", "g, gri", " g ,gri,, ", "g,g,gri", "gri, g"])
+def test_bands_are_separated_by_commas_and_blanks_in_any_order(text):
     assert parse_bands(text) == ("g", "gri")
 
 

@@ -17,6 +17,7 @@ import psutil
 from deployments import prefect_server, processes, service
 from deployments.prefect_server import prefect_client
 from deployments.service import BUCKET, app, bucket_client, down, status, up
+from deployments.settings import WORKER_SETTINGS
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
 from tests.conftest import free_port
@@ -71,14 +72,16 @@ def state(tmp_path):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """Give a service that runs; its ports, folder and project."""
+    """A running service with ports, folder and project of its own."""
     root = tmp_path_factory.mktemp("service")
     (root / "prefect.yaml").write_text(PREFECT_YAML)
     (root / "flow.py").write_text(FLOW)
-    try:
-        yield up(root / "state", root, free_port(), free_port())
-    finally:
-        down(root / "state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(WORKER_SETTINGS, "PREFECT_WORKER_QUERY_SECONDS", "0.5")
+        try:
+            yield up(root / "state", root, free_port(), free_port())
+        finally:
+            down(root / "state")
 
 
 @pytest.fixture
