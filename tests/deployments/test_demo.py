@@ -14,7 +14,8 @@ from deployments.sample import choose_sample, parse_bands, upload_sample
 from deployments.settings import BUCKET, Service
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
-from inclinet.registry.versions import VersionInfo, promote, publish
+from inclinet.registry.champion import promote
+from inclinet.registry.versions import VersionInfo, publish
 from inclinet.storage.store import open_store
 from tests.conftest import ROOT
 

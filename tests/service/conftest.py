@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployments.service import BUCKET, WORKER_SETTINGS, bucket_client, down, up
+from deployments.service import BUCKET, bucket_client, down, up
+from deployments.settings import WORKER_SETTINGS
 from tests.conftest import ROOT, free_port
 
 
