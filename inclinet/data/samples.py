@@ -133,8 +133,8 @@ def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[s
     found = {band: path for band, path in found.items() if path.is_file()}
     if not found:
         raise InclinetError(
-            f"{infolder}: no sample file such as {sample_file(GRAY_BANDS[0], size, side, subsample)}; run the split "
-            "first, with the same size and at least as many subsamples",
+            f"{infolder}: no sample file such as {sample_file(GRAY_BANDS[0], size, side, subsample)}; run "
+            "`inclinet split` first, with the same size and at least as many subsamples",
             setting="infolder",
         )
     return found

@@ -37,7 +37,7 @@ def code_digest(*makers: object) -> str:
     """Return a digest of the code that makes an artifact.
 
     It covers the source of every maker's module and of all modules of this project that it imports, directly or
-    indirectly, and any other file with the same stem beside a module, such as a template.
+    indirectly, and any other file with the same stem next to a module, such as a template.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _source(module: str) -> dict[str, str]:
-    """Return the text of a module's file and of the files with the same stem beside it, by name."""
+    """Return the text of a module's file and of the files with the same stem next to it, by name."""
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module!r} is not a module of {' or '.join(_PROJECT)}")
