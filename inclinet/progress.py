@@ -1,4 +1,4 @@
-"""How a stage reports its progress without knowing who listens."""
+"""How a stage reports its progress without knowing who shows it."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 class Track(Protocol):
-    """Called as ``track(items, description, total)``; yields the items, as `rich.progress.track` does."""
+    """A function ``track(items, description, total)`` that yields the items, as `rich.progress.track` does."""
 
     def __call__(self, items: Iterable[T], description: str, total: int) -> Iterable[T]:
-        """Yield every item of `items`, showing how many of `total` are done."""
+        """Yield every item of `items` and show how many of `total` are done."""
 
 
 def silent(items: Iterable[T], description: str, total: int) -> Iterable[T]:
-    """Track nothing: what stages do unless told otherwise."""
+    """Show nothing: the default of every stage."""
     return items

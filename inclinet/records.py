@@ -1,4 +1,4 @@
-"""Small records that are kept as JSON: frozen, and read with every field checked."""
+"""Small records that are stored as JSON: immutable, and with every field checked when they are read."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ __all__ = ["Record", "read_record"]
 
 
 class Record(BaseModel):
-    """A record without any field that it does not name."""
+    """An immutable record that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,16 +20,18 @@ R = TypeVar("R", bound=Record)
 
 
 def read_record(kind: type[R], path: Path) -> R | None:
-    """Return the record in a file, None without the file.
+    """Return the record in a JSON file, None if there is no such file.
 
     Raises
     ------
     InclinetError
-        When the file holds no such record.
+        When the file does not hold such a record.
     """
     if not path.is_file():
         return None
     try:
-        return kind.model_validate_json(path.read_text())
+        return kind.model_validate_json(path.read_bytes())
     except ValidationError:
-        raise InclinetError(f"{path}: of another version of Inclinet; publish the networks anew") from None
+        raise InclinetError(
+            f"{path}: damaged, or written by another version of Inclinet; evaluate or publish the networks again"
+        ) from None

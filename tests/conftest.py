@@ -21,7 +21,7 @@ def shared():
 
 
 def write_catalog(path: Path, rows: list[dict]) -> Path:
-    """Write rows in the catalogue's layout; names are those of the first row."""
+    """Write rows in the catalogue's format; the columns are those of the first row."""
     names = list(rows[0])
     lines = [" | ".join(names)] + [" | ".join(str(row.get(name, "")) for name in names) for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def write_catalog(path: Path, rows: list[dict]) -> Path:
 
 
 def disc(size: int, inclination: float, *, channels: int = 3, angle: float = 0.0) -> np.ndarray:
-    """Return a smooth ellipse of the axis ratio of a thin disc, uint8."""
+    """Return an image, uint8, of a smooth disc at an inclination (deg): an ellipse with a thin disc's axis ratio."""
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     u, v = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
     q = np.sqrt(np.cos(np.radians(inclination)) ** 2 * 0.96 + 0.04)
@@ -41,7 +41,7 @@ def disc(size: int, inclination: float, *, channels: int = 3, angle: float = 0.0
 
 @pytest.fixture(scope="session")
 def small_sample(tmp_path_factory):
-    """Images of 60 plain discs in four bands, and their catalogue: quick, and easy to learn."""
+    """Images of 60 plain discs in four bands, and their catalogue: quick to process, and easy to learn."""
     folder = tmp_path_factory.mktemp("sample")
     rng = np.random.default_rng(3)
     rows = []

@@ -1,1 +1,1 @@
-"""What a galaxy is here: its catalogue row, image, band, inclination and file names."""
+"""Galaxies as files hold them: catalogue, images, bands, inclinations, samples and file names."""

@@ -1,55 +1,92 @@
-"""The bands: every way in which each is spelled, and whether an image is bright on a dark sky or the reverse."""
+"""The bands: how each is spelled in names, arrays and texts; and whether an image is bright on a dark sky."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BANDS", "COLOUR", "FILTERS", "band_title", "is_negative", "positive", "sky", "stored_band"]
+__all__ = [
+    "BANDS",
+    "COLOUR",
+    "COLOUR_LETTER",
+    "FILTERS",
+    "GRAY_BANDS",
+    "band_title",
+    "is_colour",
+    "is_negative",
+    "positive",
+    "sky",
+    "stored_band",
+]
 
 
 @dataclass(frozen=True)
 class _Band:
-    """One band: how input files and settings spell it, stored files, arrays and tables, and people."""
+    """The spellings of one band."""
 
     name: str
+    """In input files and settings."""
     stored: str
+    """In the names of files from the prep stage on."""
     letter: str
+    """In arrays and tables."""
     title: str
+    """For people."""
 
 
-_SPELLINGS = (*(_Band(gray, gray, gray, gray) for gray in "gri"), _Band("gri", "RGB", "c", "colour"))
+_GRAY = tuple(_Band(band, band, band, band) for band in ("g", "r", "i"))
+_COLOUR = _Band("gri", "RGB", "c", "colour")
 
-BANDS = tuple(band.name for band in _SPELLINGS)
+BANDS = tuple(band.name for band in (*_GRAY, _COLOUR))
 """The bands as input files and settings spell them."""
 
-COLOUR = "gri"
-"""The band of the colour images."""
+GRAY_BANDS = tuple(band.name for band in _GRAY)
+"""The grayscale bands, which are spelled the same everywhere."""
 
-FILTERS = {band.stored: band.letter for band in sorted(_SPELLINGS, key=lambda band: band.name != COLOUR)}
-"""One letter for each stored band, as in the `filter` arrays of stored batches; colour first."""
+COLOUR = _COLOUR.name
+"""The colour band as input files and settings spell it."""
+
+COLOUR_LETTER = _COLOUR.letter
+"""The colour band as arrays and tables spell it."""
+
+FILTERS = {band.stored: band.letter for band in (_COLOUR, *_GRAY)}
+"""The letter of each stored band, as in the `filter` arrays of stored batches; colour first."""
 
 
 def stored_band(band: str) -> str:
-    """Return how a band is spelled from the prep stage on: `gri` becomes `RGB`."""
-    return next((one.stored for one in _SPELLINGS if one.name == band), band)
+    """Return how a band of the settings is spelled from the prep stage on: `gri` becomes `RGB`."""
+    return _COLOUR.stored if band == _COLOUR.name else band
+
+
+def is_colour(band: str) -> bool:
+    """Return whether a band, in any spelling, is colour."""
+    return band in (_COLOUR.name, _COLOUR.stored, _COLOUR.letter, _COLOUR.title)
 
 
 def band_title(band: str) -> str:
     """Return the word shown to people for a band in any spelling: `colour` for `gri`, `RGB` and `c`."""
-    return next((one.title for one in _SPELLINGS if band in (one.name, one.stored, one.letter)), band)
+    return _COLOUR.title if is_colour(band) else band
 
 
 def sky(images: np.ndarray) -> np.ndarray:
-    """Return the median of each image's border in each channel, float (…, 3), of images (…, size, size, 3)."""
+    """Return the sky level of images: the median of each one's border, by channel.
+
+    Parameters
+    ----------
+    images : ndarray of integers, shape (…, size, size, 3)
+
+    Returns
+    -------
+    ndarray of float, shape (…, 3)
+    """
     edges = [images[..., 0, :, :], images[..., -1, :, :], images[..., 1:-1, 0, :], images[..., 1:-1, -1, :]]
     return np.median(np.concatenate(edges, axis=-2), axis=-2)
 
 
 def is_negative(sky_level: np.ndarray) -> np.ndarray:
-    """Return whether images are dark on a bright sky, from their sky's level, (…, channels)."""
+    """Return whether images are dark on a bright sky, bool (…), from their sky level (…, channels)."""
     return np.mean(sky_level, axis=-1) > 127
 
 
 def positive(images: np.ndarray) -> np.ndarray:
-    """Return images (N, size, size, 3) bright on a dark sky, inverting those that are not."""
+    """Return images, uint8 (N, size, size, 3), bright on a dark sky; those that are not are inverted."""
     return np.where(is_negative(sky(images))[:, None, None, None], 255 - images, images)

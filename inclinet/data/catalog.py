@@ -17,7 +17,7 @@ __all__ = ["SIMULATED_PGC", "Catalog", "numeric_label", "read_catalog"]
 logger = logging.getLogger(__name__)
 
 SIMULATED_PGC = 9_000_001
-"""PGC number from which on galaxies are simulated; the real catalogue ends below 7 million."""
+"""Galaxies with this PGC number or a larger one are simulated; the real catalogue ends below 7 million."""
 
 _PGC = re.compile(r"0*[1-9][0-9]{0,8}")
 _MAX_BYTES = 512 * 2**20
@@ -26,7 +26,7 @@ _OPTIONAL = ("inc_flg", "fon", "inc_note")
 
 @dataclass(frozen=True)
 class Catalog:
-    """A catalogue that was read and checked.
+    """A checked catalogue.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Catalog:
         One row per galaxy, indexed by PGC number (int); all cells are stripped strings. The column `label`
         holds `F` (face-on), `0` (rejected) or the integer inclination in degrees.
     skipped : dict of int or str to str
-        Reason for every row that gives no label, by PGC number (or by `line <n>` when that is unreadable).
+        Reason for every row that gives no label, by PGC number (or by `line <n>` if that is unreadable).
     """
 
     table: pd.DataFrame
@@ -55,7 +55,7 @@ def _decode(path: Path, name: str) -> str:
     try:
         size = path.stat().st_size
         if size > _MAX_BYTES:
-            raise InclinetError(f"{name}: {size / 2**20:,.0f} MiB is too much for a catalogue; give the galaxies alone")
+            raise InclinetError(f"{name}: {size / 2**20:,.0f} MiB is too large for a catalogue")
         raw = path.read_bytes()
     except OSError as error:
         raise InclinetError(f"{name}: the catalogue cannot be read ({error.strerror or error})") from None
@@ -66,9 +66,9 @@ def _decode(path: Path, name: str) -> str:
 
 
 def _read_table(path: Path, name: str) -> tuple[pd.DataFrame, dict[int | str, str]]:
-    """Return the table, its index the line numbers, and the reasons of the lines that do not fit it.
+    """Return the table, indexed by line number, and the reason for every line that does not fit into it.
 
-    `name` is what errors call the file.
+    `name` stands for the file in errors.
     """
     text = _decode(path, name)
     first = text.split("\n", 1)[0]
@@ -77,7 +77,7 @@ def _read_table(path: Path, name: str) -> tuple[pd.DataFrame, dict[int | str, st
     if missing:
         raise InclinetError(
             f"{name}: the catalogue has no column {' and no column '.join(map(repr, missing))}; "
-            "its first line must name the columns, split by '|' "
+            "its first line must name the columns, separated by '|' "
             f"(found: {', '.join(names)[:200] or 'nothing'})"
         )
     repeated = sorted({column for column in names if column and names.count(column) > 1})
@@ -86,20 +86,22 @@ def _read_table(path: Path, name: str) -> tuple[pd.DataFrame, dict[int | str, st
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="|", quoting=csv.QUOTE_NONE))[1:]
     except csv.Error as error:
-        raise InclinetError(f"{name}: the catalogue cannot be read as text split by '|' ({error})") from None
+        raise InclinetError(f"{name}: the catalogue cannot be read as text separated by '|' ({error})") from None
     ragged = {line: row for line, row in enumerate(rows, 2) if len(row) != len(names) and "".join(row).strip()}
-    whole = {line: row for line, row in enumerate(rows, 2) if len(row) == len(names)}
-    table = pd.DataFrame.from_dict(whole, orient="index", columns=names, dtype=str)
+    fitting = {line: row for line, row in enumerate(rows, 2) if len(row) == len(names)}
+    table = pd.DataFrame.from_dict(fitting, orient="index", columns=names, dtype=str)
     table = table.apply(lambda column: column.str.strip())
     absent = [column for column in _OPTIONAL if column not in table]
     if absent:
-        logger.warning("%s: no column %s; taken as empty", name, ", ".join(absent))
-    skipped = {f"line {n}": f"has {len(row)} cells, the first line {len(names)}" for n, row in ragged.items()}
+        logger.warning("%s: no column %s; treated as empty", name, ", ".join(absent))
+    skipped: dict[int | str, str] = {
+        f"line {n}": f"has {len(row)} cells, the first line {len(names)}" for n, row in ragged.items()
+    }
     return table.assign(**dict.fromkeys(absent, "")), skipped
 
 
 def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None, str]:
-    """Return (label, reason why there is none)."""
+    """Return the label, None if there is none, and then the reason."""
     flag = pd.to_numeric(inc_flg or "0", errors="coerce")
     if not np.isfinite(flag):
         return None, f"inc_flg {inc_flg!r} is not a number"
@@ -114,16 +116,16 @@ def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None,
 
 
 def read_catalog(path: Path, name: str | None = None, *, labels_required: bool = True) -> Catalog:
-    """Read a catalogue: text, columns split by `|`, names in the first line.
+    """Read a catalogue: text with columns separated by `|`, and their names in the first line.
 
     Rows without a usable PGC number or inclination are skipped with a reason. Rows that repeat a galaxy
-    with the same label collapse into one; a galaxy whose rows contradict each other is skipped.
+    with the same label become one; a galaxy whose rows contradict each other is skipped.
 
     Parameters
     ----------
     path : Path
     name : str, optional
-        What errors call the file; its path unless given.
+        Stands for the file in errors; by default its path.
     labels_required : bool
         Whether a catalogue without any label is an error.
 
@@ -145,9 +147,7 @@ def read_catalog(path: Path, name: str | None = None, *, labels_required: bool =
         if label is None:
             skipped[pgc] = f"{reason} (line {line})"
         elif rows.setdefault(pgc, (line, label))[1] != label:
-            contradicting[pgc] = (
-                f"stands there with the labels {rows[pgc][1]} and {label} (lines {rows[pgc][0]} and {line})"
-            )
+            contradicting[pgc] = f"has the labels {rows[pgc][1]} and {label} (lines {rows[pgc][0]} and {line})"
     for pgc, reason in contradicting.items():
         del rows[pgc]
         skipped[pgc] = reason

@@ -1,9 +1,9 @@
-"""Names of images, packed files, samples and stored batches: made and parsed in one place."""
+"""File names of images, packed files, samples and stored batches: written and parsed in one place."""
 
 import re
 from dataclasses import dataclass
 
-from inclinet.data.bands import stored_band
+from inclinet.data.bands import COLOUR, FILTERS, GRAY_BANDS, stored_band
 
 __all__ = [
     "ImageName",
@@ -24,25 +24,26 @@ __all__ = [
     "validation_file",
 ]
 
-
-_SMALL = re.compile(r"pgc(?P<pgc>\d{1,9})_(?P<size>\d+)x(?P=size)_(?P<label>F|\d+)\.(?P<band>g|r|i|RGB)\.jpg")
-_FOLDER = re.compile(r"(?P<size>\d+)x(?P=size)_(?P<band>g|r|i|RGB)")
-_PACKED = re.compile(r"(?P<size>\d+)x(?P=size)_(?P<band>g|r|i|RGB)\.npz")
+_SIZE, _STORED_BAND = r"(?P<size>\d+)x(?P=size)", f"(?P<band>{'|'.join(FILTERS)})"
+_SMALL = re.compile(rf"pgc(?P<pgc>\d{{1,9}})_{_SIZE}_(?P<label>F|\d+)\.{_STORED_BAND}\.jpg")
+_FOLDER = re.compile(rf"{_SIZE}_{_STORED_BAND}")
+_PACKED = re.compile(rf"{_SIZE}_{_STORED_BAND}\.npz")
+_SUFFIX = rf"(?:(?P<gray>{'|'.join(GRAY_BANDS)})\.png|{COLOUR}(?P<sdss>\.sdss)?\.jpg)"
 
 
 @dataclass(frozen=True)
 class ImageName:
-    """What the name of an input image says."""
+    """What the file name of an input image tells."""
 
     pgc: int
     band: str
     preferred: bool
-    """True for `.sdss.jpg`, which wins over the colour image processed locally."""
+    """True for `.sdss.jpg`, which is preferred to the colour image processed locally."""
 
 
 @dataclass(frozen=True)
 class SmallName:
-    """What the name of a downsampled image says; `label` is `F`, `0` or an integer inclination in degrees."""
+    """What the file name of a downsampled image tells; `label` is `F`, `0` or an integer inclination in degrees."""
 
     pgc: int
     size: int
@@ -51,18 +52,18 @@ class SmallName:
 
 
 def parse_image(name: str, imroot: str) -> ImageName | None:
-    """Return what the file name of an input image says, None when it is no such name."""
-    match = re.fullmatch(rf"pgc(\d{{1,9}})_{re.escape(imroot)}_(?:([gri])\.png|gri(\.sdss)?\.jpg)", name)
-    if match is None:
-        return None
-    pgc, gray, sdss = match.groups()
-    return ImageName(int(pgc), gray or "gri", sdss is not None)
+    """Return what the file name of an input image tells, None if it is not one with this root."""
+    return _parse_input(name, re.escape(imroot))
 
 
 def parse_cutout(name: str) -> ImageName | None:
-    """Return what the file name of a galaxy's image says, whatever its root; None when it is no such name."""
-    match = re.fullmatch(r"pgc\d{1,9}_(?P<imroot>.+)_(?:[gri]\.png|gri(?:\.sdss)?\.jpg)", name)
-    return match and parse_image(name, match["imroot"])
+    """Return what the file name of an input image tells, None if it is not one with any root."""
+    return _parse_input(name, ".+")
+
+
+def _parse_input(name: str, imroot: str) -> ImageName | None:
+    match = re.fullmatch(rf"pgc(?P<pgc>\d{{1,9}})_{imroot}_{_SUFFIX}", name)
+    return match and ImageName(int(match["pgc"]), match["gray"] or COLOUR, match["sdss"] is not None)
 
 
 def band_folder(size: int, band: str) -> str:
@@ -82,13 +83,13 @@ def small_image(pgc: int, size: int, label: str, band: str) -> str:
 
 
 def parse_small(name: str) -> SmallName | None:
-    """Return what the file name of a downsampled image says, None when it is no such name."""
+    """Return what the file name of a downsampled image tells, None if it is not one."""
     match = _SMALL.fullmatch(name)
     return match and SmallName(int(match["pgc"]), int(match["size"]), match["label"], match["band"])
 
 
 def skipped_file(size: int, band: str) -> str:
-    """Table of the galaxies that the prep stage skipped in one band, with the reason."""
+    """Table of the galaxies that the prep stage skipped in one band, with their reasons."""
     return f"{band_folder(size, band)}_skipped.csv"
 
 
@@ -104,7 +105,7 @@ def parse_packed(name: str) -> tuple[int, str] | None:
 
 
 def sample_file(band: str, size: int, side: str, subsample: int) -> str:
-    """Array file of one side (`train` or `test`) of one subsample in one band."""
+    """Array file of one side (`train` or `test`) of a subsample in one band."""
     return f"{stored_band(band)}_{size}x{size}_{side}_{subsample:03d}.npz"
 
 
@@ -124,5 +125,5 @@ def validation_file(size: int) -> str:
 
 
 def left_out_file(size: int, subsample: int) -> str:
-    """File of the augmented galaxies that a subsample leaves out."""
+    """File of the augmented left-out galaxies of a subsample."""
     return f"{size}x{size}_left_aug_{subsample:03d}.npz"

@@ -1,4 +1,4 @@
-"""One image: found, opened, squared, downsampled."""
+"""One image: which file to use, opening it, padding it to a square, downsampling it."""
 
 import io
 import warnings
@@ -23,22 +23,22 @@ __all__ = [
 ]
 
 MAX_BYTES = 100 * 2**20
-"""A file beyond this is no cutout."""
+"""A larger file is not a cutout."""
 
-_MAX_SIDE = 8000  # squared, an image of this side takes 192 MB
-_QUALITY = 95
-_GRAY_LEVELS = 2  # by which the channels of a gray image differ on average, at most
-_FORMATS = ("PNG", "JPEG")  # some others are programs that Pillow would have run
+_MAX_SIDE = 8000  # pixels; a colour image of this size takes 192 MB
+_QUALITY = 95  # of the downsampled JPEGs
+_GRAY_LEVELS = 2  # mean difference between the channels up to which an image is gray
+_FORMATS = ("PNG", "JPEG")  # some others are programs, which Pillow would run
 
 
 class BadImageError(Exception):
-    """One image cannot be used; the message is the reason. Its galaxy is skipped, the run goes on."""
+    """One image cannot be used; the message is the reason. Its galaxy is skipped, and the run goes on."""
 
 
 def choose_images(names: Iterable[str], imroot: str, band: str) -> dict[int, str]:
-    """Return the file name to use for each galaxy (PGC number) in one band.
+    """Return the file name to use for each galaxy in one band, by PGC number.
 
-    Where a galaxy has several, `.sdss.jpg` wins over the locally processed `.jpg`.
+    If a galaxy has two colour images, `.sdss.jpg` is preferred to the locally processed `.jpg`.
     """
     chosen: dict[int, tuple[ImageName, str]] = {}
     for name in sorted(names):
@@ -54,8 +54,6 @@ def _drop_alpha(image: Image.Image) -> Image.Image:
     """Return the image in mode L or RGB. Alpha is not light: it is dropped, not blended."""
     if image.mode.startswith("I;16") or image.mode == "I":
         return Image.fromarray((np.clip(np.asarray(image, np.int64), 0, 65535) >> 8).astype(np.uint8))
-    if image.mode == "F":
-        raise BadImageError("its pixels are floating-point numbers; 8 or 16 bits are wanted")
     if image.mode == "LA":
         return image.getchannel("L")
     if image.mode == "1":
@@ -64,20 +62,20 @@ def _drop_alpha(image: Image.Image) -> Image.Image:
 
 
 def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) -> Image.Image:
-    """Open an image whole, of mode RGB if `colour`, else L.
+    """Open an image and read all of it, in mode RGB if `colour`, else L.
 
     Parameters
     ----------
     source : Path or binary file
     colour : bool or None
-        None for an image of unknown kind: RGB if its channels differ.
+        None if unknown: RGB if its channels differ.
     at_least : int
-        Sides (pixels) down to which a JPEG may be decoded at reduced scale; 0 for full scale.
+        Smallest side (pixels) to which a JPEG may be decoded at reduced scale; 0 for full scale.
 
     Raises
     ------
     BadImageError
-        When the file is missing, empty, truncated, no image, or too large to be one.
+        When the file is missing, empty, truncated, not an image, or too large for one.
     """
     try:
         with warnings.catch_warnings():
@@ -98,15 +96,15 @@ def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) 
     except FileNotFoundError:
         raise BadImageError("no such file") from None
     except Image.DecompressionBombError:
-        raise BadImageError("so many pixels that it may be an attack on the memory") from None
+        raise BadImageError("too many pixels for a cutout") from None
     except UnidentifiedImageError:
         raise BadImageError("not a readable image (neither PNG nor JPEG)") from None
-    except Exception as error:  # Pillow raises nearly anything on damaged files
+    except Exception as error:  # on damaged files, Pillow raises nearly anything
         raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from error
 
 
 def _is_colour(image: Image.Image) -> bool:
-    """Return whether the channels differ by more than a JPEG makes them."""
+    """Return whether the channels differ by more than JPEG compression causes."""
     if image.mode != "RGB":
         return False
     pixels = np.asarray(image).astype(np.int16)
@@ -114,9 +112,9 @@ def _is_colour(image: Image.Image) -> bool:
 
 
 def square(image: Image.Image) -> Image.Image:
-    """Pad an image to a square, centred, with the median of its border.
+    """Pad an image to a square, keeping it centred, with the median of its border.
 
-    Stretching would change the axis ratio, and so the inclination.
+    It is never stretched: this would change the axis ratio, and so the inclination.
     """
     width, height = image.size
     if width == height:
@@ -131,7 +129,9 @@ def square(image: Image.Image) -> Image.Image:
 
 
 def to_small(source: Path | BinaryIO, size: int, colour: bool | None) -> Image.Image:
-    """Return an image, as `open_image` gives it, squared and resampled (antialiased) to size × size pixels.
+    """Open an image, pad it to a square and resample it (antialiased) to size × size pixels.
+
+    `colour` is that of `open_image`.
 
     Raises
     ------
@@ -154,18 +154,19 @@ def save_jpeg(image: Image.Image, path: Path) -> None:
     Raises
     ------
     OSError
-        When it cannot be written; encoded first, for Pillow's own error on a full disk does not say what it was.
+        When it cannot be written.
     """
+    # Encoded in memory first: Pillow's own error on a full disk does not give the cause.
     path.write_bytes(_jpeg(image).getbuffer())
 
 
 def small_pixels(source: Path | BinaryIO, size: int, colour: bool | None) -> np.ndarray:
-    """Return the pixels, uint8 (size, size) or (size, size, 3), that the stages prep and compress make of an image.
+    """Return the pixels, uint8 (size, size) or (size, size, 3), that the stages prep and compress make from an image.
 
     Raises
     ------
     BadImageError
         When the image cannot be used.
     """
-    # Through JPEG, as the networks' training images went.
+    # Compressed as JPEG, as the networks' training images were.
     return np.asarray(Image.open(_jpeg(to_small(source, size, colour)), formats=("JPEG",)))

@@ -1,4 +1,4 @@
-"""What stands between split and train: sample files and stored batches, read and written."""
+"""Sample files, which the split writes, and stored batches, which training reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import COLOUR_LETTER, FILTERS, GRAY_BANDS
 from inclinet.data.filenames import sample_file
 from inclinet.data.inclination import MIN_INCLINATION, inclination_bin
 from inclinet.errors import InclinetError
@@ -32,7 +32,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch: `images` uint8 (N, size, size, 3), `labels` (N,) deg, `pgcs` (N,), `filters` (N,) of bytes."""
+    """A stored batch: `images` uint8 (N, size, size, 3), `labels` (N,) deg, `pgcs` (N,), `filters` (N,) of bytes."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -53,45 +53,48 @@ class Batch:
         Raises
         ------
         InclinetError
-            When the file is damaged or no stored batch.
+            When the file is damaged or not a stored batch.
         """
         check_arrays(path)
         return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> "Batch":
-        """Open a stored batch, images as a memory map where the file allows it.
+        """Open a stored batch, with the images as a memory map unless the file is compressed.
 
         Raises
         ------
         InclinetError
-            When the file is no stored batch.
+            When the file is not a stored batch.
         """
         arrays = read_arrays(path, ["images", "labels", "pgcIDs", "filter"])
         images, filters = arrays["images"], arrays["filter"]
         if images.ndim != 4 or images.dtype != np.uint8 or filters.shape != images.shape[:1]:
-            raise InclinetError(f"{path}: not a stored batch (uint8 images and one label, PGC, filter each)")
+            raise InclinetError(
+                f"{path}: not a stored batch, which holds uint8 images and a label, PGC number and filter for each"
+            )
         labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
         return cls(images, labels, pgcs, filters)
 
 
 def _one_each(path: Path, name: str, array: np.ndarray, n: int) -> np.ndarray:
-    """Return an array of one whole number for each of `n` images as int32."""
-    wanted = array.shape == (n,) and array.dtype.kind in "iuf"
-    if not wanted or not np.all(np.abs(array) < 2**31):
+    """Return an array that should hold one whole number for each of `n` images as int32."""
+    if array.shape != (n,) or array.dtype.kind not in "iuf":
         raise InclinetError(
             f"{path}: {name} are {array.dtype} of shape {array.shape}, not one number for each of {n} images"
         )
+    if not np.all((array >= -(2**31)) & (array < 2**31)):
+        raise InclinetError(f"{path}: {name} holds a number that is not finite or too large")
     return array.astype(np.int32)
 
 
 def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
-    """Read the sample files of one side and subsample, by stored band; bands without a galaxy are left out.
+    """Read the sample files of one side of a subsample, by stored band; bands without a galaxy are left out.
 
     Raises
     ------
     InclinetError
-        When a file is no sample file of that size.
+        When a file is not a sample file of that size.
     """
     samples = {}
     for band, path in paths.items():
@@ -100,7 +103,8 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
         if images.ndim != 4 or images.shape[1:] != (size, size, 3) or images.dtype.kind not in "iu":
             raise InclinetError(
                 f"{path}: images are {images.dtype} of shape {images.shape}, not integers of shape "
-                f"(N, {size}, {size}, 3) (option --size)"
+                f"(N, {size}, {size}, 3)",
+                setting="size",
             )
         labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
         if np.any((labels < MIN_INCLINATION) | (labels > 90)):
@@ -111,14 +115,14 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
 
 
 def batchsize_of(batch: Batch) -> int:
-    """Return how many images of each bin and colour class a stored batch holds."""
+    """Return how many images a stored batch holds in each bin of inclination and colour class."""
     bins = len(np.unique(inclination_bin(batch.labels)))
-    classes = len({f == b"c" for f in np.unique(batch.filters)})
+    classes = len({letter == COLOUR_LETTER.encode() for letter in np.unique(batch.filters)})
     return len(batch.labels) // (bins * classes)
 
 
 def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[str, Path]:
-    """Return the sample files of one side and subsample by stored band.
+    """Return the sample files of one side of a subsample by stored band.
 
     Raises
     ------
@@ -129,7 +133,8 @@ def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[s
     found = {band: path for band, path in found.items() if path.is_file()}
     if not found:
         raise InclinetError(
-            f"{infolder}: no sample file such as {sample_file('g', size, side, subsample)} "
-            "(options --infolder, --size, --niter); run `inclinet split` first"
+            f"{infolder}: no sample file such as {sample_file(GRAY_BANDS[0], size, side, subsample)}; run "
+            "`inclinet split` first, with the same size and at least as many subsamples",
+            setting="infolder",
         )
     return found

@@ -1,1 +1,1 @@
-"""The look that all figures share."""
+"""Figures: the look that all of them share, and sheets of small images."""

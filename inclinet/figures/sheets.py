@@ -1,4 +1,4 @@
-"""Sheets of small images, each with its caption."""
+"""Contact sheets: small images side by side, each with its caption."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def contact_sheet(images: np.ndarray, captions: Sequence[str], path: str | Path,
     images : ndarray of uint8, shape (N, size, size, 3)
         RGB images.
     captions : sequence of str, length N
-        A few letters for each image, such as ``61° r``; of as many lines as the first one.
+        A short caption for each image, such as ``61° r``; all with as many lines as the first one.
     path : str or Path
         Figure to write, PNG or JPEG by its suffix.
     columns : int
@@ -34,9 +34,9 @@ def contact_sheet(images: np.ndarray, captions: Sequence[str], path: str | Path,
     Raises
     ------
     InclinetError
-        If there is no image, or `path` ends in another suffix.
+        If there is no image, or `path` has another suffix.
     ValueError
-        If `images` has another shape or type, `captions` another length, or `columns` is below 1.
+        If `images` has another shape or dtype, `captions` another length, or `columns` is below 1.
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
@@ -44,7 +44,7 @@ def contact_sheet(images: np.ndarray, captions: Sequence[str], path: str | Path,
     if len(captions) != len(images) or columns < 1:
         raise ValueError(f"{len(captions)} captions for {len(images)} images in {columns} columns")
     if not len(images):
-        raise InclinetError(f"{path}: no image to show.")
+        raise InclinetError(f"{path}: no image to show")
     size = images.shape[1]
     gap, foot = max(1, size // 16), max(1, size * (1 + captions[0].count("\n")) // 5 + size // 16)
     columns = min(columns, len(images))

@@ -1,7 +1,7 @@
 """The look of every figure.
 
-Figures are made with `matplotlib.figure.Figure` alone and styled piece by piece: nothing global is changed,
-so that several threads may draw at once.
+Figures are made with `matplotlib.figure.Figure` and styled piece by piece. Matplotlib's global state is never used, so
+that several threads can draw at once.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches."""
+    """Return an empty figure; width and height are in inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -53,20 +53,20 @@ def save(figure: Figure, path: str | Path) -> Path:
     Raises
     ------
     InclinetError
-        If `path` ends in another suffix.
+        If `path` has another suffix.
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
-        raise InclinetError(f"{path}: a figure ends in {', '.join(_SUFFIXES)}; choose one of these.")
+        raise InclinetError(f"{path}: the name of a figure must end in {', '.join(_SUFFIXES)}")
     with atomic_file(path) as temporary:
-        # Thin coloured lines fade when JPEG halves the resolution of colour.
+        # JPEG halves the resolution of colour by default, and thin coloured lines fade.
         jpeg = {} if path.suffix.lower() == ".png" else {"quality": 92, "subsampling": 0}
         figure.savefig(temporary, dpi=_DPI, facecolor="white", pil_kwargs=jpeg)
     return path
 
 
 def dress(axes: Axes, x: str, y: str) -> None:
-    """Label axes and give them the look of all."""
+    """Label axes, and give them the look of every figure."""
     axes.set_xlabel(x, **LABEL)
     axes.set_ylabel(y, **LABEL)
     axes.tick_params(labelsize=10, color=GRAY, labelcolor=INK)

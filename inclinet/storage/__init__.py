@@ -1,1 +1,1 @@
-"""Files, stores and artifacts: how bytes are kept, and checked when read."""
+"""Files, object stores and artifacts: how bytes are stored, and checked when they are read."""

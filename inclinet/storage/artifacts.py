@@ -202,8 +202,8 @@ class Artifacts:
         except (FileNotFoundError, IsADirectoryError, RecursionError, ValueError):  # ValidationError is a ValueError
             return None
         del content["sha256"]
-        whole = manifest.key == key and manifest.sha256 == json_digest(content)
-        return manifest if whole and all(map(_is_file_name, manifest.files)) else None
+        intact = manifest.key == key and manifest.sha256 == json_digest(content)
+        return manifest if intact and all(map(_is_file_name, manifest.files)) else None
 
     def publish(
         self,

@@ -27,22 +27,22 @@ _WITHOUT_EFFECT = frozenset(
         "tasks.common",
     }
 )
-"""Modules whose code does not change what a stage writes."""
+"""Modules that do not change what a stage writes; their imports are not followed either."""
 
-# CPython 3.11's parser fails when threads use it at the same time.
+# CPython 3.11's parser fails when several threads use it at the same time.
 _parsing = Lock()
 
 
 def code_digest(*makers: object) -> str:
     """Return a digest of the code that makes an artifact.
 
-    It covers the source of every maker's module and of all modules of this project that it imports, directly or not,
-    and any other file of the same stem beside a module (a template, say).
+    It covers the source of every maker's module and of all modules of this project that it imports, directly or
+    indirectly, and any other file with the same stem next to a module, such as a template.
 
     Parameters
     ----------
     makers : function, class, module or str
-        What makes the artifact; a str is the dotted name of a module.
+        What makes the artifact. A str is the dotted name of a module.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def _digest_modules(*modules: str) -> str:
 
 
 def _path(module: str) -> Path | None:
-    """Return the file of a module of the project, None if there is none such."""
+    """Return the file of a module of the project, None if it is not one."""
     top, *parts = module.split(".")
     spec = importlib.util.find_spec(top) if top in _PROJECT else None
     if spec is None or not spec.submodule_search_locations:
@@ -80,7 +80,7 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _source(module: str) -> dict[str, str]:
-    """Return the text of a module's file and of the files of the same stem beside it, by name."""
+    """Return the text of a module's file and of the files with the same stem next to it, by name."""
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module!r} is not a module of {' or '.join(_PROJECT)}")
@@ -90,7 +90,7 @@ def _source(module: str) -> dict[str, str]:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Return the modules of the project that a module imports, wherever in it."""
+    """Return the modules of the project that a module imports anywhere in its code."""
     source = _source(module)
     with _parsing:
         tree = ast.parse(next(text for name, text in source.items() if name.endswith(".py")))

@@ -9,7 +9,7 @@ def row(pgc, inc, **others):
     return {"pgc": pgc, "inc": inc, "inc_flg": 0, "fon": "", "inc_note": ""} | others
 
 
-def test_labels_in_their_order(tmp_path):
+def test_labels_in_order_of_precedence(tmp_path):
     path = write_catalog(
         tmp_path / "c.csv",
         [
@@ -55,7 +55,7 @@ def test_repeated_rows(tmp_path):
     path = write_catalog(tmp_path / "d.csv", [row(1, 61), row(2, 50), row(1, 62)])
     catalog = read_catalog(path)
     assert catalog.labels == {2: "50"}
-    assert catalog.skipped == {1: "stands there with the labels 61 and 62 (lines 2 and 4)"}
+    assert catalog.skipped == {1: "has the labels 61 and 62 (lines 2 and 4)"}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_repeated_rows(tmp_path):
         ("pgc|inc\nx|50\n", "for example line 2"),
     ],
 )
-def test_hopeless_catalogues_are_refused(tmp_path, text, message):
+def test_unusable_catalogues_are_refused(tmp_path, text, message):
     path = tmp_path / "c.csv"
     path.write_text(text)
     with pytest.raises(InclinetError, match=message) as caught:

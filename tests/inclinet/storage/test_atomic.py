@@ -40,7 +40,7 @@ NEW = {f"{n}.txt": "new" for n in range(3)}
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with files, beside another whose name starts the same."""
+    """A folder with files, next to another whose name starts the same."""
     for name, files in (("out", OLD), ("out-put", OLD)):
         (tmp_path / name).mkdir()
         for file, text in files.items():

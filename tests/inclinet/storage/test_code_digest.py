@@ -1,4 +1,4 @@
-"""What a change of the code makes anew."""
+"""Which artifacts a change of the code makes again."""
 
 import importlib
 import shutil
@@ -62,7 +62,7 @@ def digests(tmp_path_factory):
         ("tasks/common.py", set()),
     ],
 )
-def test_a_change_makes_anew_what_it_may_change(digests, file, changed):
+def test_a_change_remakes_what_it_may_change(digests, file, changed):
     before, after = digests(), digests(file)
     assert {name for name in before if after[name] != before[name]} == changed
 
@@ -74,11 +74,11 @@ def test_a_function_stands_for_its_module():
 
 
 @pytest.mark.parametrize("name", ["inclinet.preparation.augmnet", "augment", "json"])
-def test_a_module_that_is_missing_is_an_error(name):
+def test_an_unknown_module_is_an_error(name):
     with pytest.raises(ModuleNotFoundError, match=name):
         code_digest(name)
 
 
-def test_every_module_that_is_passed_over_exists():
+def test_every_module_without_effect_exists():
     for name in module._WITHOUT_EFFECT:
         assert importlib.util.find_spec(name), name

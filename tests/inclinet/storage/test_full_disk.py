@@ -1,4 +1,4 @@
-"""A disk that fills: one clear error, no half file, and once there is room the work goes on."""
+"""A full disk gives one clear error and leaves no half-written file; with more space, the work resumes."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ INCLINET = Path(sys.executable).parent / "inclinet"
 
 
 class Disk:
-    """A file system of a size of its own."""
+    """A file system of limited size."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -47,7 +47,7 @@ def disk(tmp_path):
     disk.unmount()
 
 
-def test_the_command_line_says_so_and_works_when_there_is_room(small_sample, disk):
+def test_the_command_line_reports_it_and_works_once_there_is_space(small_sample, disk):
     command = [INCLINET, "prep", "-p", small_sample / "galaxies", "-c", small_sample / "catalog.csv"]
     command += ["-b", "gri", "-s", "128", "-o", disk.folder]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -61,7 +61,7 @@ def test_the_command_line_says_so_and_works_when_there_is_room(small_sample, dis
     assert len(list((disk.folder / band_folder(128, "gri")).iterdir())) == 60
 
 
-def test_training_keeps_its_last_snapshot_and_goes_on(stored, disk, tmp_path):
+def test_training_keeps_its_last_snapshot_and_resumes(stored, disk, tmp_path):
     folder = checkpoint_folder(0, "model4")
     straight = FolderStore(tmp_path)
     with training(stored, straight) as live:
@@ -85,7 +85,7 @@ def test_training_keeps_its_last_snapshot_and_goes_on(stored, disk, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["store", "cache", "temporary folder"])
-def test_an_artifact_is_whole_or_not_there(disk, tmp_path, monkeypatch, where):
+def test_an_artifact_is_complete_or_absent(disk, tmp_path, monkeypatch, where):
     places = {"store": tmp_path / "store", "cache": tmp_path / "cache"} | {where: disk.folder}
     if where == "temporary folder":
         monkeypatch.setattr("tempfile.tempdir", str(disk.folder))

@@ -54,7 +54,7 @@ def test_pickles_are_refused(tmp_path):
         read_arrays(tmp_path / "a.npz", ["images"])
 
 
-def test_a_header_that_lies_is_refused(tmp_path):
+def test_a_header_that_does_not_fit_its_data_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive, archive.open("images.npy", "w") as member:
         np.lib.format.write_array_header_1_0(

@@ -12,7 +12,7 @@ def store(request, tmp_path):
     return open_store(request.getfixturevalue("s3_uri"))
 
 
-def test_what_is_put_comes_back(store, tmp_path):
+def test_objects_are_read_back(store, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"x" * 100_000)
     store.put(tmp_path / "a.bin", "one/a.bin")
     store.write("one/b.json", b"{}")

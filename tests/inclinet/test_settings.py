@@ -1,0 +1,21 @@
+from typing import get_args
+
+import pytest
+
+from inclinet import settings
+from inclinet.data.bands import BANDS
+
+MODELS = [getattr(settings, name) for name in settings.__all__ if hasattr(getattr(settings, name), "model_fields")]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_setting_has_a_title_and_a_description(model):
+    """The form of the Prefect UI shows both."""
+    for name, field in model.model_json_schema()["properties"].items():
+        assert field["title"], name
+        assert field["description"].endswith("."), name
+    assert model.model_json_schema()["description"].endswith(".")
+
+
+def test_the_bands_of_the_settings_are_the_bands():
+    assert get_args(settings.Band) == BANDS == settings.Sample().bands
