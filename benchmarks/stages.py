@@ -20,7 +20,6 @@ from inclinet.preparation.prep import prep
 from inclinet.preparation.split import split
 from inclinet.settings import Split, Train
 from inclinet.simulation.simulate import simulate
-from inclinet.training.step import NetworkStepper
 
 
 @contextmanager
@@ -60,6 +59,9 @@ def augment(folder: Path, size: int, batchsize: int) -> Batch:
 
 def train(batch: Batch, size: int) -> None:
     """Measure the second step of model4 on part of a batch."""
+    # Not at the top of the file, which the worker processes of the other stages also import.
+    from inclinet.training.step import NetworkStepper
+
     n = min(1280, len(batch.labels))
     part = Batch(batch.images[:n], batch.labels[:n], batch.pgcs[:n], batch.filters[:n])
     stepper = NetworkStepper("model4", size, 2, Train())
