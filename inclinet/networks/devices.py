@@ -15,7 +15,16 @@ import pynvml
 
 from inclinet.errors import InclinetError
 
-__all__ = ["choose_precision", "claim_gpu", "device_name", "gpus", "on_gpu", "share_among_gpus", "use_one_gpu"]
+__all__ = [
+    "choose_precision",
+    "claim_gpu",
+    "device_name",
+    "gpus",
+    "on_gpu",
+    "onednn_may_use_bfloat16",
+    "share_among_gpus",
+    "use_one_gpu",
+]
 
 _NATIVE_BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # flags of /proc/cpuinfo
 _AMPERE = (8, 0)  # NVIDIA GPUs multiply bfloat16 natively from this compute capability on
@@ -179,6 +188,15 @@ def device_name() -> str:
     return f"CPU {_cpuinfo('model name') or platform.machine()}, {os.cpu_count()} cores"
 
 
+def onednn_may_use_bfloat16() -> bool:
+    """Return whether `ONEDNN_MAX_CPU_ISA` lets TensorFlow use the instructions for bfloat16, if the CPU has them.
+
+    Where it does not, TensorFlow fails at the first convolution in bfloat16.
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    return limit in ("", "ALL", "DEFAULT") or any(name in limit for name in ("BF16", "FP16", "AMX", "AVX10"))
+
+
 def choose_precision(wanted: str) -> str:
     """Return the precision to train in, `float32` or `bfloat16`.
 
@@ -192,5 +210,5 @@ def choose_precision(wanted: str) -> str:
         known = len(used) == len(_devices())
         native = known and all(gpu.capability is not None and gpu.capability >= _AMPERE for gpu in used)
     else:
-        native = bool(_NATIVE_BFLOAT16 & set(_cpuinfo("flags").split()))
+        native = onednn_may_use_bfloat16() and bool(_NATIVE_BFLOAT16 & set(_cpuinfo("flags").split()))
     return "bfloat16" if native else "float32"

@@ -1,7 +1,9 @@
 """Predict inclinations with a trained network, each with its spread over the orientations of the image."""
 
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -15,6 +17,8 @@ from inclinet.errors import InclinetError
 
 __all__ = ["load_network", "predict_images", "predict_samples"]
 
+# What Keras, h5py and zipfile raise on damaged files.
+_UNREADABLE = (ValueError, OSError, KeyError, TypeError, RuntimeError, EOFError, BadZipFile, zlib.error)
 _MINIBATCH = 32  # images, each in 8 orientations
 
 
@@ -28,7 +32,7 @@ def load_network(path: Path) -> keras.Model:
     """
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise InclinetError(f"{path}: not a trained network ({str(error).splitlines()[0]})") from error
 
 

@@ -126,6 +126,22 @@ def on_these(monkeypatch, capabilities, flags="avx2", seen=None):
     monkeypatch.setattr(devices, "_cpuinfo", lambda name: flags)
 
 
+@pytest.fixture(autouse=True)
+def without_a_limit(monkeypatch):
+    """oneDNN may use every instruction, however these tests were started."""
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("AVX2", "float32"), ("avx512_core", "float32"), ("AVX512_CORE_BF16", "bfloat16"), ("DEFAULT", "bfloat16")],
+)
+def test_precision_respects_the_limit_of_onednn(monkeypatch, limit, expected):
+    on_these(monkeypatch, [], "avx512_bf16")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert choose_precision("auto") == expected
+
+
 @pytest.mark.parametrize(
     ("capabilities", "flags", "expected"),
     [

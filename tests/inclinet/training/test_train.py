@@ -8,6 +8,7 @@ import pytest
 from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
 from inclinet.evaluation.evaluate import predict_galaxies, report
+from inclinet.networks.devices import onednn_may_use_bfloat16
 from inclinet.networks.filenames import network_file
 from inclinet.preparation.augment import augment, left_out_batch
 from inclinet.settings import Augment, Train
@@ -220,6 +221,7 @@ def test_a_minibatch_too_large_for_the_memory_is_refused():
         NetworkStepper("model4", 512, 1, Train(training_batch_size=65536)).advance(batch)
 
 
+@pytest.mark.skipif(not onednn_may_use_bfloat16(), reason="ONEDNN_MAX_CPU_ISA forbids bfloat16")
 def test_bfloat16_is_only_for_the_arithmetic(stored):
     stepper = NetworkStepper("model4", SIZE, 2, Train(training_batch_size=24), "bfloat16")
     batch = Batch.read(stored / "Uset_000_npz" / "24x24_train_aug_01.npz")
