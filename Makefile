@@ -45,11 +45,14 @@ down: $(INSTALLED) ## stop the service; the data stay in .service/
 status: $(INSTALLED) ## show what runs, and where
 	@$(BIN)/python -m deployments.service status
 
+# Two processes; tests that share a service stay together in one of them.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
 test: $(INSTALLED) ## the test suite
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(INSTALLED) ## the test suite with the tests that take minutes
-	$(BIN)/python -m pytest -m ""
+	$(PYTEST) -m ""
 
 bench: $(INSTALLED) ## speed and memory of the training on this machine
 	$(BIN)/python benchmarks/training.py

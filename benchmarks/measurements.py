@@ -1,6 +1,7 @@
-"""One measurement of training, in a process of its own: python measurements.py TASK, as training.py calls it.
+"""One measurement of training: `runner.py` starts this script in a new process for each.
 
-TASK is JSON: the name of a `job`, a `scratch` folder and the job's `arguments`. The result is one line of JSON.
+Its argument is JSON: the name of a `job`, a `scratch` folder and the job's `arguments`. It prints the result as one
+line of JSON.
 """
 
 import json
@@ -13,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +33,19 @@ if TYPE_CHECKING:
     from inclinet.training.run import TrainingRun
 
 MINIBATCH = 64
-PRODUCTION = 18_000  # images of a stored batch in production, and the most that are measured on
-SECONDS = 5.0  # that a measurement aims at
-REPETITIONS = 4  # at most: as many as take twice those seconds
-FETCHED = 3  # steps at most that are timed while stored batches come from the server
-TINY = 18  # images of a stored batch for the fixed cost of a step: one for each bin and colour class
+PRODUCTION = 18_000  # images in a stored batch in production; measurements use no more
+SECONDS = 5.0  # approximate length of a measurement
+REPETITIONS = 4  # at most; fewer if they take more than twice those seconds
+FETCHED = 3  # at most: steps timed while stored batches come from the server
+TINY = 18  # images in a stored batch for the fixed cost of a step: one for each bin and colour class
 EARLY, LATE = 20, 200  # steps after which memory is compared
-PASSES = 1000  # more than are run: no measured step is the last one
+PASSES = 1000  # more than are run, so that no measured step is the last
 
 Result = dict[str, Any]
 
 
 def noise(images: int, size: int, seed: int = 0) -> Batch:
-    """Return a batch of random images; another seed gives another content, and so another SHA-256."""
+    """Return a batch of random images; each seed gives different content, and so a different SHA-256."""
     rng = np.random.default_rng(seed)
     pixels = np.frombuffer(rng.bytes(images * size * size * 3), np.uint8).reshape(images, size, size, 3)
     labels = rng.integers(45, 91, images).astype(np.int32)
@@ -51,7 +53,7 @@ def noise(images: int, size: int, seed: int = 0) -> Batch:
 
 
 def stored_batches(artifacts: Artifacts, size: int, images: int, count: int) -> list[Reference]:
-    """Return stored batches in the object store, made unless another child made them."""
+    """Return stored batches in the object store, reusing those that another process has made."""
 
     def make(number: int) -> Reference:
         def work(folder: Path) -> dict[str, int]:
@@ -66,7 +68,9 @@ def stored_batches(artifacts: Artifacts, size: int, images: int, count: int) -> 
 
 def training_on(store: str, run: str, model: str, size: int, images: int, nbatch: int, precision: str) -> "TrainingRun":
     """Return a run over stored batches of `store`, which also takes its snapshots, with no local copy at first."""
-    from inclinet.training.run import Plan, TrainingRun
+    from inclinet.training.plan import Plan
+    from inclinet.training.record import Recorder
+    from inclinet.training.run import TrainingRun
 
     artifacts = Artifacts(open_store(store), Path(tempfile.gettempdir()) / "cache")
     references = stored_batches(artifacts, size, images, nbatch)
@@ -77,7 +81,8 @@ def training_on(store: str, run: str, model: str, size: int, images: int, nbatch
             return Batch.read(path)
 
     settings = Train(precision=precision, N_batch_iter=PASSES, training_batch_size=MINIBATCH)
-    return TrainingRun(Plan(model, 0, size, nbatch, settings), fetch, {}, artifacts.store, f"runs/{run}")
+    plan, folder = Plan(model, 0, size, nbatch, settings), f"runs/{run}"
+    return TrainingRun(plan, fetch, {}, artifacts.store, folder, Recorder(plan, artifacts.store, folder))
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -88,7 +93,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def affordable_images(fit: Callable[[Batch], float], size: int) -> int:
-    """Return how many images `fit` goes through in `SECONDS`: whole mini-batches, or a production batch."""
+    """Return how many images `fit` works through in `SECONDS`: whole mini-batches, at most a production batch."""
     images = MINIBATCH
     fit(noise(images, size))
     while (seconds := fit(noise(images, size))) < SECONDS / 5 and images < PRODUCTION:
@@ -98,7 +103,7 @@ def affordable_images(fit: Callable[[Batch], float], size: int) -> int:
 
 
 def measure_throughput(store: str, run: str, model: str, size: int, precision: str, images: int | None) -> Result:
-    """Measure images a second of `fit` and of a step on a batch in memory, and of a run over stored batches."""
+    """Measure the images per second of `fit` and of a step on a batch in memory, and of a run over stored batches."""
     from inclinet.training.step import NetworkStepper
 
     stepper = NetworkStepper(model, size, PASSES, Train(training_batch_size=MINIBATCH), precision)
@@ -121,7 +126,7 @@ def measure_throughput(store: str, run: str, model: str, size: int, precision: s
     repetitions = min(max(int(2 * SECONDS / pairs[0][0]), 1), REPETITIONS)
     measure(repetitions - repetitions // 2 - 1)
     result = measure_stored(store, run, model, size, precision, images, repetitions)
-    # As many before as after: a machine that grows slower or busier does so for all three.
+    # Half of them before and half after, so that a machine that becomes slower or busier affects all three.
     measure(repetitions // 2)
     fits, steps = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     return result | {"images": images, "fit": images / fits, "step": images / steps, "repetitions": repetitions}
@@ -130,9 +135,9 @@ def measure_throughput(store: str, run: str, model: str, size: int, precision: s
 def measure_stored(
     store: str, run: str, model: str, size: int, precision: str, images: int, repetitions: int
 ) -> Result:
-    """Measure a run while its batches come from the server, and in later passes, where these are short."""
+    """Measure a run while its batches come from the server, and later passes if batches are short."""
     timed = min(repetitions, FETCHED)
-    nbatch = 1 + timed + 1  # one to warm up with, and one that is fetched during the last timed step
+    nbatch = 1 + timed + 1  # one for warming up, and one that is fetched during the last timed step
     with training_on(store, run, model, size, images, nbatch, precision) as training:
 
         def rate(first: int, last: int) -> float:
@@ -140,24 +145,24 @@ def measure_stored(
 
         reach(training, 1, 1)
         result = {"stored": rate(2, 1 + timed), "later": None}
-        if repetitions > 2:  # else a batch takes far longer to train on than to fetch
+        if repetitions > 2:  # otherwise training on a batch takes far longer than fetching it
             reach(training, nbatch, nbatch)
             result["later"] = rate(nbatch + 1, nbatch + timed)
     return result
 
 
 def reach(training: "TrainingRun", first: int, last: int) -> None:
-    """Take the steps from `first` to `last`, as the flow does."""
+    """Run the steps from `first` to `last`, as the flow does."""
     for step in range(first, last + 1):
         training.reach(step)
 
 
 def measure_tiny_steps(store: str, run: str, model: str, size: int, steps: int) -> Result:
-    """Measure what each of many tiny steps takes beyond its arithmetic, and memory after some of them."""
+    """Measure the time that tiny steps take beyond their arithmetic, and the memory after some of them."""
     beyond, memory = [], {}
     with training_on(store, run, model, size, TINY, 5, "auto") as training:
         for step in range(1, steps + 1):
-            seconds = seconds_of(lambda step=step: training.reach(step))
+            seconds = seconds_of(partial(training.reach, step))
             beyond.append(seconds - TINY / training.images_per_second)
             if step in (EARLY, LATE):
                 memory[str(step)] = memory_of_process("VmRSS")
@@ -165,7 +170,7 @@ def measure_tiny_steps(store: str, run: str, model: str, size: int, steps: int) 
 
 
 def measure_resume(store: str, run: str, model: str, size: int, started: float) -> Result:
-    """Measure how long this process took from its start to a run that is taken up again."""
+    """Measure the time from the start of this process, at `started` (s since 1970), until a run has resumed."""
     start = time.perf_counter()
     import keras  # noqa: F401
 
@@ -175,25 +180,25 @@ def measure_resume(store: str, run: str, model: str, size: int, started: float) 
 
 
 def measure_big_step(store: str, run: str, model: str, size: int, images: int) -> Result:
-    """Measure the peak memory of a step over a large stored batch while the next one is fetched."""
+    """Measure the peak memory of a step over a large stored batch, while the next batch is fetched."""
     with PeakAnonymous() as anonymous, training_on(store, run, model, size, images, 2, "auto") as training:
         before = memory_of_process("RssAnon")
         seconds = seconds_of(lambda: training.reach(1))
         rate = training.images_per_second
-    # Kilobytes, but bytes on macOS.
+    # In kilobytes; on macOS, in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     peak = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"peak": peak, "anonymous": anonymous.peak, "before": before, "seconds": seconds, "rate": rate}
 
 
 def store_big_batches(store: str, size: int, images: int) -> Result:
-    """Make large stored batches in a process of its own: what it needs for that is no part of training."""
+    """Make large stored batches, in another process than the training: their memory does not count."""
     stored_batches(Artifacts(open_store(store), Path(tempfile.gettempdir()) / "cache"), size, images, 2)
     return {}
 
 
 def describe() -> Result:
-    """Return what the backend computes on."""
+    """Return the versions of backend and Keras, and the device and precision that they use."""
     import keras
 
     backend = keras.backend.backend()

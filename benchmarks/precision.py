@@ -1,8 +1,8 @@
 """Does bfloat16 cost accuracy? python benchmarks/precision.py [--seeds 4] [--steps 60] [--size 24].
 
-Trains model4 on simulated galaxies with each precision and several seeds, and prints the mean absolute error on
-the left-out galaxies after the same steps: the difference between the precisions beside the scatter of the seeds.
-`KERAS_BACKEND=jax` chooses the other backend (faster here where the CPU has no bfloat16 of its own).
+Trains model4 on simulated galaxies with each precision and several seeds, and prints the mean absolute error on the
+left-out galaxies after the same number of steps, so that the precisions can be compared with the scatter of the seeds.
+`KERAS_BACKEND=jax` selects the other backend, which is faster at this where the CPU has no native bfloat16.
 """
 
 import argparse
@@ -28,14 +28,17 @@ BATCHSIZE, NBATCH = 40, 5
 
 
 def prepare(folder: Path, size: int) -> tuple[list[Batch], Batch]:
-    """Return stored batches and the left-out galaxies of 300 simulated ones."""
+    """Return stored batches and the augmented left-out galaxies of 300 simulated galaxies."""
     catalog = simulate(300, folder, size=128)
     for band in BANDS:
         compress(prep(folder, catalog, band, size=size, outfolder=folder).folder, folder, size=size)
     split(folder, folder, size=size, settings=Split(niter=0))
     augment(folder, folder, size=size, niter=0, settings=Augment(nbatch=NBATCH, batchsize=BATCHSIZE))
     batches = [Batch.open(folder / batch_folder(0) / batch_file(size, b)) for b in range(1, NBATCH + 1)]
-    return batches, left_out_batch(folder, size, 0, 8 * BATCHSIZE)
+    left_out = left_out_batch(folder, size, 0, 8 * BATCHSIZE)
+    if left_out is None:
+        raise RuntimeError("300 galaxies leave none out")
+    return batches, left_out
 
 
 def error(batches: list[Batch], left: Batch, size: int, steps: int, seed: int, precision: str) -> float:
@@ -43,7 +46,7 @@ def error(batches: list[Batch], left: Batch, size: int, steps: int, seed: int, p
     stepper = NetworkStepper("model4", size, steps, Train(seed=seed), precision)
     for step in range(steps):
         stepper.advance(batches[step % NBATCH])
-    return UNIT * stepper.judge(left)["mae"]
+    return UNIT * stepper.measure(left)["mae"]
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Throughput of predicting on this machine: python benchmarks/predict.py IMAGES [--store STORE].
 
-Predicts a folder of images with the version in use: first with the networks still to be loaded, then again.
+Predicts a folder of images twice with the version in use: the first time includes what networks set up when first used.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Throughput of the stages on this machine: python benchmarks/stages.py [--galaxies 200] [--size 128].
 
-Simulates galaxies, runs each stage of the library once over local files and prints images per second.
+Simulates galaxies, runs each stage once on local files, and prints images per second.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from inclinet.training.step import NetworkStepper
 
 @contextmanager
 def timed(name: str, images: int) -> Iterator[None]:
-    """Print how many images a second the block works through."""
+    """Print the images per second of the block, which works through `images` of them."""
     start = time.perf_counter()
     yield
     seconds = time.perf_counter() - start
@@ -33,7 +33,7 @@ def timed(name: str, images: int) -> Iterator[None]:
 
 
 def prepare(folder: Path, galaxies: int, size: int) -> None:
-    """Measure the stages from simulation to split; leaves the samples in `folder`."""
+    """Measure the stages from simulation to split, and leave the samples in `folder`."""
     images = len(BANDS) * galaxies
     with timed("simulate (512 pixels)", images):
         catalog = simulate(galaxies, folder, size=512)
@@ -48,7 +48,7 @@ def prepare(folder: Path, galaxies: int, size: int) -> None:
 
 
 def augment(folder: Path, size: int, batchsize: int) -> Batch:
-    """Measure the making and writing of one stored batch; returns it."""
+    """Measure how long one stored batch takes to make and to write; returns it."""
     samples = read_samples(find_samples(folder, size, "train", 0), size)
     for workers in sorted({1, cpu_count() or 1}):
         with timed(f"augment, {workers} workers", 18 * batchsize):
@@ -59,7 +59,7 @@ def augment(folder: Path, size: int, batchsize: int) -> Batch:
 
 
 def train(batch: Batch, size: int) -> None:
-    """Measure the second step of model4 on a part of a batch."""
+    """Measure the second step of model4 on part of a batch."""
     n = min(1280, len(batch.labels))
     part = Batch(batch.images[:n], batch.labels[:n], batch.pgcs[:n], batch.filters[:n])
     stepper = NetworkStepper("model4", size, 2, Train())

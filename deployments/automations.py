@@ -1,6 +1,6 @@
 """Automations of the service: what the Prefect server does by itself.
 
-`python -m deployments.automations` applies them to the server that PREFECT_API_URL names, once everything is deployed.
+`python -m deployments.automations` applies them to the server at PREFECT_API_URL. Run it after `prefect deploy`.
 """
 
 from contextlib import suppress
@@ -15,12 +15,12 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
-from deployments.service import WORKER_SETTINGS
+from deployments.settings import WORKER_SETTINGS
 
 __all__ = ["IMAGES_ARRIVED", "apply_automations"]
 
 IMAGES_ARRIVED = "inclinet.images.arrived"
-"""Event of whoever brought new images or another catalogue."""
+"""Event to emit after uploading new images or another catalogue."""
 
 _MISSED_HEARTBEATS = 3
 
@@ -30,12 +30,12 @@ def _silent_runs() -> AutomationCore:
     silence = timedelta(seconds=_MISSED_HEARTBEATS * int(WORKER_SETTINGS["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]))
     return AutomationCore(
         name="inclinet: mark silent runs as crashed",
-        description=f"A run that gave no sign of life for {silence.seconds} s has lost its process: retry it.",
+        description=f"A run that has been silent for {silence.seconds} s has lost its process. Retry it.",
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             for_each={"prefect.resource.id"},
             after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
-            # Any event of the run, so that every state in which it may end or wait counts, whatever its name.
+            # Any event of the run, so that every state counts in which it may end or wait, whatever its name.
             expect={"prefect.flow-run.*"},
             posture=Posture.Proactive,
             threshold=1,
@@ -44,17 +44,17 @@ def _silent_runs() -> AutomationCore:
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"No sign of life for {silence.seconds} s: its process died with its worker. Retry the run.",
+                message=f"Silent for {silence.seconds} s: its process died with its worker. Retry the run.",
             )
         ],
     )
 
 
 def _new_images(retrain: UUID) -> AutomationCore:
-    """Return the automation that starts inclinet/retrain, which finds out whether anything changed."""
+    """Return the automation that starts inclinet/retrain, which itself checks whether anything has changed."""
     return AutomationCore(
         name="inclinet: retrain when images arrive",
-        description=f"Starts inclinet/retrain at an event {IMAGES_ARRIVED}.",
+        description=f"Starts inclinet/retrain at the event {IMAGES_ARRIVED}.",
         trigger=EventTrigger(
             expect={IMAGES_ARRIVED}, posture=Posture.Reactive, threshold=1, within=timedelta(seconds=0)
         ),
@@ -63,25 +63,25 @@ def _new_images(retrain: UUID) -> AutomationCore:
 
 
 def _content(automation: AutomationCore) -> dict:
-    """Return what an automation is and does, without the numbers that each one is given anew."""
+    """Return the definition of an automation, without the ids that the server assigns."""
     content = automation.model_dump(mode="json", exclude={"id": True, "trigger": {"id"}})
     return {name: content[name] for name in AutomationCore.model_fields if name in content}
 
 
 def apply_automations(client: SyncPrefectClient) -> None:
-    """Create the automations that are absent, and bring the others to what they are here.
+    """Create the automations that do not exist, and update those that differ from the definitions here.
 
-    One that is as it should be is left alone: an update makes it forget the runs that it watches.
+    The others are left alone, because an automation that is updated forgets the runs that it watches.
     """
     automations = [_silent_runs()]
-    with suppress(ObjectNotFound):  # of who took it out of prefect.yaml
+    with suppress(ObjectNotFound):  # a project may have no such deployment in its prefect.yaml
         automations.append(_new_images(client.read_deployment_by_name("inclinet/retrain").id))
     for automation in automations:
-        present = client.read_automations_by_name(automation.name)
-        if not present:
+        existing = client.read_automations_by_name(automation.name)
+        if not existing:
             client.create_automation(automation)
-        elif _content(present[0]) != _content(automation):
-            client.update_automation(present[0].id, automation)
+        elif _content(existing[0]) != _content(automation):
+            client.update_automation(existing[0].id, automation)
 
 
 if __name__ == "__main__":

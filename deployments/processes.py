@@ -1,6 +1,6 @@
-"""Programs that outlive the command that starts them: started, recorded, found again, stopped.
+"""Programs that outlive the command that started them: start, record, find and stop them.
 
-A program is known by its process id and the time it began, so that a recycled id is never taken for it.
+A program is identified by its process id and its start time, so that a reused id is never mistaken for it.
 """
 
 import contextlib
@@ -23,12 +23,16 @@ __all__ = [
     "FOREIGN",
     "Launch",
     "Program",
+    "becomes_ready",
     "bypass_proxies",
+    "clean_environment",
     "find",
-    "inherited",
+    "find_all",
     "log_file",
+    "print_status",
     "records",
-    "say",
+    "spawn",
+    "stop",
     "stop_programs",
     "tail",
     "write_private",
@@ -36,17 +40,16 @@ __all__ = [
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 
-# A user's own cloud settings that would win over the ones set here.
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")
-# A process that is alive but silent for this long (s) is started anew.
-_PATIENCE = 10
-# What is stopped gets this long (s) to end by itself before it is killed.
-_GRACE = 10
+"""Variables of a user's own cloud account, which would override the settings of a local object store."""
+
+_PATIENCE = 10  # s: a running process that does not answer for this long is restarted
+_GRACE = 10  # s: time to end after a request to stop, before the process is killed
 
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the service: how it is started and how it shows that it is ready."""
+    """One program of the service: how to start it, and how to tell that it is ready."""
 
     name: str
     address: str
@@ -54,62 +57,70 @@ class Program:
     environment: dict[str, str]
     ready: Callable[[psutil.Process], bool]
     deadline: float
-    """Seconds from the start to the first answer; more is a failure."""
+    """Seconds from the start to the first answer; after that, the start has failed."""
 
 
 class Launch:
-    """Starts programs, waits for them, and remembers which ones it had to start."""
+    """Starts programs, waits until they are ready, and remembers which ones it started."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.started: dict[str, psutil.Process] = {}
 
     def start(self, program: Program) -> None:
-        """Keep the process that runs and answers, else start one."""
+        """Start a program, unless it already runs and answers."""
         process = find(self.folder, program.name)
-        if process is not None and _answers(program, process, _PATIENCE):
-            say(program.name, program.address, f"already running, pid {process.pid}")
+        if process is not None and becomes_ready(program, process, _PATIENCE):
+            print_status(program.name, program.address, f"already running, pid {process.pid}")
             return
         if process is not None:
-            _stop([process])
-        process = _spawn(program, log_file(self.folder, program.name))
+            stop([process])
+        process = spawn(program, log_file(self.folder, program.name))
         record = {"pid": process.pid, "created": process.create_time(), "address": program.address}
         _write_records(self.folder, records(self.folder) | {program.name: record})
         self.started[program.name] = process
 
     def wait(self, program: Program) -> None:
-        """Wait until a program just started answers."""
+        """Wait until a program that was just started is ready.
+
+        Raises
+        ------
+        InclinetError
+            The program ended, or did not answer in time; with the end of its log.
+        """
         process = self.started.get(program.name)
         if process is None:
             return
-        if not _answers(program, process, program.deadline):
-            end = f"is silent after {program.deadline} s" if _is_alive(process) else "has ended"
-            raise InclinetError(f"{program.name} did not start: it {end}.\n{tail(self.folder, program.name)}")
-        say(program.name, program.address, f"ready in {time.time() - process.create_time():.1f} s")
+        if not becomes_ready(program, process, program.deadline):
+            reason = f"no answer after {program.deadline:g} s" if _is_alive(process) else "its process ended"
+            log = log_file(self.folder, program.name)
+            raise InclinetError(f"{program.name} did not start: {reason}.\n{tail(log)}")
+        print_status(program.name, program.address, f"ready in {time.time() - process.create_time():.1f} s")
 
 
-def _spawn(program: Program, log: Path) -> psutil.Process:
+def spawn(program: Program, log: Path) -> psutil.Process:
+    """Start a program in a session of its own, its output appended to `log`."""
     with log.open("a") as stream:
         child = subprocess.Popen(
             program.command,
             cwd=log.parent,
-            env=inherited(program.environment),
+            env=clean_environment(program.environment),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # neither Ctrl-C nor the end of `make` reaches it
-            preexec_fn=_heed_interrupts,
+            start_new_session=True,  # so that neither Ctrl-C nor the end of `make` reaches it
+            preexec_fn=_restore_sigint,
         )
     return psutil.Process(child.pid)
 
 
-def _heed_interrupts() -> None:
-    """Undo an ignored SIGINT, as a shell's background jobs inherit it: with it workers ignore SIGTERM too."""
+def _restore_sigint() -> None:
+    """Restore SIGINT, which background jobs of a shell ignore: workers would then ignore SIGTERM, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _answers(program: Program, process: psutil.Process, seconds: float) -> bool:
-    """Ask until the program is ready; False when the time is over or the process has ended."""
+def becomes_ready(program: Program, process: psutil.Process, seconds: float) -> bool:
+    """Return whether the program is ready within `seconds`; False as soon as its process has ended."""
     deadline = time.monotonic() + seconds
     while _is_alive(process) and time.monotonic() < deadline:
         if program.ready(process):
@@ -125,51 +136,62 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def find(folder: Path, name: str) -> psutil.Process | None:
-    """Return the recorded process of a program unless it has ended, also when its pid is in use again."""
+    """Return the process of a recorded program, None if it has ended, even if its process id is in use again."""
     record = records(folder).get(name)
     if record is None:
         return None
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(record["pid"])
-        # Creation times derive from the boot time, which the kernel states in whole seconds.
+        # Start times derive from the boot time, which the kernel gives in whole seconds.
         same = abs(process.create_time() - record["created"]) < 2
         return process if same and _is_alive(process) else None
     return None
 
 
+def find_all(folder: Path) -> dict[str, psutil.Process | None]:
+    """Return the process of every recorded program by name, None for those that have ended."""
+    return {name: find(folder, name) for name in records(folder)}
+
+
 def stop_programs(folder: Path, names: Iterable[str]) -> list[str]:
-    """Stop the named programs, workers first and the store last, and forget them; return those that ran."""
+    """Stop the named programs, workers first and the store last, and remove their records.
+
+    Returns
+    -------
+    list of str
+        Names of those that were running.
+    """
     names = list(names)
     workers = [name for name in names if name.startswith("worker-")]
-    others = [[name] for name in ("prefect-server", "object-store") if name in names]
-    stopped = []
-    for group in [workers, *others] if workers else others:
+    stopped: list[str] = []
+    for group in (workers, ["prefect-server"], ["object-store"]):
+        group = [name for name in group if name in names]
         running = {name: process for name in group if (process := find(folder, name)) is not None}
         start = time.monotonic()
-        if group is workers:
-            _stop_flow_runs(running.values())
-        _stop(running.values())
+        _stop_flow_runs(process for name, process in running.items() if name in workers)
+        stop(running.values())
         for name, process in running.items():
-            say(name, f"pid {process.pid}", f"stopped in {time.monotonic() - start:.1f} s")
+            print_status(name, f"pid {process.pid}", f"stopped in {time.monotonic() - start:.1f} s")
         stopped += running
-        _write_records(folder, {name: record for name, record in records(folder).items() if name not in group})
+        if group:
+            _write_records(folder, {name: record for name, record in records(folder).items() if name not in group})
     return stopped
 
 
 def _stop_flow_runs(workers: Iterable[psutil.Process]) -> None:
-    """End the flow runs while worker and server can still note it; else they count as running for ever."""
-    runs = []
+    """Stop the flow runs while worker and server can still record it; otherwise they count as running for ever."""
+    runs: list[psutil.Process] = []
     for worker in workers:
         with contextlib.suppress(psutil.NoSuchProcess):
             runs += worker.children()
-    _stop(runs)
+    stop(runs)
     if runs:
-        time.sleep(1)  # the worker tells the server about runs that had not begun
+        time.sleep(1)  # the worker reports to the server the runs that had not begun
 
 
-def _stop(processes: Iterable[psutil.Process]) -> None:
-    """Ask the processes to end, then kill what is left of them and of all that they had started."""
-    trees = []
+def stop(processes: Iterable[psutil.Process]) -> None:
+    """Ask the processes to end, then kill those that have not, and all of their children."""
+    trees: list[psutil.Process] = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             trees += [process, *process.children(recursive=True)]
@@ -182,7 +204,7 @@ def _stop(processes: Iterable[psutil.Process]) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read; never half of it under its name."""
+    """Write a file atomically, readable only by its owner."""
     draft = path.with_name(path.name + ".part")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
@@ -190,24 +212,24 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def inherited(environment: dict[str, str]) -> dict[str, str]:
-    """Return this process's environment with `environment` over it, less settings that would lead elsewhere.
+def clean_environment(environment: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment, updated with `environment`, without settings that point elsewhere.
 
-    Those are a user's own cloud, and another Prefect server, its database or its key.
+    Removed are the user's own cloud account, and another Prefect server with its database and key.
     """
-    mine = {n: v for n, v in os.environ.items() if n not in FOREIGN and not n.startswith("PREFECT_")}
-    return mine | environment
+    own = {n: v for n, v in os.environ.items() if n not in FOREIGN and not n.startswith("PREFECT_")}
+    return own | environment
 
 
 def bypass_proxies() -> None:
-    """Reach 127.0.0.1 directly, in this process and all that it starts, whatever proxy is set."""
+    """Make this process, and all that it starts, reach 127.0.0.1 directly whatever proxy is set."""
     for variable in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(variable, "").split(",") if host]
         os.environ[variable] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 def records(folder: Path) -> dict[str, dict]:
-    """Return what is remembered of every program started: `pid`, `created` and `address`, by name."""
+    """Return the record of every program started, by name: `pid`, `created` (s since 1970) and `address`."""
     path = folder / "processes.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -217,16 +239,15 @@ def _write_records(folder: Path, records: dict[str, dict]) -> None:
 
 
 def log_file(folder: Path, name: str) -> Path:
-    """Return the log of a program."""
+    """Return the path of a program's log."""
     return folder / "logs" / f"{name}.log"
 
 
-def tail(folder: Path, name: str, lines: int = 20) -> str:
-    """Return the end of a program's log, for an error message."""
-    path = log_file(folder, name)
-    return "\n".join([f"The end of {path}:", *path.read_text(errors="replace").splitlines()[-lines:]])
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the last lines of a log, for an error message."""
+    return "\n".join([f"The end of {log}:", *log.read_text(errors="replace").splitlines()[-lines:]])
 
 
-def say(name: str, address: str, what: str) -> None:
-    """Print a line of progress."""
-    CONSOLE.print(f"{name:<15} {address:<24} {what}", markup=False)
+def print_status(name: str, address: str, status: str) -> None:
+    """Print one line of progress."""
+    CONSOLE.print(f"{name:<15} {address:<24} {status}", markup=False)

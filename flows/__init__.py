@@ -1,1 +1,1 @@
-"""Prefect flows: what runs after what, and where."""
+"""Prefect flows: which tasks run after which, and on which work pool."""

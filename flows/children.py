@@ -1,4 +1,4 @@
-"""Child runs on other work pools: started all at once, followed, and cancelled with their parent."""
+"""Child runs on other work pools: started together, followed, and cancelled with their parent."""
 
 import time
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -27,24 +27,27 @@ from tasks.common import DAMAGED
 
 __all__ = ["ChildRunError", "cancel_children", "run_children"]
 
-_POLL_SECONDS = 2
+T = TypeVar("T")
+
+_POLL_SECONDS = 1
 _RESTARTS = 3
 _ATTEMPTS, _RETRY_SECONDS = 20, 3  # to start a child while the server is away
+_ENDING = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING]
 
 
 class ChildRunError(Exception):
     """Child runs did not complete; the message names them."""
 
 
-def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list[str]) -> FlowRun:
-    """Start a child run, or find the one that an earlier attempt of this parent started and that still runs.
+def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list[str]) -> UUID:
+    """Start a child run; return its id, or that of the child which an earlier attempt of this parent left running.
 
-    The idempotency key counts attempts: a child that ended is followed by a new one, which finds what is there, never
-    doubled.
+    The idempotency key counts attempts. So a child that is still running is never doubled, and one that has ended is
+    followed by a new one, which reuses what it made.
     """
-    for attempt in count():
-        start = partial(
-            run_deployment,
+
+    def start(attempt: int) -> FlowRun:
+        child = run_deployment(
             deployment,
             parameters=dict(parameters),
             flow_run_name=name,
@@ -52,13 +55,14 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list
             idempotency_key=f"{flow_run.id}-{name}-{attempt}",
             tags=tags,
         )
-        child = _patiently(start)
-        if not child.state.is_final():
-            return child
+        return cast(FlowRun, child)
+
+    attempts = (_call_patiently(partial(start, attempt)) for attempt in count())
+    return next(child.id for child in attempts if not child.state.is_final())
 
 
-def _patiently(call: Callable[[], FlowRun]) -> FlowRun:
-    """Call until the server answers: a new client does not try again by itself."""
+def _call_patiently(call: Callable[[], T]) -> T:
+    """Call until the server answers: Prefect's client does not retry while it connects for the first time."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(httpx.TransportError):
             return call()
@@ -69,22 +73,36 @@ def _patiently(call: Callable[[], FlowRun]) -> FlowRun:
 def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tags: Mapping[str, list[str]]) -> None:
     """Run a deployment once for each of `children` (parameters by name) and wait for all of them.
 
-    `tags` are the tags of each child run, by its name. A child whose process died is followed by another one, which
-    goes on from its snapshots.
+    A child whose process died is followed by another one, 3 times at most, which resumes from its snapshots.
+
+    Parameters
+    ----------
+    deployment : str
+        Name of flow and deployment, such as ``train/gpu``.
+    children : mapping of str to mapping
+        Parameters of each child run, by its name.
+    tags : mapping of str to list of str
+        Tags of each child run, by its name.
 
     Raises
     ------
     DamagedArtifactError
-        When a child found what it was given damaged, after all have ended.
+        When a child was given a damaged artifact; raised after all children have ended.
     ChildRunError
-        When a child did not complete for another reason, after all have ended.
+        When a child did not complete for another reason; raised after all children have ended.
     """
+    failed = _follow(children, lambda name: _start(deployment, name, children[name], tags[name]))
+    if damaged := {str(state.message) for state in failed.values() if state.name == DAMAGED}:
+        raise DamagedArtifactError("; ".join(sorted(damaged)))
+    if failed:
+        reasons = "; ".join(f"{name} ({state.name}: {state.message})" for name, state in failed.items())
+        raise ChildRunError(f"{len(failed)} of {len(children)} child runs of {deployment} did not complete: {reasons}")
 
-    def start(name: str) -> UUID:
-        return _start(deployment, name, children[name], tags[name]).id
 
-    running = {name: start(name) for name in children}
+def _follow(names: Mapping[str, Any], start: Callable[[str], UUID]) -> dict[str, State]:
+    """Start all children and wait for them; return the final states of those that did not complete, by name."""
     logger = get_run_logger()
+    running = {name: start(name) for name in names}
     crashes: Counter[str] = Counter()
     failed: dict[str, State] = {}
     with get_client(sync_client=True) as client:
@@ -95,7 +113,7 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tag
                     continue
                 if state.is_crashed() and crashes[name] < _RESTARTS:
                     crashes[name] += 1
-                    logger.warning("%s crashed (%s); started again", name, state.message)
+                    logger.warning("%s crashed (%s); starting it again", name, state.message)
                     running[name] = start(name)
                     continue
                 del running[name]
@@ -104,21 +122,16 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tag
                     failed[name] = state
             if running:
                 time.sleep(_POLL_SECONDS)
-    if damaged := [state.message for state in failed.values() if state.name == DAMAGED]:
-        raise DamagedArtifactError("; ".join(sorted(set(damaged))))
-    if failed:
-        reasons = "; ".join(f"{name} ({state.name}: {state.message})" for name, state in failed.items())
-        raise ChildRunError(f"{len(failed)} of {len(children)} training runs did not complete: {reasons}")
+    return failed
 
 
 def cancel_children(flow: Any, flow_run: FlowRun, state: Any) -> None:
-    """Cancel the child runs of a run that is being cancelled; a flow hook."""
-    ending = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING]
+    """Cancel the child runs of a run that is being cancelled; a hook of flows."""
     with get_client(sync_client=True) as client:
         children = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(flow_run.id))]),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=ending)),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=_ENDING)),
             )
         )
         for child in children:

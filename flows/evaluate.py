@@ -1,4 +1,4 @@
-"""Flow `evaluate`: a published version on a test set, in a process that loads networks."""
+"""Flow `evaluate`: predicts a test set with a published version, in a process that loads networks."""
 
 from typing import Annotated
 
@@ -8,8 +8,8 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from inclinet.storage.artifacts import DamagedArtifactError, Reference
+from tasks.champion import predict_test_task
 from tasks.common import DAMAGED
-from tasks.evaluate import predict_test_task
 
 __all__ = ["evaluate"]
 
@@ -19,7 +19,7 @@ def evaluate(
     version: Annotated[str, Field(description="Published version.")],
     samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band.")],
 ) -> State:
-    """Predict the test set with a published version, to judge it against another one."""
+    """Predict a test set with a published version, so that it can be compared with another one."""
     try:
         done = predict_test_task(version, samples, return_state=True)
         done.result()

@@ -1,4 +1,4 @@
-"""The whole way, from images and catalogue to published networks: what flows of all of it share."""
+"""The pipeline from images and catalogue to published networks, which `inclinet/full` and `inclinet/retrain` share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from tasks.train import Session, find_network_task
 
 __all__ = [
     "PIPELINE_OPTIONS",
+    "PipelineResult",
     "PipelineSettings",
     "References",
     "list_images",
@@ -37,22 +38,23 @@ __all__ = [
 ]
 
 References = dict[str, Reference]
+Monitors = dict[str | int, Reference | None]
 
 
 def run_name() -> str:
-    """Return the name of the run that asks."""
+    """Return the name of this run."""
     return f"inclinet-{str(flow_run.id)[:8]}"
 
 
 PIPELINE_OPTIONS = {
     "name": "inclinet",
     "flow_run_name": run_name,
-    # Bounded: every task is busy, and an unbounded pool would start them all at once.
+    # Bounded, because an unbounded pool would start all tasks at once.
     "task_runner": ThreadPoolTaskRunner(max_workers=cpu_count() or 1),
     "on_cancellation": [cancel_children],
     "persist_result": False,
 }
-"""How flows of the whole way are run."""
+"""Options of the flows that run the pipeline."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class PipelineSettings:
     train: Train
 
     def as_json(self) -> dict[str, Any]:
-        """Return them fit for JSON, without where the images lie."""
+        """Return them ready for JSON, without the places of images and catalogue."""
         return {
             "size": self.size,
             "bands": list(self.sample.bands),
@@ -81,11 +83,10 @@ def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
 
 
 @dataclass(frozen=True)
-class Intake:
-    """What became of the images, by band."""
+class Prepared:
+    """The artifacts of prep (a list for each band) and compress, by band, and the table of skipped galaxies."""
 
-    listings: References
-    chunks: dict[str, list[Reference]]
+    small: dict[str, list[Reference]]
     packed: References
     skipped: Reference
 
@@ -100,26 +101,26 @@ def list_images(sample: Sample) -> tuple[Reference, References]:
     return labels, _results(listings)
 
 
-def _prepare(size: int, sample: Sample, labels: Reference, listings: References) -> Intake:
+def _prepare(size: int, sample: Sample, labels: Reference, listings: References) -> Prepared:
     """Run prep and compress."""
     made = _results(
         {
-            (band, chunk): prep_task.with_options(tags=["prep", band]).submit(sample, band, size, listing, chunk)
+            (band, bucket): prep_task.with_options(tags=["prep", band]).submit(sample, band, size, listing, bucket)
             for band, listing in listings.items()
-            for chunk in sorted(listing.facts["chunks"])
+            for bucket in sorted(listing.facts["chunks"])
         }
     )
-    chunks = {band: {c: ref for (b, c), ref in made.items() if b == band} for band in sample.bands}
+    small = {band: {bucket: ref for (of, bucket), ref in made.items() if of == band} for band in listings}
     tables = {f"inventory-{band}": listing for band, listing in listings.items()}
-    tables |= {f"prep-{band}-{chunk}": reference for (band, chunk), reference in made.items()}
-    omitted = skipped_task({"catalogue": labels, **tables}, return_state=True).result()
+    tables |= {f"prep-{band}-{bucket}": reference for (band, bucket), reference in made.items()}
+    skipped = skipped_task({"catalogue": labels, **tables}, return_state=True).result()
     packed = _results(
         {
             band: compress_task.with_options(tags=["compress", band]).submit(band, size, references)
-            for band, references in chunks.items()
+            for band, references in small.items()
         }
     )
-    return Intake(listings, {band: list(parts.values()) for band, parts in chunks.items()}, packed, omitted)
+    return Prepared({band: list(references.values()) for band, references in small.items()}, packed, skipped)
 
 
 def _split(size: int, packed: References, settings: Split) -> References:
@@ -133,13 +134,13 @@ def _split(size: int, packed: References, settings: Split) -> References:
 
 
 def samples_of(size: int, settings: PipelineSettings, labels: Reference, listings: References) -> References:
-    """Return the split artifacts of images of another size, by stored band."""
+    """Return the split artifacts of the same images at another size, by stored band."""
     samples = _split(size, _prepare(size, settings.sample, labels, listings).packed, settings.split)
     return {stored_band(band): reference for band, reference in samples.items()}
 
 
 def _augment(size: int, samples: References, niter: int, settings: Augment) -> dict[int, list[Reference]]:
-    """Make the stored batches; returns them by subsample."""
+    """Make the stored batches; return them by subsample."""
     batches = _results(
         {
             (k, b): augment_task.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
@@ -150,17 +151,22 @@ def _augment(size: int, samples: References, niter: int, settings: Augment) -> d
     return {k: [ref for (of, _), ref in sorted(batches.items()) if of == k] for k in range(niter + 1)}
 
 
-def _make_monitors(size: int, samples: References, niter: int, settings: Augment) -> dict[str | int, Reference | None]:
-    """Make the augmented test set ("test") and the augmented left-out galaxies of each subsample; None without any."""
+def _augment_monitors(
+    size: int, samples: References, niter: int, settings: Augment
+) -> dict[str | int, Reference | None]:
+    """Augment what training is measured on: the test set ("test") and each subsample's left-out galaxies.
 
-    def with_any(fact: str) -> References:
+    The values are None where there are no galaxies.
+    """
+
+    def bands_with(fact: str) -> References:
         return {band: reference for band, reference in samples.items() if reference.facts[fact]}
 
     futures: dict[str | int, PrefectFuture] = {}
-    if tested := with_any("test"):
+    if tested := bands_with("test"):
         futures["test"] = augment_test_task.submit(tested, size, settings)
     for k in range(niter + 1):
-        if (k or settings.leave_out) and (left := with_any(f"left_out_{k}")):
+        if (k or settings.leave_out) and (left := bands_with(f"left_out_{k}")):
             futures[k] = augment_left_out_task.with_options(tags=["augment", f"subsample-{k}"]).submit(
                 left, size, k, settings
             )
@@ -171,15 +177,15 @@ def _train(
     size: int,
     settings: Train,
     batches: dict[int, list[Reference]],
-    monitors: dict[str | int, Reference | None],
+    monitors: Monitors,
     samples: References,
 ) -> References:
-    """Train every network on every subsample on the pool `gpu`; returns the networks by name.
+    """Train every network on every subsample, in child runs on the work pool `gpu`; return the networks by name.
 
     Raises
     ------
     InclinetError
-        When a run of the pool `gpu` completed and its network is not there.
+        When a child run completed but its network cannot be found.
     """
     sessions = {
         f"{model}_{k}": Session(model, k, size, settings, batches[k], monitors["test"], monitors[k], samples)
@@ -197,51 +203,51 @@ def _train(
     made = _find(missing, is_new=True)
     if lost := missing.keys() - made.keys():
         raise InclinetError(
-            f"{', '.join(sorted(lost))}: trained, but not where this run looks for it; the workers of the pools cpu "
-            "and gpu run different code: bring both to the same version"
+            f"{', '.join(sorted(lost))}: trained, but stored under another key, because the workers of the pools cpu "
+            "and gpu run different code; update both to the same version"
         )
     return {name: (networks | made)[name] for name in sessions}
 
 
 def _find(sessions: Mapping[str, Session], is_new: bool) -> References:
-    """Return those networks that are there, just `made` or from before, by name."""
-    looked = _results({name: find_network_task.submit(opaque(session), is_new) for name, session in sessions.items()})
-    return {name: reference for name, reference in looked.items() if reference is not None}
+    """Return the networks that exist, by name; `is_new` says whether this run trained them."""
+    found = _results({name: find_network_task.submit(opaque(session), is_new) for name, session in sessions.items()})
+    return {name: reference for name, reference in found.items() if reference is not None}
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run of the whole way leaves: the published version, the split artifacts by stored band, the evaluation."""
+class PipelineResult:
+    """The published version, the split artifacts by stored band, and the evaluation."""
 
     version: str
     samples: References
     evaluation: Reference
 
 
-def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References) -> Outcome:
-    """Make what is not there, in the order of the data, and publish the networks."""
+def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References) -> PipelineResult:
+    """Run every stage in the order of the data, reusing existing artifacts, and publish the networks."""
     size, split = settings.size, settings.split
-    intake = _prepare(size, settings.sample, labels, listings)
-    samples = _split(size, intake.packed, split)
-    count_galaxies_task(run_name(), intake.listings, intake.chunks, samples, return_state=True).result()
+    prepared = _prepare(size, settings.sample, labels, listings)
+    samples = _split(size, prepared.packed, split)
+    count_galaxies_task(run_name(), listings, prepared.small, samples, return_state=True).result()
     stored = {stored_band(band): reference for band, reference in samples.items()}
     batches = _augment(size, stored, split.niter, settings.augment)
-    monitors = _make_monitors(size, stored, split.niter, settings.augment)
+    monitors = _augment_monitors(size, stored, split.niter, settings.augment)
     networks = _train(size, settings.train, batches, monitors, stored)
     evaluation = evaluate_task(networks, labels, stored, batches[0][0], size, return_state=True).result()
     of = fingerprint(labels, listings, settings.as_json())
     version = publish_task(run_name(), networks, evaluation, stored, of, settings.as_json(), return_state=True).result()
     files = {
         "catalogue": [labels],
-        **{f"inventory/{band}": [reference] for band, reference in intake.listings.items()},
-        **{f"prep/{chunk.name}": [chunk] for chunks in intake.chunks.values() for chunk in chunks},
-        "packed": list(intake.packed.values()),
+        **{f"inventory/{band}": [reference] for band, reference in listings.items()},
+        **{f"prep/{reference.name}": [reference] for several in prepared.small.values() for reference in several},
+        "packed": list(prepared.packed.values()),
         "samples": list(samples.values()),
         **{f"augmented/{batch_folder(k)}": references for k, references in batches.items()},
         "augmented": [reference for reference in monitors.values() if reference is not None],
         "models": list(networks.values()),
         "evaluation": [evaluation],
-        "skipped": [intake.skipped],
+        "skipped": [prepared.skipped],
     }
     index_task(run_name(), files, ["models", "evaluation", "skipped"], return_state=True).result()
-    return Outcome(version, stored, evaluation)
+    return PipelineResult(version, stored, evaluation)

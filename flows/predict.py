@@ -1,7 +1,8 @@
 """Flow `predict`, deployment `batch`: inclinations of any number of images, in chunks."""
 
 import time
-from typing import Annotated
+from typing import Annotated, cast
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -14,7 +15,8 @@ from pydantic import Field
 from flows.repair import remake_damaged
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
-from tasks.predict import find_version_task, gather_task, list_chunks_task, predict_chunk_task
+from tasks.batch import Listing, find_version_task, gather_task, list_images_task
+from tasks.predict import predict_chunk_task
 
 __all__ = ["predict"]
 
@@ -25,26 +27,36 @@ def _run_name() -> str:
     return f"predict-{str(flow_run.id)[:8]}"
 
 
+def _start_progress(listing: Listing) -> UUID:
+    done = listing.images - listing.missing
+    text = f"{done:,} of {listing.images:,} images predicted before"
+    return cast(UUID, create_progress_artifact(100 * done / listing.images, key="predict", description=text))
+
+
+def _predict_missing(what: Predict, version: str, listing: Listing) -> list[Reference]:
+    """Predict the missing images, chunk by chunk, and show the progress on the run's page."""
+    progress = _start_progress(listing)
+    parts: list[Reference] = []
+    done, began = 0, time.monotonic()
+    updated = began
+    for chunk in listing.chunks:
+        parts.append(predict_chunk_task(what, version, opaque(listing.reference), chunk, return_state=True).result())
+        done, now = done + parts[-1].facts["images"], time.monotonic()
+        if now - updated > _SECONDS_BETWEEN_UPDATES or chunk == listing.chunks[-1]:
+            total = listing.images - listing.missing + done
+            text = f"{total:,} of {listing.images:,} images, {done / (now - began):,.0f} images/s"
+            update_progress_artifact(progress, 100 * total / listing.images, description=text)
+            updated = now
+    return parts
+
+
 def _predict(what: Predict, version: str) -> str:
-    """Predict chunk after chunk and put them together; returns what was done."""
-    listing = list_chunks_task(what, return_state=True).result()
-    chunks = sorted(listing.facts["chunks"])
-    progress = create_progress_artifact(0, key="predict", description=f"{listing.facts['images']:,} images")
-    began = told = time.monotonic()
-    parts: dict[str, Reference] = {}
-    seen = made = 0
-    for chunk in chunks:
-        parts[chunk] = predict_chunk_task(what, version, opaque(listing), chunk, return_state=True).result()
-        images, now = parts[chunk].facts["images"], time.monotonic()
-        seen += images
-        made += images if parts[chunk].is_new else 0
-        if now - told > _SECONDS_BETWEEN_UPDATES or chunk == chunks[-1]:
-            text = f"{seen:,} of {listing.facts['images']:,} images, {made / (now - began):,.0f} images/s"
-            update_progress_artifact(progress, 100 * seen / listing.facts["images"], description=text)
-            told = now
-    done = gather_task(_run_name(), version, opaque(parts), return_state=True)
-    done.result()
-    return done.message
+    """Predict what is missing and write the table of all images; returns what was done."""
+    listing = list_images_task(what, version, return_state=True).result()
+    parts = [*listing.predicted, *_predict_missing(what, version, listing)]
+    gathered = gather_task(_run_name(), version, opaque(listing.reference), opaque(parts), return_state=True)
+    gathered.result()
+    return gathered.message
 
 
 @flow(name="predict", flow_run_name=_run_name, persist_result=False)
@@ -53,8 +65,9 @@ def predict(
 ) -> State:
     """Predict the images of a folder with a published version; the table is `predictions/<run>/predictions.csv`.
 
-    What was predicted before, by any run, is found: a run that ended early goes on where it was when retried, or run
-    again. An image that cannot be used has its reason in the table.
+    Images that any run has predicted with this version are not predicted again: a run that ended early resumes when
+    it is retried or run again, and a folder that has grown costs only its new images. An image that cannot be used
+    has the reason in the table.
     """
     version = find_version_task(what.version, return_state=True).result()
     return Completed(message=remake_damaged(lambda: _predict(what, version)))

@@ -1,4 +1,4 @@
-"""Flow `inclinet`, deployment `retrain`: train anew if anything changed, and use what is better."""
+"""Flow `inclinet`, deployment `retrain`: train again if anything changed, and use the new version if it is better."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from flows.children import run_children
 from flows.pipeline import (
     PIPELINE_OPTIONS,
-    Outcome,
+    PipelineResult,
     PipelineSettings,
     References,
     list_images,
@@ -19,27 +19,39 @@ from flows.pipeline import (
     samples_of,
 )
 from flows.repair import remake_damaged
+from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
 from inclinet.errors import InclinetError
 from inclinet.networks.architectures import check_fits
-from inclinet.settings import Augment, Retrain, Sample, Size, Split, Train
+from inclinet.settings import Retrain, Sample, Split
 from inclinet.storage.artifacts import Reference
-from tasks.evaluate import find_test_predictions_task
+from tasks.champion import find_size_task, find_test_predictions_task
+from tasks.inputs import find_sample_task
 from tasks.publish import (
     compare_versions_task,
     find_decision_task,
-    find_size_task,
     fingerprint,
     keep_champion_task,
     promote_first_task,
 )
 
-__all__ = ["retrain"]
+__all__ = ["NO_SAMPLE", "retrain"]
+
+NO_SAMPLE = "No sample"
+"""Name of the state of a run that finds nothing at the default place of the sample."""
 
 
 def _predictions_of(
-    champion: str, settings: PipelineSettings, outcome: Outcome, labels: Reference, listings: References
+    champion: str, settings: PipelineSettings, outcome: PipelineResult, labels: Reference, listings: References
 ) -> Reference:
-    """Return the champion's predictions for the challenger's test galaxies, in images of the size that it takes."""
+    """Return the champion's predictions for the challenger's test galaxies, from images of the champion's size.
+
+    They are made on the pool `gpu` if they do not exist.
+
+    Raises
+    ------
+    InclinetError
+        When the run of the pool `gpu` completed and its predictions are not found.
+    """
     size = find_size_task(champion, return_state=True).result()
     samples = outcome.samples if size == settings.size else samples_of(size, settings, labels, listings)
     tested = {band: reference for band, reference in samples.items() if reference.facts["test"]}
@@ -50,23 +62,24 @@ def _predictions_of(
         found = find_test_predictions_task(champion, opaque(tested), return_state=True).result()
     if found is None:
         raise InclinetError(
-            f"version {champion} predicted the test set, but not where this run looks for it; the workers of the pools "
-            "cpu and gpu run different code: bring both to the same version"
+            f"version {champion} predicted the test set, but this run does not find its predictions: the workers of "
+            "the pools cpu and gpu run different code; bring both to the same version"
         )
     return found
 
 
 def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
-    """Return what was done and why."""
+    """Train again if anything changed, and use the new version if it is better; return what was done and why."""
     labels, listings = list_images(settings.sample)
     if unchanged := find_decision_task(
         fingerprint(labels, listings, settings.as_json()), rules, return_state=True
     ).result():
         return unchanged
     outcome = run_pipeline(settings, labels, listings)
-    champion = promote_first_task(outcome.version, return_state=True).result()
-    if champion == outcome.version:
-        return f"Version {champion} is in use"
+    first = promote_first_task(outcome.version, rules, return_state=True)
+    champion = first.result()
+    if champion is None or champion == outcome.version:
+        return f"Published {outcome.version}; {first.message}"
     if not outcome.evaluation.facts["images"]:
         return keep_champion_task(
             outcome.version, champion, "no galaxy fell into the test set", return_state=True
@@ -77,21 +90,36 @@ def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
     ).result()
 
 
+def _is_default_place(sample: Sample) -> bool:
+    return (sample.images, sample.catalog) == (Sample().images, Sample().catalog)
+
+
+def _no_sample(sample: Sample) -> str:
+    return (
+        f"no sample yet: put images under {sample.images} and a catalogue at {sample.catalog} of the artifact store, "
+        "or set `sample`"
+    )
+
+
 @flow(**PIPELINE_OPTIONS)
 def retrain(
-    size: Annotated[int, Field(ge=8, le=1024, description=Size.model_fields["size"].description)] = Size().size,
+    size: ImageSize = SIZE,
     sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
     split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
-    augment: Annotated[Augment, Field(description="Stored training batches.")] = Augment(),
-    train: Annotated[Train, Field(description="Networks and how they are trained.")] = Train(),
-    rules: Annotated[Retrain, Field(description="When the new version takes the place of the one in use.")] = Retrain(),
+    augment: Annotated[ServiceAugment, Field(description="Stored training batches.")] = AUGMENT,
+    train: Annotated[ServiceTrain, Field(description="Networks and how they are trained.")] = TRAIN,
+    rules: Annotated[Retrain, Field(description="When the new version replaces the one in use.")] = Retrain(),
 ) -> State:
-    """Train anew unless neither galaxies nor catalogue, settings or code changed; then use what is better.
+    """Train again if galaxies, catalogue, settings or code changed, and use the new version if it is better.
 
-    The new version (the challenger) and the one in use (the champion) are judged on the same galaxies, on which
-    neither was trained. The challenger is promoted if its RMS is lower beyond the noise of a paired bootstrap over
-    galaxies and in no 5-degree bin higher by more than the rules allow.
+    The new version (the challenger) and the one in use (the champion) are compared on the same galaxies, on which
+    neither was trained. The challenger is promoted if its RMS is lower with 95 % confidence (paired bootstrap over
+    galaxies), higher by more than the rules allow in no 5-degree bin, and lower than that of simple baselines. A
+    version whose networks were trained for too few steps is never promoted. `inclinet promote` puts any version into
+    use.
     """
     check_fits(train.models, size)
+    if _is_default_place(sample) and not find_sample_task(sample, return_state=True).result():
+        return Completed(name=NO_SAMPLE, message=_no_sample(sample))
     settings = PipelineSettings(size, sample, split, augment, train)
     return Completed(message=remake_damaged(lambda: _retrain(settings, rules)))

@@ -1,7 +1,8 @@
-"""Flow `train`: one network on one subsample, a task for each stored batch, in order, in one process."""
+"""Flow `train`: train one network on one subsample in one process, with one task for each step."""
 
 import time
-from typing import Annotated
+from typing import Annotated, cast
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -24,13 +25,12 @@ _SECONDS_BETWEEN_UPDATES = 5
 def _description(number: int, session: Session, metrics: dict, seconds_left: float) -> str:
     parts = [
         f"step {number} of {session.steps}",
-        f"{session.training().images_per_second:,.0f} images/s",
+        f"{session.run().images_per_second:,.0f} images/s",
         f"{_duration(seconds_left)} left",
-        f"MAE in training {UNIT * metrics['mae']:.2f} deg",
     ]
-    judged = {"left-out galaxies": metrics["left_mae"], "test set": metrics["val_mae"]}
-    parts += [f"{name} {UNIT * mae:.2f} deg" for name, mae in judged.items() if mae is not None]
-    return ", ".join(parts)
+    errors = {"training": "mae", "left-out galaxies": "left_mae", "test set": "val_mae"}
+    known = {name: metrics[key] for name, key in errors.items() if metrics[key] is not None}
+    return f"{', '.join(parts)}; MAE: " + ", ".join(f"{name} {UNIT * mae:.2f} deg" for name, mae in known.items())
 
 
 def _duration(seconds: float) -> str:
@@ -40,39 +40,45 @@ def _duration(seconds: float) -> str:
 
 
 def _advance(session: Session) -> None:
-    """Take all steps that are not behind the run yet, and keep its progress on its page."""
+    """Take all steps that are still to do, and show the progress on the run's page."""
     done = start_training_task(opaque(session), return_state=True).result()
     if done is None:
         return
-    key = f"train-{session.name}"
-    progress = create_progress_artifact(100 * done / session.steps, key=key, description=f"{session.steps} steps")
-    began = told = time.monotonic()
+    progress = cast(
+        UUID,
+        create_progress_artifact(
+            100 * done / session.steps, key=f"train-{session.name}", description=f"{session.steps} steps"
+        ),
+    )
+    start = updated = time.monotonic()
     for number in range(done + 1, session.steps + 1):
-        if session.training().ended:
+        if session.run().ended:
             break
         metrics = step_task(opaque(session), number, return_state=True).result()
         now = time.monotonic()
-        if now - told > _SECONDS_BETWEEN_UPDATES or number in (done + 1, session.steps):
-            left = (now - began) / (number - done) * (session.steps - number)
+        if now - updated > _SECONDS_BETWEEN_UPDATES or number in (done + 1, session.steps):
+            left = (now - start) / (number - done) * (session.steps - number)
             text = _description(number, session, metrics, left)
             update_progress_artifact(progress, 100 * number / session.steps, description=text)
-            told = now
+            updated = now
+    if reason := session.run().stopped_early:
+        update_progress_artifact(progress, 100, description=reason)
 
 
 @flow(name="train", flow_run_name="train-{model}-{subsample}", persist_result=False)
 def train(
     model: Annotated[Model, Field(description="Network.")],
     subsample: Annotated[int, Field(ge=0, description="Subsample to train on; 0 is the whole training set.")],
-    size: Annotated[int, Field(ge=8, description="Pixels a side of the images.")],
-    settings: Annotated[Train, Field(description="How to train.")],
+    size: Annotated[int, Field(ge=8, description="Side of the images in pixels.")],
+    settings: Annotated[Train, Field(description="Settings of the training.")],
     batches: Annotated[list[Reference], Field(min_length=1, description="Stored batches.")],
     validation: Annotated[Reference | None, Field(description="Augmented test set.")],
     left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
     samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, to predict.")],
 ) -> State:
-    """Train one network on one subsample; predict the test set and the left-out galaxies with it.
+    """Train one network on one subsample, then predict the test set and the left-out galaxies with it.
 
-    Taken up again, by a retry or another run, it goes on after its last snapshot.
+    A retry, or another run of the same settings, resumes from the last snapshot.
     """
     session = Session(model, subsample, size, settings, batches, validation, left_out, samples)
     try:

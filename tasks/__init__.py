@@ -1,1 +1,1 @@
-"""Prefect tasks, one module a stage: bring the inputs, call `inclinet`, put the outputs, return a reference."""
+"""Prefect tasks, one module per stage: fetch inputs, call `inclinet`, store outputs, return a reference."""

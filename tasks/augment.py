@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 
 from inclinet.data.filenames import batch_file, left_out_file, sample_file, validation_file
 from inclinet.data.samples import Batch, find_samples, read_samples
+from inclinet.errors import InclinetError
 from inclinet.preparation.augment import left_out_batch, training_batch, validation_batch
 from inclinet.preparation.split import left_out_side
 from inclinet.settings import Augment
@@ -23,15 +24,17 @@ def _make(
     side: tuple[str, int],
     out_name: str,
     settings: dict,
-    render: Callable[[Path], Batch],
+    render: Callable[[Path], Batch | None],
 ) -> State:
-    """Make one batch of the sample files of one (side, subsample), of the artifacts `samples` by stored band."""
+    """Make one batch from the sample files of one (side, subsample); `samples` are split artifacts by stored band."""
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("augment") as folder:
             for band, reference in samples.items():
                 artifacts().fetch(reference, folder, [sample_file(band, settings["size"], *side)])
             batch = render(folder)
+            if batch is None:
+                raise InclinetError(f"no galaxy to augment in {side[0]}_{side[1]:03d}; add galaxies to the sample")
             batch.write(out / out_name)
         return {"images": len(batch.labels)}
 
@@ -54,9 +57,9 @@ def augment_task(samples: dict[str, Reference], size: int, subsample: int, batch
 
 @stage_task("augment", "augment-test")
 def augment_test_task(samples: dict[str, Reference], size: int, settings: Augment) -> State:
-    """Make the augmented test set, on which every step of training is measured."""
+    """Augment the test set, on which every training step is measured."""
 
-    def render(folder: Path) -> Batch:
+    def render(folder: Path) -> Batch | None:
         return validation_batch(read_samples(find_samples(folder, size, "test", 0), size), settings.batchsize)
 
     how = {"size": size, "batchsize": settings.batchsize, "monitor": "test set"}
@@ -65,9 +68,9 @@ def augment_test_task(samples: dict[str, Reference], size: int, settings: Augmen
 
 @stage_task("augment", "augment-left-{subsample}")
 def augment_left_out_task(samples: dict[str, Reference], size: int, subsample: int, settings: Augment) -> State:
-    """Make the augmented galaxies that a subsample leaves out, by which its snapshots are judged."""
+    """Augment the galaxies that a subsample leaves out, on which its snapshots are measured."""
 
-    def render(folder: Path) -> Batch:
+    def render(folder: Path) -> Batch | None:
         return left_out_batch(folder, size, subsample, settings.batchsize)
 
     how = {"size": size, "batchsize": settings.batchsize, "monitor": "left out"}

@@ -1,9 +1,6 @@
-"""What all tasks share: the store they work on, when they are retried, how they say that nothing was to do."""
+"""What all tasks share: the artifact store, retries, and making an artifact only once."""
 
-import hashlib
-import json
 import os
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -25,7 +22,7 @@ from inclinet.data.filenames import sample_file
 from inclinet.data.samples import Samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.storage.artifacts import Artifacts, Reference
-from inclinet.storage.atomic import cache_folder
+from inclinet.storage.cache import cache_folder, cache_limit
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.store import Store, open_store
 
@@ -34,20 +31,20 @@ __all__ = [
     "artifacts",
     "fetch_samples",
     "finished",
-    "in_chunks",
     "inputs_of",
     "is_transient",
     "locate",
     "make",
+    "make_artifact",
     "sample_inputs",
     "stage_task",
 ]
 
 DAMAGED = "Damaged"
-"""Name of the state of a run that was given damaged artifacts; its parent makes them again."""
+"""Name of the state of a child run that was given damaged artifacts; its parent run remakes them."""
 
-_PASSING_CODES = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
-_PASSING = (
+_TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
+_TRANSIENT_ERRORS = (
     BotoConnectionError,
     HTTPClientError,
     IncompleteReadError,
@@ -61,8 +58,8 @@ _PASSING = (
 def artifacts() -> Artifacts:
     """Return the artifacts in the store that the worker's environment names.
 
-    `INCLINET_STORE` is `s3://bucket/prefix` or a folder; `INCLINET_CACHE` the local folder of fetched files,
-    `INCLINET_CACHE_GB` its size. Endpoint and credentials are boto3's (`AWS_…`).
+    `INCLINET_STORE` is `s3://bucket/prefix` or a folder, `INCLINET_CACHE` the local folder of fetched files and
+    `INCLINET_CACHE_GB` the size it is kept below. Endpoint and credentials are boto3's (`AWS_…`).
 
     Raises
     ------
@@ -72,17 +69,17 @@ def artifacts() -> Artifacts:
     uri = os.environ.get("INCLINET_STORE")
     if not uri:
         raise InclinetError("INCLINET_STORE is not set; start the worker with it, e.g. s3://inclinet")
-    return Artifacts(_open(uri), cache_folder(), int(float(os.environ.get("INCLINET_CACHE_GB", "20")) * 2**30))
+    return Artifacts(_open(uri), cache_folder(), cache_limit())
 
 
 @cache
 def _open(uri: str) -> Store:
-    """Open a store once for all tasks of a process: an S3 client takes half a second to make."""
+    """Open a store once per process: creating an S3 client takes half a second."""
     return open_store(uri)
 
 
 def locate(source: str, store: Store) -> tuple[Store, str]:
-    """Return the store and key of an input given as s3://bucket/key, absolute path, or key of `store`."""
+    """Return the store and key of an input: s3://bucket/key, an absolute path, or a key of `store`."""
     if "://" not in source and not source.startswith("/"):
         return store, source.rstrip("/")
     folder, _, name = source.rstrip("/").rpartition("/")
@@ -90,13 +87,13 @@ def locate(source: str, store: Store) -> tuple[Store, str]:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether trying again may help: network, throttling and server errors; never bad input."""
+    """Return whether a retry may help: after network, throttling and server errors, but never after bad input."""
     if isinstance(error, S3TransferFailedError | S3UploadFailedError) and error.__context__ is not None:
         return is_transient(error.__context__)
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or status == 429 or error.response["Error"]["Code"] in _PASSING_CODES
-    return isinstance(error, _PASSING)
+        return status >= 500 or status == 429 or error.response["Error"]["Code"] in _TRANSIENT_CODES
+    return isinstance(error, _TRANSIENT_ERRORS)
 
 
 def _worth_retrying(task: Task, run: TaskRun, state: State) -> bool:
@@ -108,13 +105,13 @@ def _worth_retrying(task: Task, run: TaskRun, state: State) -> bool:
 
 
 def stage_task(stage: str, run_name: str, *, tagged: bool = True) -> Callable[[Callable], Task]:
-    """Return the decorator of a stage's task: named, tagged, retried on transient errors with jittered delays.
+    """Return the decorator of a stage's task: named, tagged, and retried on transient errors with jittered delays.
 
-    Caching is the artifact store's: its keys see the inputs' content, the settings and the code, and its
-    manifests tell whether an artifact is whole, none of which Prefect's own cache does.
+    Prefect's own cache is off. The artifact store does the caching: its keys cover the inputs' content, the settings
+    and the code, and its manifests tell whether an artifact is complete.
 
-    Prefect asks the server about limits of a task's tags before it starts; tasks that come by the hundred do without
-    (`tagged` False).
+    Before a tagged task starts, Prefect asks the server about the concurrency limits of its tags. Tasks that come in
+    hundreds can do without (`tagged` False).
     """
     return task(
         name=stage,
@@ -130,10 +127,29 @@ def stage_task(stage: str, run_name: str, *, tagged: bool = True) -> Callable[[C
 
 
 def finished(reference: Reference) -> State:
-    """Return the state a task ends in: `Completed`, or `Cached` when the artifact was there already."""
+    """Return the final state of a task: `Completed`, or `Cached` when the artifact existed already."""
     numbers = ", ".join(f"{name} {value}" for name, value in reference.facts.items() if isinstance(value, int))
     message = f"{reference.key} ({numbers})" if numbers else reference.key
     return Completed(name="Completed" if reference.is_new else "Cached", message=message, data=reference)
+
+
+def make_artifact(
+    stage: str,
+    name: str,
+    *,
+    inputs: Mapping[str, str],
+    settings: object,
+    work: Callable[[Path], Mapping[str, Any]],
+    code: str | None = None,
+) -> Reference:
+    """Make an artifact unless it exists; see `inclinet.storage.artifacts.Artifacts.make`.
+
+    Unless `code` is given, the key covers the code of the module that defines `work` and everything it imports.
+    """
+    run, code = str(flow_run.root_flow_run_id or ""), code or code_digest(work)
+    reference = artifacts().make(stage, name, inputs=inputs, settings=settings, code=code, work=work, run=run)
+    get_run_logger().info("%s %s", "made" if reference.is_new else "reused", reference.key)
+    return reference
 
 
 def make(
@@ -145,35 +161,14 @@ def make(
     work: Callable[[Path], Mapping[str, Any]],
     code: str | None = None,
 ) -> State:
-    """Make an artifact unless there is one; see `inclinet.storage.artifacts.Artifacts.make`.
-
-    Its key covers the code of the module that defines `work`, and of all that this imports.
-    """
-    run, code = str(flow_run.root_flow_run_id or ""), code or code_digest(work)
-    reference = artifacts().make(stage, name, inputs=inputs, settings=settings, code=code, work=work, run=run)
-    get_run_logger().info("%s %s", "made" if reference.is_new else "found", reference.key)
-    return finished(reference)
-
-
-def in_chunks(rows: Mapping[str, list], about: int) -> tuple[dict[str, list], dict[str, str]]:
-    """Return rows, given by a name each, in chunks of `about` so many, and a digest of each chunk.
-
-    A row's chunk follows from its name by hash, so that a new one changes one chunk, not all after it.
-    """
-    chunks = 1
-    while len(rows) > chunks * about:
-        chunks *= 2
-    members: dict[int, list] = defaultdict(list)
-    for name, row in rows.items():
-        members[int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % chunks].append(row)
-    found = {f"{chunk:03d}": some for chunk, some in sorted(members.items())}
-    return found, {name: hashlib.sha256(json.dumps(some).encode()).hexdigest() for name, some in found.items()}
+    """Make an artifact as `make_artifact` does; return the final state of the task, with the reference as its data."""
+    return finished(make_artifact(stage, name, inputs=inputs, settings=settings, work=work, code=code))
 
 
 def fetch_samples(
     samples: Mapping[str, Reference], size: int, side: tuple[str, int], folder: Path
 ) -> dict[str, Samples]:
-    """Return the samples of one (side, subsample) of split artifacts, by stored band, fetched into `folder`."""
+    """Fetch the sample files of one (side, subsample) of split artifacts into `folder`; return them by stored band."""
     paths = {
         band: artifacts().fetch(reference, folder, [sample_file(band, size, *side)])[0]
         for band, reference in samples.items()
@@ -182,9 +177,9 @@ def fetch_samples(
 
 
 def sample_inputs(samples: Mapping[str, Reference], size: int, *sides: tuple[str, int]) -> dict[str, str]:
-    """Return the digests of the sample files of some (side, subsample) of split artifacts.
+    """Return the digests of the sample files of each (side, subsample) of split artifacts.
 
-    Files, not artifacts, are the inputs: another subsample leaves those of this one as they are.
+    The inputs are the files, not the whole artifacts: adding a subsample does not change the files of the others.
     """
     names = [(band, sample_file(band, size, *side)) for side in sides for band in samples]
     return {name: samples[band].files[name] for band, name in names}

@@ -18,27 +18,23 @@ __all__ = ["compress_task"]
 
 
 @stage_task("compress", "compress-{band}")
-def compress_task(band: str, size: int, chunks: dict[str, Reference]) -> State:
-    """Pack one band's downsampled images into one array file."""
+def compress_task(band: str, size: int, prepared: dict[str, Reference]) -> State:
+    """Pack one band's downsampled images, given as prep artifacts by bucket, into one array file."""
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("compress") as folder:
-            for chunk, reference in chunks.items():
-                [path] = artifacts().fetch(reference, folder / chunk, [SMALL_IMAGES_FILE])
+            for bucket, reference in prepared.items():
+                [path] = artifacts().fetch(reference, folder / bucket, [SMALL_IMAGES_FILE])
                 with zipfile.ZipFile(path) as archive:
                     archive.extractall(folder / "small")
             small = folder / "small"
             small.mkdir(exist_ok=True)
             files = [(path, name) for path in small.iterdir() if (name := parse_small(path.name))]
             if not files:
-                raise InclinetError(f"band {band}: not one image could be used; the table of skipped galaxies says why")
+                raise InclinetError(
+                    f"band {band}: no image can be used; the table of skipped galaxies gives the reasons"
+                )
             pack(files, out / packed_file(size, band), workers=2)
         return {"images": len(files)}
 
-    return make(
-        "compress",
-        band,
-        inputs=inputs_of(chunks),
-        settings={"band": band, "size": size},
-        work=work,
-    )
+    return make("compress", band, inputs=inputs_of(prepared), settings={"band": band, "size": size}, work=work)

@@ -1,93 +1,77 @@
-"""Tasks that predict many images with a published version, a chunk at a time."""
+"""Task of the predict stage: one chunk of images; and the chunks predicted before."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
-from prefect import get_run_logger
-from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
-from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.networks.devices import use_one_gpu
-from inclinet.prediction.sources import in_store, source
-from inclinet.registry.versions import find_version
+from inclinet.prediction.sources import source
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
-from tasks.common import artifacts, in_chunks, locate, make, stage_task
+from inclinet.storage.code_digest import code_digest
+from inclinet.storage.store import Store
+from tasks.common import artifacts, locate, make, stage_task
+from tasks.filenames import IMAGES_FILE
 
-__all__ = ["find_version_task", "gather_task", "list_chunks_task", "predict_chunk_task"]
+__all__ = ["Image", "find_predicted", "predict_chunk_task", "read_images"]
+
+Image = list
+"""One image of a list of them: its key in the store of the images, its size in bytes, and its tag."""
+
+_PARALLEL = 8
 
 
-@stage_task("find", "find-version")
-def find_version_task(version: str) -> State:
-    """Look up a published version, the one in use if none is named; the data are its name."""
-    bundle = find_version(artifacts().store, version or None)
-    return Completed(message=bundle.version, data=bundle.version)
+def read_images(reference: Reference, name: str = IMAGES_FILE) -> list[Image]:
+    """Return a list of images that an artifact holds."""
+    with temporary_folder("predict") as folder:
+        [path] = artifacts().fetch(reference, folder, [name])
+        return json.loads(path.read_text())
 
 
-@stage_task("listing", "listing")
-def list_chunks_task(what: Predict) -> State:
-    """List the images, in chunks; the artifact's `chunks` fact gives the digest of each."""
-    store, prefix = locate(what.images, artifacts().store)
-    entries = in_store(store.list(prefix))
-    if not entries:
-        raise InclinetError(f"{what.images}: no image in {store.uri}; PNG and JPEG files are read")
-    rows, chunks = in_chunks({entry.key: [entry.key, entry.size, entry.tag] for entry in entries}, what.chunk)
+def _key_parts(version: str, store: Store, images: str) -> dict:
+    """Return what the predictions of a list of images (SHA-256 of its JSON) are an artifact of, for `make`."""
+    return {
+        "inputs": {"images": images},
+        "settings": {"version": version, "store": store.uri},
+        "code": code_digest(__name__),
+    }
 
-    def work(folder: Path) -> Mapping:
-        for name, members in rows.items():
-            (folder / f"{name}.json").write_text(json.dumps(members))
-        return {"images": len(entries), "chunks": chunks}
 
-    return make("listing", "images", inputs=chunks, settings={"store": store.uri}, work=work)
+def find_predicted(version: str, store: Store) -> list[Reference]:
+    """Return all chunks of images of a store that a version has predicted with the present code, in order of key."""
+
+    def find(folder: str) -> Reference | None:
+        reference = artifacts().find(f"artifacts/predict/{folder}")
+        if reference is None or IMAGES_FILE not in reference.files:
+            return None
+        parts = _key_parts(version, store, reference.files[IMAGES_FILE])
+        return reference if artifacts().key("predict", reference.name, **parts) == reference.key else None
+
+    folders = sorted(name for name in artifacts().store.folders("artifacts/predict") if name.startswith(f"{version}-"))
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        return [reference for reference in pool.map(find, folders) if reference is not None]
 
 
 @stage_task("predict", "predict-{chunk}", tagged=False)
 def predict_chunk_task(what: Predict, version: str, listing: Reference, chunk: str) -> State:
-    """Predict one chunk of the listing."""
+    """Predict one chunk of a listing; the artifact holds the table and the list of its images, in the same order."""
     store, _ = locate(what.images, artifacts().store)
 
     def work(out: Path) -> Mapping[str, int]:
         use_one_gpu()
         from inclinet.prediction.predictor import open_predictor
 
-        with temporary_folder("predict") as folder:
-            [path] = artifacts().fetch(listing, folder, [f"{chunk}.json"])
-            members = json.loads(path.read_text())
-        sources = [source(store, key, f"{store.uri}/{key}", size) for key, size, _ in members]
+        artifacts().fetch(listing, out, [f"{chunk}.json"])[0].rename(out / IMAGES_FILE)
+        images = json.loads((out / IMAGES_FILE).read_text())
+        sources = [source(store, key, f"{store.uri}/{key}", size) for key, size, _ in images]
         table = open_predictor(artifacts().store, version).predict(sources)
         table.to_csv(out / PREDICTIONS_FILE, index=False)
-        flags = Counter(flag for flags in table["flags"] for flag in flags.split("; ") if flag)
-        return {"images": len(table), "flags": dict(flags)}
+        return {"images": len(table)}
 
-    inputs = {"images": listing.facts["chunks"][chunk]}
-    settings = {"version": version, "store": store.uri}
-    return make("predict", chunk, inputs=inputs, settings=settings, work=work)
-
-
-@stage_task("gather", "gather")
-def gather_task(run: str, version: str, parts: dict[str, Reference]) -> State:
-    """Write all chunks, by name, into `predictions/<run>/predictions.csv` of the store."""
-    store = artifacts().store
-    key = f"predictions/{run}/{PREDICTIONS_FILE}"
-    with temporary_folder("gather") as folder:
-        whole = folder / "whole.csv"
-        for place, (name, reference) in enumerate(parts.items()):
-            [path] = artifacts().fetch(reference, folder / name, [PREDICTIONS_FILE])
-            pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(whole, mode="a", index=False, header=not place)
-            path.unlink()
-        store.put(whole, key)
-    flags: Counter[str] = Counter()
-    for reference in parts.values():
-        flags.update(reference.facts["flags"])
-    images = sum(reference.facts["images"] for reference in parts.values())
-    rows = [{"": "images", "n": images}, *({"": flag, "n": n} for flag, n in flags.most_common())]
-    create_table_artifact(rows, key="predictions", description=f"By version {version}, in {store.uri}/{key}")
-    get_run_logger().info("%d images in %s/%s", images, store.uri, key)
-    return Completed(message=f"{images:,} images in {store.uri}/{key}")
+    parts = _key_parts(version, store, listing.files[f"{chunk}.json"])
+    return make("predict", f"{version}-{chunk}", work=work, **parts)

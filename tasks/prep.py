@@ -1,7 +1,6 @@
-"""Tasks of the prep stage."""
+"""Task of the prep stage."""
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from inclinet.preparation.prep import downsample, write_skipped
 from inclinet.settings import Sample
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
+from tasks.buckets import read_bucket
 from tasks.common import artifacts, locate, make, stage_task
 from tasks.filenames import FILES_FILE, SKIPPED_FILE, SMALL_IMAGES_FILE
 
@@ -26,21 +26,24 @@ def _zip(folder: Path, path: Path) -> None:
             archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
 
 
-@stage_task("prep", "prep-{band}-{chunk}")
-def prep_task(sample: Sample, band: str, size: int, listing: Reference, chunk: str) -> State:
-    """Downsample one chunk of one band's images; the artifact holds them in `images.zip`."""
+@stage_task("prep", "prep-{band}-{bucket}")
+def prep_task(sample: Sample, band: str, size: int, listing: Reference, bucket: str) -> State:
+    """Downsample the images of one bucket of one band's inventory; the artifact holds them in `images.zip`."""
 
     def work(out: Path) -> Mapping[str, int]:
         store, prefix = locate(sample.images, artifacts().store)
         with temporary_folder("prep") as folder:
             [path] = artifacts().fetch(listing, folder, [FILES_FILE])
-            rows = json.loads(path.read_text())[chunk]
+            rows = read_bucket(path, bucket)
             digests = {name: digest for _, name, digest, _ in rows}
 
-            def bring(name: str) -> Path:
-                content = store.read(f"{prefix}/{name}")
+            def fetch(name: str) -> Path:
+                try:
+                    content = store.read(f"{prefix}/{name}")
+                except FileNotFoundError:
+                    content = b""
                 if hashlib.sha256(content).hexdigest() != digests[name]:
-                    raise InclinetError(f"{sample.images}/{name} changed while the run was going on; run it again")
+                    raise InclinetError(f"{sample.images}/{name} was changed during the run; run it again")
                 path = folder / name
                 path.write_bytes(content)
                 return path
@@ -50,7 +53,7 @@ def prep_task(sample: Sample, band: str, size: int, listing: Reference, chunk: s
             skipped = downsample(
                 {pgc: name for pgc, name, _, _ in rows},
                 {pgc: label for pgc, _, _, label in rows},
-                bring,
+                fetch,
                 small,
                 band,
                 size,
@@ -60,6 +63,6 @@ def prep_task(sample: Sample, band: str, size: int, listing: Reference, chunk: s
         write_skipped(out / SKIPPED_FILE, skipped)
         return {"images": len(rows) - len(skipped), "skipped": len(skipped)}
 
-    inputs = {"images": listing.facts["chunks"][chunk]}
+    inputs = {"images": listing.facts["chunks"][bucket]}
     settings = {"band": band, "size": size}
-    return make("prep", f"{band}-{chunk}", inputs=inputs, settings=settings, work=work)
+    return make("prep", f"{band}-{bucket}", inputs=inputs, settings=settings, work=work)

@@ -1,16 +1,15 @@
-"""Tasks that publish trained networks, judge them against those in use, and put the better ones in use."""
+"""Tasks that publish trained networks, and decide which version is in use."""
 
-import hashlib
-import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
-from pydantic import ValidationError
 
 from inclinet.data.bands import FILTERS
 from inclinet.data.columns import parse_network_name
@@ -20,44 +19,45 @@ from inclinet.evaluation.filenames import CALIBRATION_FILE, PREDICTIONS_FILE
 from inclinet.evaluation.predictions import read_predictions
 from inclinet.networks.filenames import network_file
 from inclinet.records import read_record
-from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.compare import Comparison, Decision, compare, decide, markdown_comparison
-from inclinet.registry.versions import (
-    VersionInfo,
-    fetch_version,
-    find_version,
-    list_versions,
-    read_champion,
-    read_decision,
-    record_decision,
-)
-from inclinet.registry.versions import promote as promote_version
-from inclinet.registry.versions import publish as publish_folder
+from inclinet.registry.admission import promote_first, what_is_in_use, why_not_in_use
+from inclinet.registry.card import CARD_FILE, assemble, code_facts, count_training
+from inclinet.registry.champion import promote, read_champion
+from inclinet.registry.compare import Comparison, compare, decide, markdown_comparison
+from inclinet.registry.copies import fetch_version
+from inclinet.registry.decisions import Decision, read_decision, record_decision
+from inclinet.registry.versions import PublishedVersion, VersionInfo, find_version, list_versions, publish
 from inclinet.settings import Retrain, Split
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.code_digest import code_digest
+from inclinet.storage.digests import json_digest
+from inclinet.training.filenames import metrics_file
 from tasks.common import artifacts, fetch_samples, stage_task
+from tasks.filenames import FILES_FILE
 
 __all__ = [
     "compare_versions_task",
     "find_decision_task",
-    "find_size_task",
     "fingerprint",
     "keep_champion_task",
     "promote_first_task",
     "publish_task",
 ]
 
+_STAGES = ("tasks.prep", "tasks.compress", "tasks.split", "tasks.augment", "tasks.train", "tasks.evaluate")
+"""Tasks whose code, with all that it imports, decides what networks and calibration of a run become."""
+
 
 def fingerprint(catalogue: Reference, listings: Mapping[str, Reference], settings: Mapping[str, Any]) -> str:
-    """Return a digest of all that the networks of a run follow from: catalogue, images, settings and code."""
-    parts = {
-        "catalogue": catalogue.digest,
-        "images": {band: listing.digest for band, listing in sorted(listings.items())},
-        "settings": settings,
-        "code": code_facts()["digest"],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    """Return a digest of all that the networks of a run depend on: catalogue, images, settings and code."""
+    return json_digest(
+        {
+            "catalogue": catalogue.digest,
+            "images": {band: listing.files[FILES_FILE] for band, listing in sorted(listings.items())},
+            "settings": settings,
+            "code": code_digest(*_STAGES),
+        }
+    )
 
 
 @stage_task("publish", "publish")
@@ -69,18 +69,19 @@ def publish_task(
     fingerprint: str,
     settings: dict[str, Any],
 ) -> State:
-    """Publish the networks of a run, by name, with their evaluation; the data are the version.
+    """Publish the networks of a run, given by name, with their evaluation; the data are the version.
 
-    `samples` are the split artifacts by stored band; `settings` those of every stage, with the `size` of the images.
+    `samples` are the split artifacts by stored band; `settings` are those of every stage, and the `size` of the images.
     """
     store, size = artifacts().store, settings["size"]
-    with temporary_folder("publish") as folder, temporary_folder("bundle") as bundle_folder:
+    with temporary_folder("publish") as folder, temporary_folder("version") as version_folder:
         paths = []
         for name, reference in networks.items():
             model, k = parse_network_name(name)
-            paths += artifacts().fetch(reference, folder, [network_file(k, model)])
+            network, _ = artifacts().fetch(reference, folder, [network_file(k, model), metrics_file(k, model)])
+            paths.append(network)
         artifacts().fetch(evaluation, folder)
-        facts = VersionInfo(
+        info = VersionInfo(
             size=size,
             bands=tuple(FILTERS[band] for band in samples),
             settings=settings,
@@ -90,126 +91,152 @@ def publish_task(
             run=run,
         )
         training = count_training(fetch_samples(samples, size, ("train", 0), folder))
-        bundle = publish_folder(store, bundle_folder, assemble(bundle_folder, paths, folder, facts, training))
-        card = (bundle_folder / "README.md").read_text()
-    create_markdown_artifact(card, key="model-card", description=f"Version {bundle.version}.")
-    return Completed(message=f"{bundle.version}: {len(networks)} networks", data=bundle.version)
+        published = publish(store, version_folder, assemble(version_folder, paths, folder, info, training))
+        card = (version_folder / CARD_FILE).read_text()
+    create_markdown_artifact(card, key="model-card", description=f"Model card of version {published.version}.")
+    return Completed(message=f"{published.version}: {len(networks)} networks", data=published.version)
 
 
 def _lineage(network: Reference) -> dict[str, Any]:
-    return {"artifact": network.key, "digest": network.digest, "inputs": artifacts().manifest(network)["inputs"]}
+    return {"artifact": network.key, "digest": network.digest, "inputs": artifacts().manifest(network).inputs}
 
 
-@stage_task("promote", "promote-{version}")
-def promote_first_task(version: str) -> State:
-    """Put a version in use if none is; the data are the version in use."""
-    store = artifacts().store
-    if (current := read_champion(store)) is None:
-        _decide(version, None, True, "there was no version in use")
-        current = read_champion(store)
-    return Completed(message=f"in use is {current.version}", data=current.version)
+@stage_task("decide", "decide-on-first-version")
+def promote_first_task(version: str, rules: Retrain | None = None) -> State:
+    """Put a version into use if none is, unless something speaks against it.
 
-
-@stage_task("find", "find-{version}")
-def find_size_task(version: str) -> State:
-    """Look up which images a version takes; the data are their side in pixels."""
-    size = find_version(artifacts().store, version).facts.size
-    return Completed(message=f"{size} pixels", data=size)
-
-
-@stage_task("considered", "considered")
-def find_decision_task(fingerprint: str, rules: Retrain) -> State:
-    """Look whether a version of the same catalogue, images, settings and code was judged by the same rules.
-
-    The data say so, or are None.
+    The data are the version in use, None if there is none; then the message, the log and the run's page say why.
+    `rules` are kept with the decision.
     """
     store = artifacts().store
-    current = read_champion(store)
-    for bundle in reversed(list_versions(store)):
-        if bundle.facts.fingerprint != fingerprint:
+    before = read_champion(store)
+    champion, why_not = promote_first(store, find_version(store, version))
+    if why_not:
+        _report(version, None, False, why_not, rules=rules)
+    elif champion and before is None:
+        _report(version, None, True, champion.why, rules=rules)
+    message = what_is_in_use(version, champion, why_not)
+    return Completed(message=message, data=champion.version if champion else None)
+
+
+@stage_task("find", "find-decision")
+def find_decision_task(fingerprint: str, rules: Retrain) -> State:
+    """Look for a version with the same catalogue, images, settings and code that was decided on by the same rules.
+
+    The data say what was decided, None if there is no such version.
+    """
+    store = artifacts().store
+    champion = read_champion(store)
+    for published in reversed(list_versions(store)):
+        if published.info.fingerprint != fingerprint:
             continue
-        same = f"Nothing to do: galaxies, catalogue, settings and code are those of version {bundle.version}"
-        if current and current.version == bundle.version:
-            return Completed(message=bundle.version, data=f"{same}, which is in use")
-        found = _decision_on(bundle.version)
-        if found and (found.promoted or found.rules == rules):
-            how = "promoted" if found.promoted else "not promoted"
-            return Completed(
-                message=bundle.version, data=f"{same}, which was {how} on {found.when:%Y-%m-%d}: {found.why}"
-            )
+        version = published.version
+        same = f"Nothing to do: galaxies, catalogue, settings and code are those of version {version}"
+        if champion and champion.version == version:
+            return Completed(message=version, data=f"{same}, which is in use")
+        decision = read_decision(store, version)
+        if decision and (decision.promoted or decision.rules == rules):
+            outcome = "promoted" if decision.promoted else "not promoted"
+            found = f"{same}, which was {outcome} on {decision.when:%Y-%m-%d}: {decision.why}"
+            return Completed(message=version, data=found)
     return Completed(message="something changed", data=None)
 
 
-def _decision_on(version: str) -> Decision | None:
-    content = read_decision(artifacts().store, version)
-    try:
-        return content and Decision.model_validate_json(content)
-    except ValidationError:
-        return None  # of other code, or damaged: judged again
-
-
-@stage_task("judge", "judge-{challenger}")
+@stage_task("compare", "compare-{challenger}")
 def compare_versions_task(challenger: str, current: str, predictions: Reference, split: Split, rules: Retrain) -> State:
-    """Judge a version against the one in use on the same test galaxies, and promote it if it is better.
+    """Compare a version with the one in use on the same test galaxies, and promote it if it is better.
 
     `predictions` are those of the version in use for the challenger's test set; `split` is how the challenger's
     galaxies were divided. The data say what was decided and why.
     """
     store = artifacts().store
-    both = find_version(store, current), find_version(store, challenger)
-    bands = set(both[0].facts.bands) & set(both[1].facts.bands)
-    folders = [fetch_version(store, bundle, names=[CALIBRATION_FILE, PREDICTIONS_FILE]) for bundle in both]
-    with temporary_folder("judge") as folder:
-        [of_champion] = artifacts().fetch(predictions, folder, [PREDICTIONS_FILE])
-        tables = read_predictions(of_champion), read_predictions(folders[1] / PREDICTIONS_FILE)
+    versions = find_version(store, current), find_version(store, challenger)
+    comparison = None
     try:
-        theirs = both[0].facts.settings.get("split")
-        if theirs is None:
-            raise InclinetError("it is not known which galaxies it was trained on; promote by hand")
-        judged = [table[table["filter"].isin(bands)] for table in tables]
-        calibrations = tuple(read_record(Calibration, folder / CALIBRATION_FILE) for folder in folders)
-        comparison = compare(*judged, Split(**theirs), calibrations)
+        comparison = _compare(versions, predictions)
         better, why = decide(comparison, rules)
     except InclinetError as error:
-        comparison, better, why = None, False, str(error)
+        better, why = False, str(error)
+    if why_not := why_not_in_use(versions[1].info):
+        better, why = False, f"{why}; {why_not}" if not better else why_not
     if (now := read_champion(store)) is None or now.version not in (current, challenger):
-        why = f"another version was put in use while {challenger} was being judged against {current}"
+        why = f"another version was put into use while {challenger} was compared with {current}"
         return Completed(message=why, data=f"Nothing was decided: {why}")
-    return Completed(message=why, data=_decide(challenger, current, better, why, comparison, rules))
+    if better:
+        promote(store, challenger, why)
+    return Completed(message=why, data=_report(challenger, current, better, why, comparison, rules))
 
 
-@stage_task("judge", "keep-{current}")
+def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: Reference) -> Comparison:
+    """Compare champion and challenger; `predictions` are the champion's for the challenger's test set.
+
+    Raises
+    ------
+    InclinetError
+        When they cannot be compared.
+    """
+    champion, challenger = versions
+    bands = set(champion.info.bands) & set(challenger.info.bands)
+    folders = [
+        fetch_version(artifacts().store, version, names=[CALIBRATION_FILE, PREDICTIONS_FILE]) for version in versions
+    ]
+    with temporary_folder("compare") as folder:
+        [path] = artifacts().fetch(predictions, folder, [PREDICTIONS_FILE])
+        tables = [read_predictions(path), read_predictions(folders[1] / PREDICTIONS_FILE)]
+    split = champion.info.settings.get("split")
+    if split is None:
+        raise InclinetError(
+            f"it is not known which galaxies version {champion.version} was trained on; compare the versions yourself, "
+            f"and run `inclinet promote {challenger.version}` if it is better"
+        )
+    first, second = (table[table["filter"].isin(bands)] for table in tables)
+    calibrations = [read_record(Calibration, folder / CALIBRATION_FILE) for folder in folders]
+    return compare(first, second, Split(**split), (calibrations[0], calibrations[1]))
+
+
+@stage_task("keep", "keep-{current}")
 def keep_champion_task(challenger: str, current: str, why: str) -> State:
-    """Keep the version in use, for there is nothing to judge the other one by; the data say so."""
-    return Completed(message=why, data=_decide(challenger, current, False, why))
+    """Keep the version in use when there is nothing to compare the challenger by; the data say so."""
+    return Completed(message=why, data=_report(challenger, current, False, why))
 
 
-def _decide(
+def _report(
     challenger: str,
-    before: str | None,
-    better: bool,
+    current: str | None,
+    promoted: bool,
     why: str,
     comparison: Comparison | None = None,
     rules: Retrain | None = None,
 ) -> str:
-    """Promote a version or keep the one before; on record, on the run's page, as an event."""
-    store, word = artifacts().store, "promoted" if better else "kept"
-    if better:
-        promote_version(store, challenger, why)
-    now = datetime.now(UTC).replace(microsecond=0)
+    """Report a decision on record, on the run's page, in its log and as an event; return it as a sentence.
+
+    `current` was in use before, None if no version was.
+    """
     decision = Decision(
-        challenger=challenger, champion=before, promoted=better, why=why, when=now, comparison=comparison, rules=rules
+        challenger=challenger,
+        champion=current,
+        promoted=promoted,
+        why=why,
+        when=datetime.now(UTC).replace(microsecond=0),
+        comparison=comparison,
+        rules=rules,
     )
-    record_decision(store, challenger, decision.model_dump_json(indent=1))
-    done = f"Version {challenger} is in use now" if better else f"Version {before} stays in use"
+    record_decision(artifacts().store, decision)
+    if promoted:
+        done = f"Version {challenger} is in use now"
+    else:
+        done = f"Version {current} stays in use" if current else f"Version {challenger} is not in use"
     lines = [f"## {done}", f"{why[:1].upper()}{why[1:]}."]
+    if not promoted:
+        lines.append(f"`inclinet promote {challenger}` puts version {challenger} into use all the same.")
     if comparison:
-        lines.append(markdown_comparison(comparison, {"champion": before, "challenger": challenger}))
+        lines.append(markdown_comparison(comparison, {"champion": str(current), "challenger": challenger}))
     create_markdown_artifact("\n\n".join(lines), key="comparison", description=f"{done}.")
-    in_use = challenger if better else before
-    emit_event(
-        f"inclinet.model.{word}",
-        {"prefect.resource.id": f"inclinet.model.{in_use}", "prefect.resource.name": f"version {in_use}"},
-        payload={"challenger": challenger, "champion": before, "why": why},
-    )
+    get_run_logger().log(logging.INFO if promoted or current else logging.WARNING, "%s: %s", done, why)
+    if in_use := challenger if promoted else current:
+        emit_event(
+            f"inclinet.model.{'promoted' if promoted else 'kept'}",
+            {"prefect.resource.id": f"inclinet.model.{in_use}", "prefect.resource.name": f"version {in_use}"},
+            payload={"challenger": challenger, "champion": current, "why": why},
+        )
     return f"{done}: {why}"

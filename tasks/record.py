@@ -1,4 +1,4 @@
-"""Tasks that record a run: which galaxies came in and went where, what was made and what reused, of what."""
+"""Tasks that record a run: how far its galaxies came, which artifacts it made or reused, and their lineage."""
 
 import csv
 import io
@@ -13,16 +13,17 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from inclinet.data.bands import band_title
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.lineage import ancestors, lineage
-from tasks.common import artifacts, inputs_of, make, stage_task
+from tasks.common import artifacts, finished, inputs_of, make_artifact, stage_task
 from tasks.filenames import FILES_FILE, SKIPPED_FILE
 
 __all__ = ["Files", "count_galaxies_task", "index_task", "skipped_task"]
 
 Files = Mapping[str, list[Reference]]
-"""Artifacts by the folder in which a person looks for their files."""
+"""Artifacts by the folder that a run's index shows their files in."""
 
 _SHOWN_ROWS = 1000
 _LOGGED_ROWS = 20
@@ -30,7 +31,7 @@ _LOGGED_ROWS = 20
 
 @stage_task("skipped", "skipped")
 def skipped_task(tables: dict[str, Reference]) -> State:
-    """Gather the tables of skipped galaxies, by where they were skipped, into one."""
+    """Gather the tables of skipped galaxies, given by where they were skipped, into one."""
     import pandas as pd
 
     def gathered() -> pd.DataFrame:
@@ -46,23 +47,23 @@ def skipped_task(tables: dict[str, Reference]) -> State:
         table.to_csv(out / SKIPPED_FILE, index=False)
         return {"skipped": len(table)}
 
-    state = make("skipped", "galaxies", inputs=inputs_of(tables), settings=None, work=work)
+    reference = make_artifact("skipped", "galaxies", inputs=inputs_of(tables), settings=None, work=work)
     with temporary_folder("skipped") as folder:
-        [path] = artifacts().fetch(state.data, folder, [SKIPPED_FILE])
+        [path] = artifacts().fetch(reference, folder, [SKIPPED_FILE])
         rows = pd.read_csv(path, dtype=str, keep_default_na=False).head(_SHOWN_ROWS)
         for row in rows.head(_LOGGED_ROWS).itertuples():
             get_run_logger().warning("skipped in %s: PGC %s: %s", row.where, row.pgc, row.reason)
         create_table_artifact(
-            rows.to_dict("records"),
+            [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)],
             key="skipped",
-            description=f"{state.data.facts['skipped']} galaxies skipped, by band and stage, with the reason.",
+            description=f"{reference.facts['skipped']} galaxies skipped, by band and stage, with the reason.",
         )
-    return state
+    return finished(reference)
 
 
-def _counts(band: str, listing: Reference, chunks: Iterable[Reference], sample: Reference) -> dict[str, str | int]:
-    """Return how many images of one band came how far."""
-    images = sum(chunk.facts["images"] for chunk in chunks)
+def _counts(band: str, listing: Reference, prepared: Iterable[Reference], sample: Reference) -> dict[str, str | int]:
+    """Return how many images of one band reached each stage."""
+    images = sum(reference.facts["images"] for reference in prepared)
     train, test = sample.facts["train"], sample.facts["test"]
     return {
         "band": band,
@@ -79,12 +80,16 @@ def _counts(band: str, listing: Reference, chunks: Iterable[Reference], sample: 
 def count_galaxies_task(
     run: str,
     listings: dict[str, Reference],
-    chunks: dict[str, list[Reference]],
+    prepared: dict[str, list[Reference]],
     samples: dict[str, Reference],
 ) -> State:
-    """Count the images of each band that came in and how far they came; on the run's page, and in the store."""
-    rows = [_counts(band, listings[band], chunks[band], samples[band]) for band in listings]
-    create_table_artifact(rows, key="galaxies", description="Images by band: how many came in, and how far they came.")
+    """Count the images of each band that were found and that reached each stage, on the run's page and in the store."""
+    rows = [_counts(band, listings[band], prepared[band], samples[band]) for band in listings]
+    create_table_artifact(
+        [row | {"band": band_title(str(row["band"]))} for row in rows],
+        key="galaxies",
+        description="Images of each band: how many were found, and how many reached each stage.",
+    )
     artifacts().store.write(f"runs/{run}/galaxies.csv", _csv(rows))
     return Completed(message=f"runs/{run}/galaxies.csv")
 
@@ -98,30 +103,30 @@ def _csv(rows: list[dict]) -> bytes:
 
 
 def _write_lineage(run: str, files: Files, references: Iterable[Reference], made: Mapping[str, Mapping]) -> None:
-    """Write what every artifact of the run was made of; for each network down to images and catalogue."""
+    """Write what every artifact of the run was made from, and for each network which images and catalogue."""
     inventories = {reference.key: reference for reference in references if reference.stage == "inventory"}
     catalogues = {reference.key for reference in references if reference.stage == "catalogue"}
     networks = {}
     for network in files["models"]:
-        of = ancestors(made, network.key)
+        sources = ancestors(made, network.key)
         networks[network.name] = {
             "artifact": network.key,
-            "made of": of,
-            "images": [f"{inventories[key].folder}/{FILES_FILE}" for key in of if key in inventories],
-            "catalogue": [made[key]["inputs"]["catalogue"]["digest"] for key in of if key in catalogues],
+            "made of": sources,
+            "images": [f"{inventories[key].folder}/{FILES_FILE}" for key in sources if key in inventories],
+            "catalogue": [made[key]["inputs"]["catalogue"]["digest"] for key in sources if key in catalogues],
         }
     content = json.dumps({"networks": networks, "artifacts": made}, indent=1).encode()
     artifacts().store.write(f"runs/{run}/lineage.json", content)
 
 
 def _write_artifacts(run: str, references: Iterable[Reference], made: Mapping[str, Mapping]) -> None:
-    """Write which artifacts the run made, in whichever attempt, and which it found; the counts go to its page."""
-    mine = str(flow_run.root_flow_run_id)
+    """Write which artifacts the run made, in any of its attempts, and which it reused; show the counts on its page."""
+    this_run = str(flow_run.root_flow_run_id)
     rows = [
         {
             "stage": reference.stage,
             "name": reference.name,
-            "made": "made" if made[reference.key]["run"] == mine else "reused",
+            "made": "made" if made[reference.key]["run"] == this_run else "reused",
             "key": reference.key,
             "digest": reference.digest,
         }
@@ -135,17 +140,17 @@ def _write_artifacts(run: str, references: Iterable[Reference], made: Mapping[st
             for stage in dict.fromkeys(row["stage"] for row in rows)
         ],
         key="artifacts",
-        description=f"Artifacts made and reused, by stage. Each one is in runs/{run}/artifacts.csv, what it is made of "
-        f"in runs/{run}/lineage.json.",
+        description=f"Artifacts made and reused, by stage. runs/{run}/artifacts.csv lists them, and "
+        f"runs/{run}/lineage.json what each was made from.",
     )
 
 
 @stage_task("index", "index")
 def index_task(run: str, files: dict[str, list[Reference]], copied: list[str]) -> State:
-    """Write under `runs/<run>/` what a person looks for: where each file is, what was made, and of what.
+    """Write the index of a run under `runs/<run>/`: where its files are, what it made, and from what.
 
-    `index.json` gives the place in the store of each file, by folder and file name; files of the folders `copied` are
-    copied beside it. `artifacts.csv` says what was made and what reused, `lineage.json` of what.
+    `index.json` gives the key in the store of each file, by folder and file name; the files of the folders `copied`
+    are copied next to it. `artifacts.csv` lists what was made and reused, `lineage.json` what it was made from.
     """
     store = artifacts().store
     places = {

@@ -20,7 +20,7 @@ __all__ = ["split_task"]
 
 @stage_task("split", "split-{band}")
 def split_task(band: str, size: int, packed: Reference, settings: Split) -> State:
-    """Split one band into test set, training set and subsamples; every band agrees, for the PGC decides."""
+    """Split one band into test set, training set and subsamples, by PGC number and so alike in every band."""
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("split") as folder:

@@ -1,9 +1,9 @@
-"""Tasks of the train stage: one that takes up the run, one for each step, and one that finishes the network.
+"""Tasks of the train stage: start or resume a run, take one step, finish the network.
 
-Another looks, for the parent run, whether a network is there, so that no child run is started for it.
+Another task looks for existing networks, so that the parent run starts no child run for them.
 
-The process of a `train/gpu` run keeps its network alive from step to step in a `Session`. Keras is imported when
-first needed: a run whose network is there already never does.
+The process of a `train/gpu` run keeps its network alive between steps in a `Session`. Keras is only imported when it is
+needed: a run whose network exists already never imports it.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ from inclinet.settings import Train
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
+from inclinet.training.plan import Plan
 from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
 
 if TYPE_CHECKING:
@@ -41,10 +42,18 @@ _TEST = ("test", 0)
 
 @dataclass
 class Session:
-    """What a run trains on, and its network while it lives.
+    """What a run trains on, and its live network.
 
-    `validation` and `left_out` are the augmented test set and left-out galaxies, None without a galaxy; `samples`
-    the split artifacts by stored band.
+    Attributes
+    ----------
+    model, subsample, size, settings
+        As in `inclinet.training.plan.Plan`.
+    batches : list of Reference
+        The stored batches, in order.
+    validation, left_out : Reference or None
+        The augmented test set and left-out galaxies; None where there is no galaxy.
+    samples : dict of str to Reference
+        The split artifacts by stored band.
     """
 
     model: str
@@ -55,7 +64,12 @@ class Session:
     validation: Reference | None
     left_out: Reference | None
     samples: dict[str, Reference]
-    _training: "TrainingRun | None" = field(default=None, repr=False)
+    _run: "TrainingRun | None" = field(default=None, repr=False)
+
+    @property
+    def plan(self) -> Plan:
+        """What the run does."""
+        return Plan(self.model, self.subsample, self.size, len(self.batches), self.settings)
 
     @property
     def name(self) -> str:
@@ -64,56 +78,61 @@ class Session:
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
-        return self.settings.steps(len(self.batches))
+        """Number of steps of the whole run."""
+        return self.plan.steps
 
     def parameters(self) -> dict:
-        """Return what the flow `train` takes to make the same session."""
+        """Return the parameters of the flow `train` that give the same session."""
         return {item.name: getattr(self, item.name) for item in fields(self) if not item.name.startswith("_")}
 
-    def _inputs(self) -> dict[str, str]:
-        judging = {"validation": self.validation, "left_out": self.left_out}
+    def _training_inputs(self) -> dict[str, str]:
+        """Return the digests of what the run trains on and is measured on."""
+        monitors = {"validation": self.validation, "left_out": self.left_out}
         return inputs_of(
             {f"batch {b}": reference for b, reference in enumerate(self.batches, 1)}
-            | {name: reference for name, reference in judging.items() if reference is not None}
+            | {name: reference for name, reference in monitors.items() if reference is not None}
         )
 
     def snapshot_folder(self) -> str:
-        """Key of the folder of this run's snapshots: of all that a step depends on."""
-        how = {"model": self.model, "size": self.size, **self.settings.of_a_step()}
-        if self.settings.schedule == "cosine":
-            how["steps"] = self.steps
+        """Return the key of the folder with the snapshots of this run, and of all runs that take the same steps."""
         return artifacts().key(
-            "snapshots", self.name, inputs=self._inputs(), settings=how, code=code_digest("inclinet.training.step")
+            "snapshots",
+            self.name,
+            inputs=self._training_inputs(),
+            settings=self.plan.identity(),
+            code=code_digest("inclinet.training.run"),
         )
 
-    def key_parts(self) -> dict:
-        """Return what the trained network is an artifact of, for `make`."""
-        free = {"models", "keep_every"}
-        how = {"model": self.model, "size": self.size, **self.settings.model_dump(mode="json", exclude=free)}
+    def network_key_parts(self) -> dict:
+        """Return what the key of the trained network is made from, as arguments for `make`."""
+        without_effect = {"models", "keep_every"}
+        settings = self.settings.model_dump(mode="json", exclude=without_effect)
         return {
-            "inputs": self._inputs() | sample_inputs(self.samples, self.size, _TEST, left_out_side(self.subsample)),
-            "settings": how,
+            "inputs": self._training_inputs()
+            | sample_inputs(self.samples, self.size, _TEST, left_out_side(self.subsample)),
+            "settings": {"model": self.model, "size": self.size, **settings},
             "code": code_digest(__name__),
         }
 
-    def found(self) -> Reference | None:
-        """Return the trained network if it is there."""
-        return artifacts().find(artifacts().key("network", self.name, **self.key_parts()))
+    def find_network(self) -> Reference | None:
+        """Return the trained network, None if it does not exist yet."""
+        return artifacts().find(artifacts().key("network", self.name, **self.network_key_parts()))
 
-    def training(self) -> "TrainingRun":
-        """Return the live run, taken up from its last snapshot if this process is new to it."""
-        if self._training is None:
+    def run(self) -> "TrainingRun":
+        """Return the live run. In a new process, it resumes from its last snapshot."""
+        if self._run is None:
             use_one_gpu()
-            from inclinet.training.run import Plan, TrainingRun
+            from inclinet.training.record import Recorder
+            from inclinet.training.run import TrainingRun
 
-            plan = Plan(self.model, self.subsample, self.size, len(self.batches), self.settings)
             monitors = {
-                "val": self.validation and _read(self.validation, validation_file(self.size)),
-                "left": self.left_out and _read(self.left_out, left_out_file(self.size, self.subsample)),
+                "val": _read(self.validation, validation_file(self.size)) if self.validation else None,
+                "left": _read(self.left_out, left_out_file(self.size, self.subsample)) if self.left_out else None,
             }
-            self._training = TrainingRun(plan, self._fetch, monitors, artifacts().store, self.snapshot_folder())
-        return self._training
+            store, folder = artifacts().store, self.snapshot_folder()
+            recorder = Recorder(self.plan, store, folder)
+            self._run = TrainingRun(self.plan, self._fetch, monitors, store, folder, recorder)
+        return self._run
 
     def _fetch(self, number: int) -> Batch:
         return _read(self.batches[number - 1], batch_file(self.size, number))
@@ -122,28 +141,30 @@ class Session:
 def _read(reference: Reference, name: str) -> Batch:
     with temporary_folder("train") as folder:
         [path] = artifacts().fetch(reference, folder, [name])
-        # What is mapped stays readable when the folder is gone.
+        # The memory map of a file stays readable after the file is deleted.
         return Batch.read(path)
 
 
 @stage_task("find", "find-{session.name}")
 def find_network_task(session: Session, is_new: bool) -> State:
-    """Look for a trained network, just `made` or from before; the data are its reference, None if it is not there."""
-    if reference := session.found():
+    """Look for a trained network; the data are its reference, None if it does not exist yet.
+
+    `is_new` tells whether this run has just trained it.
+    """
+    if reference := session.find_network():
         return finished(replace(reference, is_new=is_new))
     return Completed(message="not trained yet", data=None)
 
 
 @stage_task("start", "start-{session.name}", tagged=False)
 def start_training_task(session: Session) -> State:
-    """Take up the run: choose the device, bring back the last snapshot; the data are the steps behind it.
+    """Start or resume the run: choose the device, restore the last snapshot; the data are the number of steps done.
 
-    Device and precision go to the run's page. When the network is there already, nothing of that is done and the
-    data are None.
+    Device and precision are shown on the run's page. If the network exists already, the data are None.
     """
-    if session.found():
-        return Completed(name="Cached", message="the network is there", data=None)
-    training = session.training()
+    if session.find_network():
+        return Completed(name="Cached", message="existing network", data=None)
+    run = session.run()
     import keras
 
     from inclinet.networks.devices import device_name, on_gpu
@@ -153,48 +174,49 @@ def start_training_task(session: Session) -> State:
         get_run_logger().warning("no GPU here: training on %s", device)
     rows = {
         "device": device if on_gpu() else f"{device} (no GPU here)",
-        "precision": training.precision,
+        "precision": run.precision,
         "backend": f"Keras {keras.__version__} on {keras.backend.backend()}",
-        "weights": f"{training.weights:,}",
+        "weights": f"{run.weights:,}",
         "stored batches": f"{len(session.batches)} of {session.batches[0].facts['images']:,} images",
-        "begins after step": f"{training.step} of {session.steps}",
+        "starts after step": f"{run.step} of {session.steps}",
     }
     table = "\n".join(["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())])
-    create_markdown_artifact(table, key=f"device-{session.name}", description="What this run trains on.")
-    return Completed(message=f"{device}, {training.precision}, after step {training.step}", data=training.step)
+    create_markdown_artifact(table, key=f"device-{session.name}", description="The device that this run trains on.")
+    return Completed(message=f"{device}, {run.precision}, after step {run.step}", data=run.step)
 
 
 @stage_task("step", "step-{number:03d}", tagged=False)
 def step_task(session: Session, number: int) -> State:
-    """Advance the network by one step, and let its snapshot be saved; the data are the step's metrics."""
-    metrics = session.training().reach(number)
+    """Take one step, and save its snapshot in the background; the data are the metrics of the step."""
+    metrics = session.run().reach(number)
     message = f"{metrics['batchFile']}, training MAE {UNIT * metrics['mae']:.2f} deg"
     return Completed(message=message, data=metrics)
 
 
 @stage_task("network", "network-{session.name}")
 def finish_network_task(session: Session) -> State:
-    """Finish a network: its file, metrics and figure, its predictions for the test set and the left-out galaxies."""
+    """Finish a network: save it with its metrics and figure, and predict the test set and the left-out galaxies."""
     model, subsample = session.model, session.subsample
     name = network_name(model, subsample)
 
     def work(out: Path) -> Mapping[str, int]:
         from inclinet.networks.infer import predict_samples
-        from inclinet.training.step import save_network
+        from inclinet.networks.save import save_network
+        from inclinet.training.record import write_record
 
-        training = session.training()
-        keras_model = training.finish()
-        save_network(keras_model, out / network_file(subsample, model))
-        training.write_record(out)
+        run = session.run()
+        network = run.finish()
+        save_network(network, out / network_file(subsample, model))
+        write_record(run.history, session.plan, out)
         with temporary_folder("train") as folder:
-            test = predict_samples(keras_model, fetch_samples(session.samples, session.size, _TEST, folder), name)
+            test = predict_samples(network, fetch_samples(session.samples, session.size, _TEST, folder), name)
             write_predictions(test, out / predictions_file(subsample, model))
-            facts = {"steps": training.step, "test_images": len(test), "left_out_images": 0}
+            facts = {"steps": run.step, "test_images": len(test), "left_out_images": 0}
             if session.left_out:
                 samples = fetch_samples(session.samples, session.size, left_out_side(subsample), folder)
-                left = predict_samples(keras_model, samples, name, left_out_galaxies(samples, subsample))
+                left = predict_samples(network, samples, name, left_out_galaxies(samples, subsample))
                 write_predictions(left, out / left_out_predictions_file(subsample, model))
                 facts["left_out_images"] = len(left)
         return facts
 
-    return make("network", session.name, **session.key_parts(), work=work)
+    return make("network", session.name, **session.network_key_parts(), work=work)

@@ -2,18 +2,10 @@
 
 import hashlib
 import os
-import secrets
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,44 +58,27 @@ def small_sample(tmp_path_factory):
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port of 127.0.0.1 that nobody listens on, from the range of this process of pytest-xdist."""
+    from deployments.ports import free_port as draw_port
+
+    start = 20_000 + 1000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12)
+    return draw_port(range(start, start + 1000))
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory):
     """A real S3 server on a folder, with credentials of its own in the environment; gives its folder."""
+    pytest.importorskip("psutil", reason="needs the extra `service`")
+    from deployments.object_store import running_object_store
+    from deployments.processes import FOREIGN
+
     folder = tmp_path_factory.mktemp("s3")
-    access, secret = secrets.token_hex(10), secrets.token_hex(20)
-    port = free_port()
-    server = subprocess.Popen(
-        [Path(sys.executable).parent / "rclone", "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", "--config", ""],
-        env=os.environ | {"RCLONE_AUTH_KEY": f'"{access},{secret}"'},
-        stderr=subprocess.DEVNULL,
-    )
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": access,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
+    with running_object_store(folder, "tests") as environment, pytest.MonkeyPatch.context() as patch:
+        for name in FOREIGN:
+            patch.delenv(name, raising=False)
         for name, value in environment.items():
             patch.setenv(name, value)
-        client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}, connect_timeout=1))
-        for _ in range(100):
-            try:
-                client.create_bucket(Bucket="tests")
-                break
-            except (BotoCoreError, ClientError):
-                time.sleep(0.1)
-        else:
-            pytest.fail("the object store did not start")
         yield folder
-    server.terminate()
-    server.wait(10)
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ from inclinet.cli.versions import publish_networks
 from inclinet.data.bands import BANDS
 from inclinet.networks.architectures import check_fits
 from inclinet.networks.filenames import network_file
-from inclinet.registry.versions import promote
+from inclinet.registry.admission import what_is_in_use, why_not_in_use
+from inclinet.registry.champion import promote
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from inclinet.storage.store import open_named_store
 
@@ -88,7 +89,6 @@ def full(
         restart=restart,
         workers=workers,
     )
-    console.print(f"to use it: inclinet predict --store {folder} image.jpg", markup=False)
 
 
 def _split_names(text: str) -> tuple[str, ...]:
@@ -108,7 +108,9 @@ def run_all_stages(
     restart: bool = False,
     workers: int | None = None,
 ) -> None:
-    """Make, evaluate and publish networks from a folder of images and a catalogue, and put them into use.
+    """Make, evaluate and publish networks from a folder of images and a catalogue.
+
+    The version is put into use unless it is worse than simple baselines.
 
     Parameters
     ----------
@@ -144,7 +146,12 @@ def run_all_stages(
         "models": train.models,
     }
     store = open_named_store(str(folder))
-    promote(store, publish_networks(models, samples, evaluation, size, store, how, files), "the last run")
+    published = publish_networks(models, samples, evaluation, size, store, how, files)
+    why_not = why_not_in_use(published.info)
+    champion = None if why_not else promote(store, published.version, "the last run")
+    console.print(what_is_in_use(published.version, champion, why_not), markup=False)
+    chosen = "" if champion else f" --version {published.version}"
+    console.print(f"to use it: inclinet predict --store {folder}{chosen} image.jpg", markup=False)
 
 
 def _prepare(
@@ -183,7 +190,7 @@ def _prepare(
 
 def _train(folder: Path, size: int, niter: int, nbatch: int, settings: Train, restart: bool) -> Sequence[str]:
     """Train every network on every subsample; returns the names of their files."""
-    from inclinet.training.train import train as train_network
+    from inclinet.training.train import train_network
 
     for model in settings.models:
         for subsample in range(niter + 1):

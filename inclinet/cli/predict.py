@@ -13,7 +13,7 @@ from inclinet.errors import InclinetError
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import check_format, write_table
 from inclinet.progress import silent
-from inclinet.registry.versions import find_version
+from inclinet.registry.champion import choose_version
 from inclinet.storage.store import open_named_store
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def predict(
         check_format(out)
     sources = find_sources(images, impath)
     opened = open_named_store(store)
-    found = find_version(opened, version)
+    found = choose_version(opened, version)
     # Only now, when the input is known to be right: Keras takes seconds to import.
     from inclinet.prediction.predictor import FLAGS, open_predictor
 

@@ -192,7 +192,7 @@ def train(
 
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
-    from inclinet.training.train import train as train_network
+    from inclinet.training.train import train_network
 
     chosen = settings(
         Train,

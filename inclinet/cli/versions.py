@@ -10,9 +10,12 @@ from inclinet.cli.app import SIZE, SizeOption, StoreOption, Verbose, app, consol
 from inclinet.data.bands import FILTERS
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.networks.listing import list_networks
+from inclinet.registry.admission import promote_first, what_is_in_use
 from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.versions import VersionInfo, describe, list_versions, read_champion
-from inclinet.registry.versions import promote as promote_version
+from inclinet.registry.champion import describe, read_champion
+from inclinet.registry.champion import promote as promote_version
+from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
 from inclinet.settings import Size
 from inclinet.storage.atomic import temporary_folder
@@ -43,7 +46,9 @@ def publish(
 
     Example: inclinet publish -m models -i samples -e evaluation --store ~/inclinet
     """
-    publish_networks(models, samples, evaluation, settings(Size, size=size).size, open_named_store(store))
+    opened = open_named_store(store)
+    published = publish_networks(models, samples, evaluation, settings(Size, size=size).size, opened)
+    console.print(what_is_in_use(published.version, *promote_first(opened, published)), markup=False)
 
 
 def publish_networks(
@@ -54,15 +59,15 @@ def publish_networks(
     store: Store,
     how: dict[str, Any] | None = None,
     files: Collection[str] | None = None,
-) -> str:
-    """Publish the networks in a folder (all, or those in `files`); returns the version.
+) -> PublishedVersion:
+    """Publish the networks in a folder (all, or those in `files`).
 
     `how` are the settings that they were trained with, for the record.
     """
     train_files = find_samples(samples, size, "train", 0)
     train = read_samples(train_files, size)
-    networks = [path for path in sorted(models.glob("*.keras")) if files is None or path.name in files]
-    facts = VersionInfo(
+    networks = list_networks(models, files)
+    info = VersionInfo(
         size=size,
         bands=tuple(FILTERS[band] for band in train),
         settings={"size": size, **(how or {})},
@@ -70,11 +75,10 @@ def publish_networks(
         code=code_facts(),
     )
     with temporary_folder("publish") as folder:
-        facts = assemble(folder, networks, evaluation, facts, count_training(train))
-        bundle = publish_folder(store, folder, facts)
-    current = read_champion(store) or promote_version(store, bundle.version, "the first version")
-    console.print(f"published {bundle.version} in {store.uri}/registry; the version in use is {current.version}")
-    return bundle.version
+        info = assemble(folder, networks, evaluation, info, count_training(train))
+        published = publish_folder(store, folder, info)
+    console.print(f"published {published.version} in {store.uri}/registry", markup=False)
+    return published
 
 
 @app.command()
@@ -93,7 +97,7 @@ def models(store: StoreOption = None, verbose: Verbose = False) -> None:
     except InclinetError as error:  # the list helps to repair it
         console.print(f"{error}", style="yellow", markup=False)
         current = None
-    rows = [describe(bundle, current) for bundle in list_versions(opened)]
+    rows = [describe(published, current) for published in list_versions(opened)]
     if not rows:
         raise InclinetError(
             f"{opened.uri}: no version is published yet; run `inclinet publish` or the deployment inclinet/full"

@@ -13,23 +13,17 @@ __all__ = [
     "predictions_file",
 ]
 
-PREDICTIONS_FILE, METRICS_FILE, METRICS_TABLE_FILE, REPORT_FILE = (
-    "predictions.csv",
-    "metrics.json",
-    "metrics.md",
-    "report.html",
-)
-
-
+PREDICTIONS_FILE, METRICS_FILE, METRICS_TABLE_FILE = "predictions.csv", "metrics.json", "metrics.md"
+REPORT_FILE = "report.html"
 CALIBRATION_FILE, NOVELTY_FILE = "calibration.json", "novelty.json"
-"""Files of an evaluation; the last two are for predicting."""
+"""The last two are needed to predict with error bars and flags."""
 
 
 def predictions_file(subsample: int, model: str) -> str:
-    """Table of the predictions of one network for the test set."""
+    """Return the name of the table of one network's predictions for the test set."""
     return f"{network_stem(subsample, model)}_predictions.csv"
 
 
 def left_out_predictions_file(subsample: int, model: str) -> str:
-    """Table of the predictions of one network for the galaxies that its subsample leaves out."""
+    """Return the name of the table of one network's predictions for the galaxies that its subsample leaves out."""
     return f"{network_stem(subsample, model)}_left_out.csv"

@@ -1,10 +1,10 @@
-"""How good the networks are: figures of merit of predicted inclinations against human ones.
+"""Metrics: how much predicted inclinations differ from human ones; ensembles of networks, bins of inclination.
 
-Works on a table of predictions alone (`inclinet.inference` makes one), so it needs neither images nor Keras.
+Needs only a table of predictions, neither images nor Keras.
 """
 
-import logging
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,21 +14,14 @@ from inclinet.data.columns import network_columns, parse_network_name
 from inclinet.data.inclination import BIN_WIDTH, MIN_INCLINATION
 from inclinet.errors import InclinetError
 
-__all__ = [
-    "bin_index",
-    "bin_names",
-    "compute_metrics",
-    "ensemble_predictions",
-]
+__all__ = ["bin_index", "bin_names", "compute_metrics", "ensemble_predictions"]
 
-logger = logging.getLogger(__name__)
-
-EDGES = np.arange(MIN_INCLINATION, 91, BIN_WIDTH)
+_EDGES = np.arange(MIN_INCLINATION, 91, BIN_WIDTH)
 """Edges of the inclination bins (deg)."""
 
 
-def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float | int | None]:
-    """Compare predicted inclinations with the true ones.
+def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, Any]:
+    """Compare predicted inclinations with true ones.
 
     Parameters
     ----------
@@ -40,8 +33,7 @@ def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float 
     dict
         `n` images; `rms`, `mae`, `bias` (mean of prediction - truth), `p68` and `p95` (percentiles of the
         absolute error, linearly interpolated), all in deg; `slope` of prediction - truth against truth
-        (least squares; None if the truth takes one value only); `above_10`, the share with an absolute
-        error above 10 deg.
+        (least squares; None if all true values are equal); `above_10`, the share of absolute errors above 10 deg.
 
     Raises
     ------
@@ -52,14 +44,14 @@ def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float 
     """
     prediction, truth = np.asarray(prediction, dtype=float), np.asarray(truth, dtype=float)
     if prediction.shape != truth.shape or truth.ndim != 1:
-        raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} must be one list each")
+        raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} must both have the shape (N,)")
     if not truth.size:
         raise InclinetError("There is no image to evaluate on.")
     error = prediction - truth
     if bad := np.flatnonzero(~np.isfinite(error)).tolist():
         raise InclinetError(
             f"{len(bad)} of {truth.size} inclinations are not finite (first at position {bad[0]}): "
-            "predict these images again, or leave out the network that made them."
+            "predict these images again, or leave out the network that predicted them."
         )
     size = np.abs(error)
     p68, p95 = np.percentile(size, [68, 95])
@@ -76,17 +68,18 @@ def compute_metrics(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float 
 
 
 def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean and median of all networks, and of each of several models with more than one network (deg).
+    """Return the median and mean of all networks (deg), and of the networks of each model if there are several.
 
-    The columns are named ``median of all``, ``mean of all``, ``median of model4`` and so on.
+    A model with a single network has none of its own. The columns are named ``median of all``, ``mean of all``,
+    ``median of model4`` and so on; the rows are those of `table`.
     """
     networks = network_columns(table)
-    families: dict[str, list[str]] = {}
+    models: dict[str, list[str]] = {}
     for name in networks:
-        families.setdefault(parse_network_name(name)[0], []).append(name)
+        models.setdefault(parse_network_name(name)[0], []).append(name)
     groups = {"all": networks}
-    if len(families) > 1:
-        groups |= {model: names for model, names in families.items() if len(names) > 1}
+    if len(models) > 1:
+        groups |= {model: names for model, names in models.items() if len(names) > 1}
     columns = {}
     for group, names in groups.items():
         columns[f"median of {group}"] = table[names].median(axis=1, skipna=False)
@@ -95,22 +88,23 @@ def ensemble_predictions(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bin_names() -> list[str]:
-    """Return the names of the inclination bins in order: from 45 to 50 deg, and so on to 90."""
-    return [f"{low}\N{EN DASH}{high}" for low, high in pairwise(EDGES)]
+    """Return the names of the inclination bins (deg) in order: ``45–50`` to ``85–90``."""
+    return [f"{low}\N{EN DASH}{high}" for low, high in pairwise(_EDGES)]
 
 
 def bin_index(inclination: ArrayLike) -> np.ndarray:
-    """Return the bin of every inclination (45–90 deg): its position in `bin_names`.
+    """Return the bin of every inclination (45 to 90 deg): its position in `bin_names`, int (N,).
 
-    [45, 50), [50, 55), … [85, 90]: the bins of the published evaluation. Those of the augmentation,
-    `inclinet.data.inclination.inclination_bin`, hold their upper edge instead.
+    The bins are those of the published evaluation: [45, 50), [50, 55), … [85, 90]. The bins of the augmentation,
+    `inclinet.data.inclination.inclination_bin`, include their upper edge instead.
     """
     bins = np.floor((np.asarray(inclination, dtype=float) - MIN_INCLINATION) / BIN_WIDTH).astype(int)
-    return np.minimum(bins, len(EDGES) - 2)
+    return np.minimum(bins, len(_EDGES) - 2)
 
 
 def _slope(truth: np.ndarray, error: np.ndarray) -> float | None:
+    """Return the least-squares slope of the error against the truth, None if all true values are equal."""
     offset = truth - truth.mean()
     spread = float(offset @ offset)
-    # Identical labels leave rounding noise at most.
+    # Equal labels may still leave rounding noise in `spread`.
     return float(offset @ (error - error.mean())) / spread if np.ptp(truth) > 0 and spread > 0 else None

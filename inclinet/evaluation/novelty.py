@@ -1,14 +1,14 @@
 """Whether an image looks like those that the networks were trained on.
 
-A few numbers describe an image; their Mahalanobis distance from the training images says how unusual it is (1936, Proc.
-Natl. Inst. Sci. India 2, 49).
+A few numbers describe an image; their Mahalanobis distance from the training images says how unusual it is
+(Mahalanobis 1936, Proc. Natl. Inst. Sci. India 2, 49).
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from inclinet.data.bands import FILTERS, positive, sky
+from inclinet.data.bands import COLOUR, FILTERS, positive, sky, stored_band
 from inclinet.data.samples import Batch, Samples
 from inclinet.records import Record
 
@@ -16,24 +16,25 @@ __all__ = ["Novelty", "describe", "learn_novelty"]
 
 _SHARE = 99.9  # % of the training images that do not count as unusual
 _MAX_IMAGES = 2000
-_LEAST = 1e-3
-_CLASSES = {"colour": ("c",), "gray": ("g", "r", "i")}
+_FLOOR = 1e-3  # keeps logarithms of empty images finite
+_COLOUR_LETTER = FILTERS[stored_band(COLOUR)]
+_CLASSES = {"colour": {_COLOUR_LETTER}, "gray": set(FILTERS.values()) - {_COLOUR_LETTER}}
 
 
 class _Cloud(Record):
-    """Where the training images of one class lie: mean, inverse covariance, and how far out the last one is."""
+    """Training images of one class: mean and inverse covariance of their numbers, and the largest usual distance."""
 
     mean: tuple[float, ...]
     precision: tuple[tuple[float, ...], ...]
     farthest: float
 
     def holds(self, numbers: np.ndarray) -> np.ndarray:
-        """Return which rows of numbers lie among the training images."""
+        """Return which rows of `numbers`, (N, 9), lie among the training images; bool (N,)."""
         return _distance(numbers, np.array(self.mean), np.array(self.precision)) <= self.farthest
 
 
 class Novelty(Record):
-    """What colour and gray training images look like; None where there were none."""
+    """What colour and gray training images look like; None for a class without training images."""
 
     colour: _Cloud | None
     gray: _Cloud | None
@@ -45,7 +46,11 @@ class Novelty(Record):
         ----------
         images : ndarray of uint8, shape (N, size, size, 3)
         colour : ndarray of bool, shape (N,)
-            Which of them are colour images; gray ones have the same in all channels.
+            Which of them are colour images; gray images have three equal channels.
+
+        Returns
+        -------
+        ndarray of bool, shape (N,)
         """
         numbers = describe(images)
         known = [cloud.holds(numbers) if cloud else np.zeros(len(images), bool) for cloud in (self.gray, self.colour)]
@@ -53,10 +58,10 @@ class Novelty(Record):
 
 
 def describe(images: np.ndarray) -> np.ndarray:
-    """Return numbers that say what images look like, whatever their polarity.
+    """Return numbers that describe images, independent of their polarity.
 
-    Those are the level of the sky and its scatter, the light above it, its distance from the centre, its extent and
-    its concentration, the asymmetry under half a turn, the roughness and the difference of the channels.
+    They are the level of the sky and its scatter; the amount of light above it, its distance from the centre, extent
+    and concentration; the asymmetry under rotation by 180 deg; the roughness; and the difference between the channels.
 
     Parameters
     ----------
@@ -70,7 +75,7 @@ def describe(images: np.ndarray) -> np.ndarray:
     bright = positive(images).astype(float) / 255
     level = sky(bright).mean(axis=-1)
     gray = bright.mean(axis=-1)
-    light = np.clip(gray - level[:, None, None], 0, None) + _LEAST / size**2
+    light = np.clip(gray - level[:, None, None], 0, None) + _FLOOR / size**2
     total = light.sum(axis=(1, 2))
     y, x = (np.mgrid[:size, :size] - (size - 1) / 2) / size
     centre = [(light * axis).sum(axis=(1, 2)) / total for axis in (x, y)]
@@ -81,49 +86,50 @@ def describe(images: np.ndarray) -> np.ndarray:
     return np.stack(
         [
             level,
-            np.log(edges.std(axis=1) + _LEAST),
-            np.log(total / size**2 + _LEAST),
+            np.log(edges.std(axis=1) + _FLOOR),
+            np.log(total / size**2 + _FLOOR),
             np.hypot(*centre),
-            np.log((light * square).sum(axis=(1, 2)) / total + _LEAST),
+            np.log((light * square).sum(axis=(1, 2)) / total + _FLOOR),
             (light * (square < 0.04)).sum(axis=(1, 2)) / total,
-            np.log(asymmetry + _LEAST),
-            np.log(roughness + _LEAST),
-            np.log(bright.std(axis=-1).mean(axis=(1, 2)) + _LEAST),
+            np.log(asymmetry + _FLOOR),
+            np.log(roughness + _FLOOR),
+            np.log(bright.std(axis=-1).mean(axis=(1, 2)) + _FLOOR),
         ],
         axis=1,
     )
 
 
 def learn_novelty(train: Mapping[str, Samples], batch: Batch) -> Novelty:
-    """Learn what training images look like, both as they are and augmented, as the networks see them.
+    """Learn what training images look like, both before and after augmentation.
 
     Parameters
     ----------
     train : mapping of stored band to Samples
         The training set.
     batch : Batch
-        A stored batch of it.
+        A stored batch made from it.
     """
-    clouds = {}
+    clouds: dict[str, _Cloud | None] = {}
     for name, letters in _CLASSES.items():
-        rows = np.flatnonzero(np.isin(batch.filters, [letter.encode() for letter in letters]))
+        rows = np.flatnonzero(np.isin(batch.filters, [letter.encode() for letter in sorted(letters)]))
         sets = [(batch.images, rows)]
         sets += [
             (sample.images, np.arange(len(sample.pgcs))) for band, sample in train.items() if FILTERS[band] in letters
         ]
-        numbers = [describe(_some(*one)) for one in sets if len(one[1])]
+        numbers = [describe(_thinned(images, rows)) for images, rows in sets if len(rows)]
         clouds[name] = _cloud(np.concatenate(numbers)) if numbers else None
     return Novelty(**clouds)
 
 
-def _some(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return so many of the images that their number does not matter, spread evenly."""
+def _thinned(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return at most `_MAX_IMAGES` of the images, evenly spaced: memory and time stay bounded."""
     return np.asarray(images[rows[:: -(-len(rows) // _MAX_IMAGES)]])
 
 
 def _cloud(numbers: np.ndarray) -> _Cloud:
+    """Return the cloud of the training images that `numbers`, (N, 9), describe."""
     mean = numbers.mean(axis=0)
-    # A little on the diagonal: gray images have no scatter in the difference of their channels.
+    # The diagonal term keeps the matrix invertible: the channels of gray images never differ.
     covariance = np.cov(numbers, rowvar=False, bias=True) + 1e-4 * np.eye(numbers.shape[1])
     precision = np.linalg.inv(covariance)
     farthest = float(np.percentile(_distance(numbers, mean, precision), _SHARE))
@@ -131,5 +137,6 @@ def _cloud(numbers: np.ndarray) -> _Cloud:
 
 
 def _distance(numbers: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Return the Mahalanobis distances of rows of numbers, (N,)."""
     offset = numbers - mean
     return np.sqrt(np.einsum("ni,ij,nj->n", offset, precision, offset))

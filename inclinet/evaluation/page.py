@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing beside it: tables, and figures within the page."""
+"""The report as one self-contained HTML page: tables, and figures embedded in it."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _TEMPLATE = Path(__file__).with_suffix(".html")
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page; the row whose first cell is `main` stands out."""
+    """A table of the page; the row whose first cell is `main` is highlighted."""
 
     title: str
     rows: Sequence[Mapping[str, str]]
@@ -24,7 +24,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page: the file, and what it shows."""
+    """A figure of the page: its file (PNG or JPEG) and caption."""
 
     title: str
     path: Path
@@ -32,16 +32,16 @@ class Figure:
 
     @property
     def kind(self) -> str:
-        """Its format, as browsers call it."""
+        """Subtype of its media type, `png` or `jpeg`."""
         return "png" if self.path.suffix == ".png" else "jpeg"
 
     @property
     def data(self) -> str:
-        """Its content in base 64."""
+        """Its content in Base64."""
         return base64.b64encode(self.path.read_bytes()).decode()
 
 
 def render_page(title: str, lead: Sequence[str], parts: Sequence[Table | Figure]) -> str:
-    """Return the page: a title, a few lines, then tables and figures in order; all text is escaped."""
+    """Return the HTML page: a title, a few paragraphs, then tables and figures in order. All text is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.from_string(_TEMPLATE.read_text()).render(title=title, lead=lead, parts=parts)

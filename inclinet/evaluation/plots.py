@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from inclinet.data.bands import FILTERS, band_title
 from inclinet.data.columns import parse_network_name
 from inclinet.data.inclination import inclination_bin
 from inclinet.errors import InclinetError
@@ -29,21 +31,21 @@ from inclinet.figures.style import (
 
 __all__ = ["error_against_truth", "error_histogram", "family_comparison", "inclination_histogram"]
 
-BANDS = {"c": ("colour", BLUE), "g": ("g", GREEN), "r": ("r", VERMILLION), "i": ("i", PURPLE)}
+_BAND_COLORS = dict(zip(FILTERS.values(), (BLUE, GREEN, VERMILLION, PURPLE), strict=True))
 
 
 def error_against_truth(table: pd.DataFrame, column: str | pd.Series, path: str | Path) -> Path:
     """Draw prediction - truth against truth, with its running median and 68 % band.
 
-    Points are moved sideways by up to 0.3 deg, so that those of the same integer label can be told apart.
+    Points are shifted sideways by up to 0.3 deg, so that points with the same integer label do not overlap.
 
     Parameters
     ----------
     table : DataFrame
-        Predictions, as `inclinet.evaluation.metrics.read_predictions` returns.
+        Predictions, as `inclinet.evaluation.predictions.read_predictions` returns.
     column : str or Series
-        Column of `table`, name of an ensemble such as ``median of all``, or predictions (deg) on the index
-        of `table` or a part of it.
+        A column of `table`, the name of an ensemble such as ``median of all``, or predictions (deg) on the index of
+        `table` or a part of it.
     path : str or Path
         Figure to write, PNG or JPEG by its suffix.
 
@@ -55,27 +57,27 @@ def error_against_truth(table: pd.DataFrame, column: str | pd.Series, path: str 
     Raises
     ------
     InclinetError
-        If there is no image, a prediction is not finite, no such column, or `path` ends in another suffix.
+        If there is no image, a prediction is not finite, the column does not exist, or `path` has another suffix.
     """
     prediction = _prediction(table, column)
     rows = table.loc[prediction.index]
     truth = rows["inc_m"].to_numpy(dtype=float)
-    figures = compute_metrics(prediction, truth)
+    metrics = compute_metrics(prediction, truth)
     error = prediction.to_numpy(dtype=float) - truth
     shifted = truth + np.random.default_rng(0).uniform(-0.3, 0.3, truth.size)
     figure = new_figure(8.5, 5.4)
     axes = figure.subplots()
-    points = {"ms": 5 if truth.size > 500 else 9, "alpha": 0.55, "mew": 0, "zorder": 2}
-    for letter, (name, color) in BANDS.items():
+    points: dict[str, Any] = {"ms": 5 if truth.size > 500 else 9, "alpha": 0.55, "mew": 0, "zorder": 2}
+    for letter, color in _BAND_COLORS.items():
         chosen = (rows["filter"] == letter).to_numpy()
         if chosen.any():
-            axes.plot(shifted[chosen], error[chosen], ".", color=color, label=name, **points)
+            axes.plot(shifted[chosen], error[chosen], ".", color=color, label=band_title(letter), **points)
     axes.axhline(0, color=INK, lw=0.9, ls="--", zorder=5)
     _running_band(axes, truth, error)
     dress(axes, "human inclination (deg)", "prediction \N{MINUS SIGN} human inclination (deg)")
-    # Above the points stays room for the legend.
+    # Leave room for the legend above the points.
     axes.set(xlim=(44, 91), ylim=(1.1 * min(-5, error.min()), 1.3 * max(5, error.max())))
-    axes.set_title(f"{prediction.name}: {_merits(figures)}", **TITLE)
+    axes.set_title(f"{prediction.name}: {_metrics_text(metrics)}", **TITLE)
     axes.legend(ncols=3, markerscale=2, loc="upper right", **LEGEND)
     return save(figure, path)
 
@@ -83,15 +85,15 @@ def error_against_truth(table: pd.DataFrame, column: str | pd.Series, path: str 
 def error_histogram(
     table: pd.DataFrame, column: str | pd.Series, path: str | Path, baseline: pd.Series | None = None
 ) -> Path:
-    """Draw the distribution of prediction - truth, beside that of a baseline where there is one.
+    """Draw the distribution of prediction - truth, and that of a baseline if one is given.
 
     Parameters
     ----------
     table, column, path
         As for `error_against_truth`.
     baseline : Series, optional
-        Predictions (deg) of a simple method on the index of `table` or a part of it, and its name: one of
-        `inclinet.evaluation.metrics.baseline_predictions`.
+        Named predictions (deg) of a simple method on the index of `table` or a part of it: one of
+        `inclinet.evaluation.baselines.baseline_predictions`.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def error_histogram(
     Raises
     ------
     InclinetError
-        If there is no image, a prediction is not finite, no such column, or `path` ends in another suffix.
+        If there is no image, a prediction is not finite, the column does not exist, or `path` has another suffix.
     """
     shown = [(_prediction(table, column), BLUE)]
     if baseline is not None:
@@ -110,7 +112,7 @@ def error_histogram(
     axes = figure.subplots()
     for prediction, color in shown:
         truth = table.loc[prediction.index, "inc_m"]
-        label = f"{prediction.name}: {_merits(compute_metrics(prediction, truth))}"
+        label = f"{prediction.name}: {_metrics_text(compute_metrics(prediction, truth))}"
         _errors(axes, (prediction - truth).to_numpy(dtype=float), label, color)
     axes.axvline(0, color=INK, lw=1)
     dress(axes, "prediction \N{MINUS SIGN} human inclination (deg)", "share of images (%)")
@@ -124,12 +126,14 @@ def error_histogram(
 
 
 def family_comparison(evaluation: Mapping, path: str | Path) -> Path:
-    """Draw the RMS of every network, ensemble and baseline with its 95 % confidence interval, networks by family.
+    """Draw the RMS of every network, ensemble and baseline with its 95 % confidence interval.
+
+    Networks of the same model have the same colour.
 
     Parameters
     ----------
     evaluation : mapping
-        As `inclinet.evaluation.metrics.evaluate` returns.
+        As `inclinet.evaluation.results.evaluate` returns.
     path : str or Path
         Figure to write, PNG or JPEG by its suffix.
 
@@ -141,17 +145,17 @@ def family_comparison(evaluation: Mapping, path: str | Path) -> Path:
     Raises
     ------
     InclinetError
-        If `path` ends in another suffix.
+        If `path` has another suffix.
     """
-    families = list(dict.fromkeys(parse_network_name(name)[0] for name in evaluation["networks"]))
-    colors = dict(zip(families, [GREEN, VERMILLION, PURPLE] * len(families), strict=False))
-    rows = [(name, figures, colors[parse_network_name(name)[0]]) for name, figures in evaluation["networks"].items()]
-    rows += [(name, figures, BLUE) for name, figures in evaluation["ensembles"].items()]
-    rows += [(name, figures, ORANGE) for name, figures in evaluation["baselines"].items()]
+    models = list(dict.fromkeys(parse_network_name(name)[0] for name in evaluation["networks"]))
+    colors = dict(zip(models, [GREEN, VERMILLION, PURPLE] * len(models), strict=False))
+    rows = [(name, metrics, colors[parse_network_name(name)[0]]) for name, metrics in evaluation["networks"].items()]
+    rows += [(name, metrics, BLUE) for name, metrics in evaluation["ensembles"].items()]
+    rows += [(name, metrics, ORANGE) for name, metrics in evaluation["baselines"].items()]
     figure = new_figure(8.5, 1.3 + 0.28 * len(rows))
     axes = figure.subplots()
-    for place, (_, figures, color) in enumerate(rows):
-        rms, (low, high) = figures["rms"], figures["ci"]["rms"]
+    for place, (_, metrics, color) in enumerate(rows):
+        rms, (low, high) = metrics["rms"], metrics["ci"]["rms"]
         axes.plot([low, high], [place, place], color=color, lw=2.5, alpha=0.45, solid_capstyle="round")
         axes.plot(rms, place, "o", color=color, ms=7)
         axes.annotate(f"{rms:.2f}", (high, place), (6, 0), textcoords="offset points", va="center", color=INK)
@@ -159,12 +163,12 @@ def family_comparison(evaluation: Mapping, path: str | Path) -> Path:
     axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    axes.set_xlim(0, 1.12 * max(figures["ci"]["rms"][1] for _, figures, _ in rows))
+    axes.set_xlim(0, 1.12 * max(metrics["ci"]["rms"][1] for _, metrics, _ in rows))
     return save(figure, path)
 
 
 def inclination_histogram(before: ArrayLike, after: ArrayLike, path: str | Path) -> Path:
-    """Draw the distribution of the labels before and after augmentation in the bins of augmentation.
+    """Draw the distributions of the labels before and after augmentation, in the bins of the augmentation.
 
     Parameters
     ----------
@@ -181,7 +185,7 @@ def inclination_histogram(before: ArrayLike, after: ArrayLike, path: str | Path)
     Raises
     ------
     InclinetError
-        If an inclination lies outside 45 to 90 deg, or `path` ends in another suffix.
+        If an inclination lies outside 45 to 90 deg, or `path` has another suffix.
     """
     names = bin_names()
     places = np.arange(len(names))
@@ -191,7 +195,7 @@ def inclination_histogram(before: ArrayLike, after: ArrayLike, path: str | Path)
         (before, "before", GRAY, -0.2),
         (after, "after", BLUE, 0.2),
     ):
-        counts = np.bincount(inclination_bin(labels), minlength=len(names))
+        counts = np.bincount(inclination_bin(np.asarray(labels)), minlength=len(names))
         share = 100 * counts / max(1, counts.sum())
         label = f"{name} augmentation ({counts.sum():,} images)"
         axes.bar(places + offset, share, width=0.38, color=color, label=label, zorder=2)
@@ -204,23 +208,24 @@ def inclination_histogram(before: ArrayLike, after: ArrayLike, path: str | Path)
     return save(figure, path)
 
 
-def _merits(figures: dict) -> str:
-    return f"RMS {figures['rms']:.2f}\N{DEGREE SIGN}, MAE {figures['mae']:.2f}\N{DEGREE SIGN} ({figures['n']:,} images)"
+def _metrics_text(metrics: Mapping[str, Any]) -> str:
+    return f"RMS {metrics['rms']:.2f}\N{DEGREE SIGN}, MAE {metrics['mae']:.2f}\N{DEGREE SIGN} ({metrics['n']:,} images)"
 
 
 def _prediction(table: pd.DataFrame, column: str | pd.Series) -> pd.Series:
+    """Return the predictions that `column` stands for, as `error_against_truth` takes it."""
     if isinstance(column, pd.Series):
         return column
     if column in table:
         return table[column]
     ensembles = ensemble_predictions(table)
     if column not in ensembles:
-        raise InclinetError(f"No network or ensemble {column!r}; there are: {', '.join(ensembles)}.")
+        raise InclinetError(f"No network or ensemble {column!r}; choose one of {', '.join(map(str, ensembles))}.")
     return ensembles[column]
 
 
 def _running_band(axes: Axes, truth: np.ndarray, error: np.ndarray) -> None:
-    """Draw median and 16th to 84th percentile in a window of 5 deg, where it holds at least 5 images."""
+    """Draw the median and the 16th to 84th percentile in windows of 5 deg that hold at least 5 images."""
     centres = np.arange(45, 91)
     inside = [error[np.abs(truth - centre) <= 2.5] for centre in centres]
     filled = np.array([window.size >= 5 for window in inside])
@@ -234,8 +239,9 @@ def _running_band(axes: Axes, truth: np.ndarray, error: np.ndarray) -> None:
 
 
 def _errors(axes: Axes, error: np.ndarray, label: str, color: str) -> None:
-    edges = np.arange(-20.5, 21, 1)
-    # Errors beyond the axis are counted in its outermost bars, so that none is hidden.
+    """Draw one distribution of errors (deg), as a share of the images."""
+    edges = np.arange(-20.5, 21, 1).tolist()
+    # Errors outside the axis are counted in its outermost bars, so that none is hidden.
     share = np.full(error.size, 100 / error.size)
     shown = np.clip(error, -20, 20)
     axes.hist(shown, edges, weights=share, color=color, alpha=0.3, zorder=2)

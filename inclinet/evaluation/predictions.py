@@ -1,6 +1,6 @@
-"""Tables of predictions: one row an image, one column a network, angles in degrees.
+"""Tables of predictions: one row per image, one column per network, angles in degrees.
 
-Columns `pgc`, `filter` (c, g, r, i), `inc_m` (human inclination) and one for each network, named
+The columns are `pgc`, `filter` (c, g, r, i), `inc_m` (human inclination) and one for each network, named
 `<model>_<subsample>`; where known also `inverted` (whether the image is dark on a bright sky) and each network's
 spread over the orientations of the image, `<model>_<subsample>_spread`.
 """
@@ -17,15 +17,9 @@ from inclinet.data.bands import FILTERS
 from inclinet.data.columns import INVERTED, KEYS, network_columns, spread_column
 from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
-__all__ = [
-    "merge_predictions",
-    "read_predictions",
-    "tidy",
-    "write_predictions",
-]
-
+__all__ = ["merge_predictions", "read_predictions", "tidy", "write_predictions"]
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
@@ -42,14 +36,14 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         One row per image: `pgc` int64, `filter` (``c``, ``g``, ``r`` or ``i``), `inc_m` human inclination
-        (deg) and one column per network (deg), each with its spread, and `inverted` (bool), where they are there.
+        (deg) and one column per network (deg); if present, also the spread of each network and `inverted` (bool).
         Other columns are left out.
 
     Raises
     ------
     InclinetError
-        If the file cannot be read, a column is missing, or a row holds something else than numbers, an
-        inclination outside 45 to 90 deg or an unknown band.
+        If the file cannot be read, a column is missing, or a row holds something other than numbers, an inclination
+        outside 45 to 90 deg or an unknown band.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -59,14 +53,19 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
 
 def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame | None = None) -> Path:
-    """Write a table of predictions in the columns that `read_predictions` returns, after an unnamed index.
+    """Write a table of predictions with an unnamed index and the columns that `read_predictions` returns.
 
     Parameters
     ----------
     table : DataFrame
     path : str or Path
     more : DataFrame, optional
-        Columns to write beside, row for row.
+        Further columns, row for row.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
@@ -76,13 +75,13 @@ def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame 
     table = tidy(table, f"Table meant for {path}")
     if more is not None:
         table = table.join(more.reset_index(drop=True))
-    with whole_file(Path(path)) as temporary:
+    with atomic_file(Path(path)) as temporary:
         table.to_csv(temporary)
     return Path(path)
 
 
 def merge_predictions(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Join tables of predictions of the same images, one network each, side by side."""
+    """Join tables of predictions of the same images side by side; each holds one network."""
     merged, *others = tables
     for table in others:
         on = [name for name in (*KEYS, INVERTED) if name in merged and name in table]
@@ -91,17 +90,25 @@ def merge_predictions(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the known columns of `table` as numbers and band letters; `where` begins every error."""
+    """Return the known columns of `table` as numbers and band letters.
+
+    `where` says in every error where the table is from.
+
+    Raises
+    ------
+    InclinetError
+        If a column is missing or a row is bad.
+    """
     networks = network_columns(table)
     if missing := [name for name in KEYS if name not in table]:
-        raise InclinetError(f"{where}: column {', '.join(missing)} is missing; write it into the first line.")
+        raise InclinetError(f"{where}: column {', '.join(missing)} is missing; the first line must name it.")
     if not networks:
         raise InclinetError(f"{where}: no column of a network, such as model4_0; predict with one first.")
     spreads = [name for name in map(spread_column, networks) if name in table]
     inverted = [INVERTED] if INVERTED in table else []
     table = table[KEYS + networks + inverted + spreads].reset_index(drop=True)
     letters = table["filter"].map(_letter)
-    _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, "a band: c, g, r or i")
+    _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, f"a band: {', '.join(FILTERS.values())}")
     numbers = {"filter": letters}
     if inverted:
         numbers[INVERTED] = table[INVERTED].map(lambda value: _TRUTH.get(str(value).strip().lower()))
@@ -116,17 +123,18 @@ def tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def _letter(band: object) -> str:
-    """Return the letter of a band that may be bytes, or the text of bytes as the published table has it."""
+    """Return the letter of a band given as text, as bytes, or as the text of bytes (as in the published table)."""
     text = band.decode("latin-1") if isinstance(band, bytes) else str(band).strip()
     return text[2:-1] if re.fullmatch(r"b'.*'|b\".*\"", text) else text
 
 
 def _refuse(table: pd.DataFrame, column: str, bad: ArrayLike, where: str, wanted: str) -> None:
+    """Raise an error about the first bad row of a column, if there is one."""
     rows = np.flatnonzero(bad)
     if rows.size:
         row = int(rows[0])
-        more = f", and so in {rows.size - 1} more rows" if rows.size > 1 else ""
+        more = f" (and so in {rows.size - 1} more rows)" if rows.size > 1 else ""
         raise InclinetError(
             f"{where}: row {row} (pgc {table['pgc'].iloc[row]}), column {column}: "
-            f"'{table[column].iloc[row]}' is not {wanted}{more}. Correct the row or take it out."
+            f"'{table[column].iloc[row]}' is not {wanted}{more}. Correct or remove the row."
         )

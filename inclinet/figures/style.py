@@ -5,12 +5,13 @@ so that several threads may draw at once.
 """
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 __all__ = [
     "BLUE",
@@ -33,9 +34,9 @@ __all__ = [
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
 INK, GRAY, PALE = "#222222", "#7F7F7F", "#E3E3E3"
 
-TITLE = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}
-LABEL = {"fontsize": 11, "color": INK}
-LEGEND = {"fontsize": 9.5, "frameon": False, "labelcolor": INK}
+TITLE: dict[str, Any] = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}
+LABEL: dict[str, Any] = {"fontsize": 11, "color": INK}
+LEGEND: dict[str, Any] = {"fontsize": 9.5, "frameon": False, "labelcolor": INK}
 
 _DPI = 120
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -57,7 +58,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
         raise InclinetError(f"{path}: a figure ends in {', '.join(_SUFFIXES)}; choose one of these.")
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         # Thin coloured lines fade when JPEG halves the resolution of colour.
         jpeg = {} if path.suffix.lower() == ".png" else {"quality": 92, "subsampling": 0}
         figure.savefig(temporary, dpi=_DPI, facecolor="white", pil_kwargs=jpeg)

@@ -1,4 +1,4 @@
-"""The layouts of the networks, and the image sizes they take; no Keras, so that settings are checked at once."""
+"""The layers of each network, and the image sizes it takes. Does not import Keras: settings are checked at once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from inclinet.errors import InclinetError
 __all__ = ["KERNEL", "MODELS", "Block", "Network", "check_fits", "smallest_size"]
 
 KERNEL = 3
-"""Side of every convolution's kernel in pixels."""
+"""Side of every convolution kernel (pixels)."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Two 3×3 convolutions, then batch normalisation if wanted, pooling and dropout."""
+    """Two 3×3 convolutions, then optional batch normalisation, pooling and optional dropout."""
 
     filters: int
     pool: int
@@ -34,6 +34,7 @@ MODELS = {
     "model5": Network((Block(128, 2, normalised=False), Block(256, 4), Block(256, 4, dropout=0)), (256, 128, 64, 8)),
     "model6": Network((Block(32, 2, normalised=False), Block(64, 4)), (128, 64, 8)),
 }
+"""The networks by name."""
 
 
 def smallest_size(name: str) -> int:
@@ -45,16 +46,20 @@ def smallest_size(name: str) -> int:
 
 
 def check_fits(models: Iterable[str], size: int) -> None:
-    """Check that there are such networks and that they take images of `size` pixels a side.
+    """Check that the networks exist and take images of `size` pixels a side.
 
     Raises
     ------
     InclinetError
-        Naming the network, and the smallest size that works.
+        When a network does not exist, or the images are too small for it; the message gives the smallest size that
+        works.
     """
     for name in models:
         if name not in MODELS:
-            raise InclinetError(f"there is no network {name!r} (option --modelName); choose {', '.join(MODELS)}")
-        least = smallest_size(name)
-        if size < least:
-            raise InclinetError(f"--size {size} is too small for {name}: the smallest size that works is {least}")
+            raise InclinetError(f"there is no network {name!r}; choose {', '.join(MODELS)}", setting="models")
+        smallest = smallest_size(name)
+        if size < smallest:
+            raise InclinetError(
+                f"images of size {size} are too small for {name}: the smallest size that works is {smallest}",
+                setting="size",
+            )

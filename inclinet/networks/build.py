@@ -1,4 +1,4 @@
-"""The VGG-style networks: pixels 0–255 in, one number in [−1, 1] (or class probabilities) out."""
+"""The networks in Keras: pixels 0–255 in, one number in [−1, 1] (or class probabilities) out."""
 
 import keras
 from keras import layers
@@ -15,26 +15,30 @@ def build(
 
     Parameters
     ----------
+    name : str
+        A key of `MODELS`.
     size : int
-        Side (pixels) of the images, which are (N, size, size, 3) with values 0–255; the network scales them.
-    classes : int or None
-        None for regression: one `tanh` output (N, 1). Else `softmax` over so many classes.
+        Side of the images (pixels). The network takes an array of shape (N, size, size, 3) with values 0–255, and
+        scales them itself.
+    classes : int, optional
+        Number of classes of a classifier, whose `softmax` output has shape (N, classes). By default the network is a
+        regression, whose `tanh` output has shape (N, 1).
     seed : int
-        Seed of the initial weights.
-    precision : str
-        `float32`, or `bfloat16` for the arithmetic of the layers; weights, output and loss are float32 in both.
+        Seed of the initial weights (Glorot & Bengio 2010, uniform) and of dropout.
+    precision : {'float32', 'bfloat16'}
+        Arithmetic of the layers. Weights, output and loss are float32 in both.
 
     Raises
     ------
     InclinetError
-        When there is no such network or the images are too small for it.
+        When the network does not exist, or the images are too small for it.
     """
     check_fits([name], size)
     network = MODELS[name]
     policy = keras.DTypePolicy("float32" if precision == "float32" else f"mixed_{precision}")
     seeds = iter(range(1000 * seed, 1000 * seed + 1000))
 
-    def start() -> keras.initializers.Initializer:
+    def glorot() -> keras.initializers.Initializer:
         return keras.initializers.GlorotUniform(seed=next(seeds))
 
     inputs = x = keras.Input((size, size, 3), name="pixels")
@@ -45,21 +49,21 @@ def build(
                 block.filters,
                 KERNEL,
                 activation="relu",
-                kernel_initializer=start(),
+                kernel_initializer=glorot(),
                 dtype=policy,
                 name=f"conv{b}_{c}",
             )
             x = convolution(x)
         if block.normalised:
-            # Runs here have hundreds of updates, not the tens of thousands that Keras's 0.99 is made for.
+            # Keras's default momentum, 0.99, suits tens of thousands of updates; a run here may have only hundreds.
             x = layers.BatchNormalization(momentum=0.9, dtype=policy, name=f"norm{b}")(x)
         x = layers.MaxPooling2D(block.pool, dtype=policy, name=f"pool{b}")(x)
         if block.dropout:
             x = layers.Dropout(block.dropout, seed=next(seeds), dtype=policy, name=f"dropout{b}")(x)
     x = layers.Flatten(dtype=policy, name="flat")(x)
     for d, units in enumerate(network.dense, 1):
-        x = layers.Dense(units, activation="relu", kernel_initializer=start(), dtype=policy, name=f"dense{d}")(x)
-    # A twentieth of Glorot's weights: the output starts near 0, where tanh is steep, whatever the image.
+        x = layers.Dense(units, activation="relu", kernel_initializer=glorot(), dtype=policy, name=f"dense{d}")(x)
+    # A twentieth of Glorot's weights: for any image, the output starts near 0, where tanh is steep.
     small = keras.initializers.VarianceScaling(0.05**2, "fan_avg", "uniform", seed=next(seeds))
     activation = "softmax" if classes else "tanh"
     last = layers.Dense(

@@ -1,94 +1,108 @@
-"""What a process trains on: its device, a GPU of its own, and the precision that the hardware multiplies natively."""
+"""The device that a process trains on: a GPU of its own or the CPU, and the precision that suits it."""
 
 import fcntl
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pynvml
 
 from inclinet.errors import InclinetError
 
-__all__ = ["Gpu", "choose_precision", "claim_gpu", "device_name", "gpus", "on_gpu", "use_one_gpu"]
+__all__ = ["choose_precision", "claim_gpu", "device_name", "gpus", "on_gpu", "share_among_gpus", "use_one_gpu"]
 
 _NATIVE_BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # flags of /proc/cpuinfo
-_AMPERE = (8, 0)  # compute capability from which on NVIDIA's GPUs multiply bfloat16
-_PATIENCE = 60.0  # seconds that a run before this one may take to let go of its GPU
-_claims: list[int] = []  # open files: a lock lives as long as its file
+_AMPERE = (8, 0)  # NVIDIA GPUs multiply bfloat16 natively from this compute capability on
+_WAIT = 60.0  # seconds that an earlier run may take to release its GPU
+_claims: list[int] = []  # open files: each lock lasts until its file is closed
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """One GPU: its UUID, its name and its compute capability."""
+def gpus() -> list[str]:
+    """Return the UUIDs of the NVIDIA GPUs that this process may use; none without their driver.
 
-    uuid: str
-    name: str
-    capability: tuple[int, int]
-
-
-def _gpu(handle: object) -> Gpu:
-    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    return Gpu(str(pynvml.nvmlDeviceGetUUID(handle)), str(pynvml.nvmlDeviceGetName(handle)), (major, minor))
-
-
-def gpus() -> list[Gpu]:
-    """Return the NVIDIA GPUs that this process may use (`CUDA_VISIBLE_DEVICES`); none without their driver."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    try:
+    As CUDA does, it follows `CUDA_VISIBLE_DEVICES` (indices, UUIDs, unique beginnings of UUIDs, or UUIDs of MIG
+    instances) up to the first entry that names no GPU.
+    """
+    found: list[str] = []
+    with suppress(pynvml.NVMLError):
         pynvml.nvmlInit()
-        if visible is None:
-            names: Sequence[str] = [str(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        present = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        for uuid in present if visible is None else _visible(visible, present):
+            found.append(uuid)  # one by one: those before an error count
+    return found
+
+
+def _visible(names: str, present: Sequence[str]) -> Iterator[str]:
+    """Yield the UUIDs that `CUDA_VISIBLE_DEVICES` names, until it names none; `present` are those of all GPUs."""
+    for name in (entry.strip() for entry in names.split(",")):
+        if name.isdigit():
+            if int(name) >= len(present):
+                return
+            yield present[int(name)]
+        elif name.startswith("MIG-"):
+            yield str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByUUID(name)))
         else:
-            names = [name.strip() for name in visible.split(",") if name.strip()]
-        by_index, by_uuid = pynvml.nvmlDeviceGetHandleByIndex, pynvml.nvmlDeviceGetHandleByUUID
-        return [_gpu(by_index(int(name)) if name.isdigit() else by_uuid(name)) for name in names]
-    except pynvml.NVMLError:
-        return []
+            matching = [uuid for uuid in present if name.startswith("GPU-") and uuid.startswith(name)]
+            if len(matching) != 1:
+                return
+            yield matching[0]
 
 
-def claim_gpu(found: Sequence[Gpu], folder: Path, patience: float = _PATIENCE) -> Gpu:
-    """Return a GPU that no other process on this machine has claimed; it stays claimed until this one ends.
+def claim_gpu(uuids: Sequence[str], folder: Path, wait: float = _WAIT) -> str:
+    """Claim a GPU that no other process on this machine has claimed; returns its UUID.
 
-    A claim is a lock on a file of `folder`, which the system releases however the process ends.
+    A claim is a lock on a file in `folder`, which the system releases when the process ends, however it ends.
+
+    Parameters
+    ----------
+    uuids : sequence of str
+        The GPUs to choose from.
+    folder : Path
+        Shared by all processes of the machine.
+    wait : float
+        How long to wait for a GPU (seconds).
 
     Raises
     ------
     InclinetError
-        When all are taken for longer than `patience` seconds.
+        When all are still claimed after `wait` seconds.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + wait
     while True:
-        for gpu in found:
-            handle = os.open(folder / f"inclinet-{gpu.uuid}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        for uuid in uuids:
+            handle = os.open(folder / f"inclinet-{uuid}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             with suppress(BlockingIOError):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _claims.append(handle)
-                return gpu
+                return uuid
             os.close(handle)
         if time.monotonic() > deadline:
             raise InclinetError(
-                f"all {len(found)} GPUs of this machine are taken by other runs: lower the concurrency limit of the "
-                f"work pool to {len(found)}"
+                f"all {len(uuids)} GPUs of this machine are used by other runs: lower the concurrency limit of the "
+                f"work pool to {len(uuids)}"
             )
         time.sleep(1)
 
 
 def use_one_gpu() -> None:
-    """Let this process see one GPU that it has for itself, if there is any; to be called before Keras is imported.
+    """Restrict this process to one GPU that no other run uses, if there is a GPU. Call it before importing Keras.
 
-    Runs on one machine settle it among them in the folder `INCLINET_LOCKS`, by default the one of temporary files.
-    The GPU's memory is taken as it is needed, not all at once.
+    Runs on one machine share the folder `INCLINET_LOCKS`, by default that of temporary files, to tell each other which
+    GPUs they use. GPU memory is allocated as needed, not all at once.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     folder = Path(os.environ.get("INCLINET_LOCKS", tempfile.gettempdir()))
     if not _claims and (found := gpus()):
-        os.environ["CUDA_VISIBLE_DEVICES"] = claim_gpu(found, folder).uuid
+        os.environ["CUDA_VISIBLE_DEVICES"] = claim_gpu(found, folder)
 
 
 def _devices() -> list[str]:
@@ -102,6 +116,51 @@ def on_gpu() -> bool:
     return _devices()[0].startswith("gpu")
 
 
+def share_among_gpus() -> int:
+    """Share every mini-batch among the GPUs of this process, where the backend can; returns the number of devices."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return 1
+    devices = _devices()
+    if len(devices) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    return len(devices)
+
+
+@dataclass(frozen=True)
+class _BackendGpu:
+    """A GPU as Keras's backend describes it: its name, and its compute capability if it is known."""
+
+    name: str
+    capability: tuple[int, ...] | None
+
+
+def _backend_gpus() -> list[_BackendGpu]:
+    """Return the GPUs that Keras's backend uses; none for a backend that does not describe them.
+
+    The driver's own list may differ: it can lack GPUs of another vendor and number GPUs in another order.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        config = import_module("tensorflow").config
+        details = map(config.experimental.get_device_details, config.get_visible_devices("GPU"))
+        return [_BackendGpu(one.get("device_name", "GPU"), one.get("compute_capability")) for one in details]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        devices = (device for device in jax.local_devices() if device.platform == "gpu")
+        return [_BackendGpu(one.device_kind, _parse_capability(one)) for one in devices]
+    return []
+
+
+def _parse_capability(device: object) -> tuple[int, ...] | None:
+    """Return the compute capability of a JAX device, written as `9.0`; GPUs of other vendors have none such."""
+    parts = str(getattr(device, "compute_capability", "")).split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+
+
 def _cpuinfo(name: str) -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -112,23 +171,26 @@ def _cpuinfo(name: str) -> str:
 
 
 def device_name() -> str:
-    """Return the name of what Keras's backend computes on, such as `NVIDIA H200` or `CPU AMD EPYC, 2 cores`."""
+    """Return the name of the device that Keras's backend uses, such as `NVIDIA H200` or `CPU AMD EPYC, 2 cores`."""
     if on_gpu():
-        devices = _devices()
-        name = next((gpu.name for gpu in gpus()), "GPU")
-        return name if len(devices) == 1 else f"{len(devices)} × {name}"
+        count = len(_devices())
+        name = " and ".join(sorted({gpu.name for gpu in _backend_gpus()})) or "GPU"
+        return name if count == 1 else f"{count} × {name}"
     return f"CPU {_cpuinfo('model name') or platform.machine()}, {os.cpu_count()} cores"
 
 
 def choose_precision(wanted: str) -> str:
-    """Return `float32` or `bfloat16`; for `auto` the latter where the hardware multiplies it natively.
+    """Return the precision to train in, `float32` or `bfloat16`.
 
-    Those are NVIDIA's GPUs from Ampere on, and CPUs with AVX512-BF16 or AMX.
+    `auto` means bfloat16 where every device in use is known to multiply it natively: NVIDIA GPUs from Ampere on
+    (compute capability 8.0), and CPUs with AVX512-BF16 or AMX.
     """
     if wanted != "auto":
         return wanted
     if on_gpu():
-        native = all(gpu.capability >= _AMPERE for gpu in gpus())
+        used = _backend_gpus()
+        known = len(used) == len(_devices())
+        native = known and all(gpu.capability is not None and gpu.capability >= _AMPERE for gpu in used)
     else:
         native = bool(_NATIVE_BFLOAT16 & set(_cpuinfo("flags").split()))
     return "bfloat16" if native else "float32"

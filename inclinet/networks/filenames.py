@@ -1,4 +1,4 @@
-"""Names of the files of trained networks."""
+"""File names of trained networks."""
 
 import re
 
@@ -8,16 +8,16 @@ _NETWORK = re.compile(r"Uset_(?P<subsample>\d{3})_(?P<model>\w+)\.keras")
 
 
 def network_stem(subsample: int, model: str) -> str:
-    """Return what the names of all files of one network begin with."""
+    """Return the beginning of the names of all files of one network."""
     return f"Uset_{subsample:03d}_{model}"
 
 
 def parse_network(name: str) -> tuple[str, int] | None:
-    """Return (model, subsample) of a trained network's file, None for any other name."""
+    """Return (model, subsample) from the file name of a trained network, None for any other name."""
     match = _NETWORK.fullmatch(name)
     return match and (match["model"], int(match["subsample"]))
 
 
 def network_file(subsample: int, model: str) -> str:
-    """Trained network, as `keras.models.load_model` reads it."""
+    """Return the file name of a trained network."""
     return f"{network_stem(subsample, model)}.keras"

@@ -1,4 +1,4 @@
-"""Trained networks at work: from pixels to inclinations, each with its spread over orientations."""
+"""Predict inclinations with a trained network, each with its spread over the orientations of the image."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from inclinet.errors import InclinetError
 
 __all__ = ["load_network", "predict_images", "predict_samples"]
 
-_MINIBATCH = 32  # times the 8 orientations
+_MINIBATCH = 32  # images, each in 8 orientations
 
 
 def load_network(path: Path) -> keras.Model:
@@ -24,7 +24,7 @@ def load_network(path: Path) -> keras.Model:
     Raises
     ------
     InclinetError
-        When the file is no network that Keras can load safely.
+        When the file is missing or damaged, or holds no network that Keras can load without running code from it.
     """
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
@@ -33,20 +33,21 @@ def load_network(path: Path) -> keras.Model:
 
 
 def _orientations(images: np.ndarray) -> np.ndarray:
-    """Return each image in its 8 flips and quarter turns, shape (8 N, size, size, 3)."""
+    """Return every image in its 8 orientations (flips and quarter turns), shape (8 N, size, size, 3)."""
     turned = [np.rot90(images, turns, axes=(1, 2)) for turns in range(4)]
     return np.concatenate(turned + [turn[:, :, ::-1] for turn in turned])
 
 
 def predict_images(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the inclination of each image, averaged over its 8 flips and quarter turns, and their spread.
+    """Return the inclination of each image: mean and standard deviation over its 8 flips and quarter turns.
 
-    The inclination does not depend on the orientation, so what differs between them is error; averaging it away takes
-    4 to 15 % off the RMS. Images dark on a bright sky are inverted first: networks learn both kinds, but those bright
-    on a dark sky, three quarters of every batch, far sooner.
+    A galaxy's inclination does not depend on the orientation of its image, so differences between orientations are
+    errors. Averaging them reduces the RMS by 4 to 15 %. Images that are dark on a bright sky are inverted first:
+    networks learn both polarities, but images bright on a dark sky, three quarters of every batch, much sooner.
 
     Parameters
     ----------
+    network : keras.Model
     images : ndarray of uint8, shape (N, size, size, 3)
 
     Returns
@@ -54,14 +55,14 @@ def predict_images(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray
     mean, spread : ndarray of float64, shape (N,)
         Mean and standard deviation over the orientations (deg).
     """
-    # Compiled: more than twice as fast as calling the network.
+    # `predict_on_batch` is compiled: more than twice as fast as calling the network.
     scaled = [
         network.predict_on_batch(_orientations(positive(chunk))).reshape(8, -1)
         for chunk in np.split(images, range(_MINIBATCH, len(images), _MINIBATCH))
         if len(chunk)
     ]
-    answers = np.concatenate(scaled, axis=1).astype(np.float64) if scaled else np.empty((8, 0))
-    return to_degrees(answers.mean(axis=0)), UNIT * answers.std(axis=0)
+    outputs = np.concatenate(scaled, axis=1).astype(np.float64) if scaled else np.empty((8, 0))
+    return to_degrees(outputs.mean(axis=0)), UNIT * outputs.std(axis=0)
 
 
 def predict_samples(
@@ -71,27 +72,28 @@ def predict_samples(
 
     Parameters
     ----------
+    network : keras.Model
     samples : mapping of stored band to Samples
     column : str
         Name of the network, `<model>_<subsample>`.
     only : ndarray of int, optional
-        PGC numbers of the galaxies to predict; all unless given.
+        PGC numbers of the galaxies to predict; by default all.
 
     Returns
     -------
     DataFrame
-        `pgc`, `filter` (c, g, r, i), `inc_m` (label, deg), `inverted` (dark on a bright sky), `column` (prediction,
-        deg) and its spread over the orientations.
+        Columns `pgc`, `filter` (c, g, r, i), `inc_m` (label, deg), `inverted` (whether the image is dark on a bright
+        sky), `<column>` (prediction, deg) and `<column>_spread` (standard deviation over the orientations, deg).
     """
     names = ["pgc", "filter", "inc_m", "inverted", column, spread_column(column)]
     parts = []
     for band, sample in samples.items():
         rows = np.arange(len(sample.pgcs)) if only is None else np.flatnonzero(np.isin(sample.pgcs, only))
-        for some in np.split(rows, range(_MINIBATCH, len(rows), _MINIBATCH)):
-            images = np.asarray(sample.images[some])
-            answer = [values.round(3) for values in predict_images(network, images)]
-            labels = sample.pgcs[some], np.full(len(some), FILTERS[band]), sample.labels[some]
-            columns = dict(zip(names, (*labels, is_negative(sky(images)), *answer), strict=True))
+        for chunk in np.split(rows, range(_MINIBATCH, len(rows), _MINIBATCH)):
+            images = np.asarray(sample.images[chunk])
+            predictions = [values.round(3) for values in predict_images(network, images)]
+            keys = sample.pgcs[chunk], np.full(len(chunk), FILTERS[band]), sample.labels[chunk]
+            columns = dict(zip(names, (*keys, is_negative(sky(images)), *predictions), strict=True))
             parts.append(pd.DataFrame(columns))
     parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({name: [] for name in names})

@@ -20,7 +20,9 @@ from inclinet.networks.infer import load_network, predict_images
 from inclinet.prediction.sources import Source, find_sources
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
-from inclinet.registry.versions import PublishedVersion, fetch_version, find_version
+from inclinet.registry.champion import choose_version
+from inclinet.registry.copies import fetch_version
+from inclinet.registry.versions import PublishedVersion, find_version
 from inclinet.storage.store import Store, open_named_store, open_store
 
 __all__ = ["FLAGS", "Predictor", "open_predictor"]
@@ -48,7 +50,7 @@ class Predictor:
     ----------
     published : PublishedVersion
     folder : Path
-        Its files, as `inclinet.registry.versions.fetch_version` returns them.
+        Its files, as `inclinet.registry.copies.fetch_version` returns them.
 
     Raises
     ------
@@ -74,7 +76,7 @@ class Predictor:
     """
 
     def __init__(self, published: PublishedVersion, folder: Path) -> None:
-        self.version, self.size = published.version, published.facts.size
+        self.version, self.size = published.version, published.info.size
         self.networks = {}
         for file in published.networks:
             if parsed := parse_network(file):
@@ -252,4 +254,4 @@ def _load_predictor(uri: str, version: str) -> Predictor:
 def open_predictor(where: Store | str | None = None, version: str | None = None) -> Predictor:
     """Return a published version, ready to predict, as `Predictor.open` does; the last two are kept in memory."""
     store = open_named_store(where) if where is None or isinstance(where, str) else where
-    return _load_predictor(store.uri, find_version(store, version).version)
+    return _load_predictor(store.uri, choose_version(store, version).version)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -56,7 +56,7 @@ def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Pa
         When the suffix is not one of `FORMATS`.
     """
     kind = check_format(path)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         if kind == "CSV":
             table.to_csv(part, index=False)
         elif kind == "JSON":

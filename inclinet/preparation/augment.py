@@ -1,6 +1,10 @@
-"""Stage augment: stored training batches, uniform in inclination."""
+"""Stage augment: stored training batches, uniform in inclination.
 
-from collections.abc import Iterable, Mapping, Sequence
+A batch is made in three steps: `choice` says which images it holds, `transformation` draws how each is transformed,
+`rendering` does it.
+"""
+
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from pathlib import Path
@@ -12,15 +16,104 @@ from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.preparation.rendering import draw, render
+from inclinet.preparation.choice import choose_rows
+from inclinet.preparation.rendering import render
 from inclinet.preparation.split import left_out_galaxies, left_out_side
+from inclinet.preparation.transformation import Transformation, draw_noise, draw_transformations
 from inclinet.progress import Track, silent
 from inclinet.settings import Augment
 
 __all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "validation_batch"]
 
-_CHUNK = 64
+_CHUNK = 64  # images that a thread renders before the progress moves on
 _VALIDATION_SEED = 45  # fixed: validation metrics are comparable whatever the training batches
+_VALIDATION_SHARE = 8  # a stored batch holds 8 times as many images as its validation batch
+
+
+def augment(
+    infolder: Path,
+    outfolder: Path,
+    *,
+    size: int = 128,
+    niter: int = 3,
+    settings: Augment | None = None,
+    workers: int | None = None,
+    track: Track = silent,
+) -> list[Path]:
+    """Write the stored batches of every subsample 0 … `niter`; return the files written.
+
+    Raises
+    ------
+    InclinetError
+        When sample files are missing or hold no galaxy.
+    """
+    settings = settings or Augment()
+    # Find the files of all subsamples first: a missing one is reported before any work is done.
+    sources = {k: find_samples(infolder, size, "train", k) for k in range(niter + 1)}
+    written = []
+    for k, paths in sources.items():
+        samples = read_samples(paths, size)
+        for b in range(1, settings.nbatch + 1):
+            batch = training_batch(samples, k, b, settings, workers=workers, track=track)
+            written.append(batch.write(outfolder / batch_folder(k) / batch_file(size, b)))
+    return written
+
+
+def training_batch(
+    samples: Mapping[str, Samples],
+    subsample: int,
+    batch: int,
+    settings: Augment,
+    *,
+    workers: int | None = None,
+    track: Track = silent,
+) -> Batch:
+    """Return stored batch `batch`, counted from 1, of a subsample's training galaxies.
+
+    `samples` and the errors are those of `augment_batch`.
+    """
+    without = None
+    if settings.leave_out and subsample == 0:
+        without = left_out_galaxies(samples, 0)
+    return augment_batch(
+        samples,
+        settings.batchsize,
+        [settings.seed, subsample, batch],
+        without=without,
+        workers=workers,
+        track=track,
+        description=f"augment {subsample}-{batch:02d}",
+    )
+
+
+def validation_batch(
+    samples: Mapping[str, Samples], batchsize: int, *, without: np.ndarray | None = None
+) -> Batch | None:
+    """Return augmented galaxies to measure a network on, an eighth as many images as in a stored batch.
+
+    Always the same for the same samples. None when there is no galaxy; `without` as in `augment_batch`.
+    """
+    if not samples:
+        return None
+    return augment_batch(samples, max(1, batchsize // _VALIDATION_SHARE), [_VALIDATION_SEED], without=without)
+
+
+def left_out_batch(infolder: Path, size: int, subsample: int, batchsize: int) -> Batch | None:
+    """Return the `validation_batch` of the training galaxies that a subsample leaves out; None when there are none.
+
+    For subsample 0 these are a tenth of the training set, for the others those in its sample files.
+
+    Raises
+    ------
+    InclinetError
+        When sample files are missing or damaged.
+    """
+    samples = read_samples(find_samples(infolder, size, *left_out_side(subsample)), size)
+    left_out = left_out_galaxies(samples, subsample)
+    if not left_out.size:
+        return None
+    pgcs = np.concatenate([sample.pgcs for sample in samples.values()])
+    return validation_batch(samples, batchsize, without=np.setdiff1d(pgcs, left_out))
 
 
 def augment_batch(
@@ -41,112 +134,53 @@ def augment_batch(
     batchsize : int
         Images in each bin and colour class.
     seed : sequence of int
-        The same seed and samples give the same bytes.
+        The same seed and samples give the same bytes, whatever the number of workers.
     without : ndarray of int or None
-        PGC numbers of galaxies to leave out, unless no galaxy would be left then.
+        PGC numbers of galaxies to leave out, unless no galaxy would remain.
+    workers : int or None
+        Threads; None takes one per core.
 
     Raises
     ------
     InclinetError
         When there is no galaxy.
     """
-    if without is None or all(np.isin(sample.pgcs, without).all() for sample in samples.values()):
-        without = np.empty(0, int)
     if not samples:
         raise InclinetError(
             f"augment: no galaxy labelled {MIN_INCLINATION} deg or more to draw from; the sample is too small"
         )
-    drawn, pool = draw(samples, batchsize, np.random.default_rng(list(seed)), without)
-    size = next(iter(samples.values())).images.shape[1]
-    images = np.empty((len(drawn), size, size, 3), np.uint8)
-
-    def fill(start: int) -> None:
-        for i, one in enumerate(drawn[start : start + _CHUNK], start):
-            images[i] = render(samples[one.band].images[one.row], one, pool)
-
-    starts = range(0, len(drawn), _CHUNK)
-    # Threads suffice: OpenCV gives up the interpreter lock.
-    with ThreadPoolExecutor(workers or cpu_count() or 1) as executor:
-        for _ in track(executor.map(fill, starts), description, len(starts)):
-            pass
+    if without is None or all(np.isin(sample.pgcs, without).all() for sample in samples.values()):
+        without = np.empty(0, int)
+    rng = np.random.default_rng(list(seed))
+    transformations = draw_transformations(choose_rows(samples, batchsize, rng, without), rng)
+    noise_values = draw_noise(rng)
     return Batch(
-        images,
-        np.array([samples[one.band].labels[one.row] for one in drawn], np.int32),
-        np.array([samples[one.band].pgcs[one.row] for one in drawn], np.int32),
-        np.array([FILTERS[one.band] for one in drawn], "S1"),
+        _render_all(samples, transformations, noise_values, workers, track, description),
+        np.array([samples[each.band].labels[each.row] for each in transformations], np.int32),
+        np.array([samples[each.band].pgcs[each.row] for each in transformations], np.int32),
+        np.array([FILTERS[each.band] for each in transformations], "S1"),
     )
 
 
-def validation_batch(
-    samples: Mapping[str, Samples], batchsize: int, *, without: np.ndarray | None = None
-) -> Batch | None:
-    """Return galaxies to judge a network by, augmented: an eighth of the images of a stored batch of `batchsize`.
-
-    None without a galaxy; `without` as in `augment_batch`.
-    """
-    if not samples:
-        return None
-    return augment_batch(samples, max(1, batchsize // 8), [_VALIDATION_SEED], without=without)
-
-
-def left_out_batch(infolder: Path, size: int, subsample: int, batchsize: int) -> Batch | None:
-    """Return the training galaxies that a subsample leaves out, as `validation_batch`; None without a galaxy.
-
-    Of subsample 0 that is a tenth of the training set, of the others what its sample files say.
-    """
-    samples = read_samples(find_samples(infolder, size, *left_out_side(subsample)), size)
-    left = left_out_galaxies(samples, subsample)
-    pgcs = np.concatenate([sample.pgcs for sample in samples.values()] or [left])
-    return validation_batch(samples, batchsize, without=np.setdiff1d(pgcs, left)) if left.size else None
-
-
-def training_batch(
+def _render_all(
     samples: Mapping[str, Samples],
-    subsample: int,
-    batch: int,
-    settings: Augment,
-    *,
-    workers: int | None = None,
-    track: Track = silent,
-) -> Batch:
-    """Return stored batch `batch` (from 1) of a subsample, made of its training galaxies; as `augment_batch`."""
-    without = None
-    if settings.leave_out and subsample == 0:
-        without = left_out_galaxies(samples, 0)
-    return augment_batch(
-        samples,
-        settings.batchsize,
-        [settings.seed, subsample, batch],
-        without=without,
-        workers=workers,
-        track=track,
-        description=f"augment {subsample}-{batch:02d}",
-    )
+    transformations: Sequence[Transformation],
+    noise_values: np.ndarray,
+    workers: int | None,
+    track: Track,
+    description: str,
+) -> np.ndarray:
+    """Return the images of a batch, uint8 (N, size, size, 3), rendered in threads."""
+    size = next(iter(samples.values())).images.shape[1]
+    images = np.empty((len(transformations), size, size, 3), np.uint8)
 
+    def render_chunk(start: int) -> None:
+        for i, each in enumerate(transformations[start : start + _CHUNK], start):
+            images[i] = render(samples[each.band].images[each.row], each, noise_values)
 
-def augment(
-    infolder: Path,
-    outfolder: Path,
-    *,
-    size: int = 128,
-    niter: int = 3,
-    settings: Augment | None = None,
-    workers: int | None = None,
-    track: Track = silent,
-) -> Iterable[Path]:
-    """Write the stored batches of every subsample 0 … `niter`; returns the files written.
-
-    Raises
-    ------
-    InclinetError
-        When sample files are missing or hold no galaxy.
-    """
-    settings = settings or Augment()
-    sources = {k: find_samples(infolder, size, "train", k) for k in range(niter + 1)}
-    written = []
-    for k, paths in sources.items():
-        samples = read_samples(paths, size)
-        for b in range(1, settings.nbatch + 1):
-            batch = training_batch(samples, k, b, settings, workers=workers, track=track)
-            written.append(batch.write(outfolder / batch_folder(k) / batch_file(size, b)))
-    return written
+    starts = range(0, len(transformations), _CHUNK)
+    # Threads suffice: OpenCV releases the interpreter lock.
+    with ThreadPoolExecutor(workers or cpu_count() or 1) as executor:
+        for _ in track(executor.map(render_chunk, starts), description, len(starts)):
+            pass
+    return images

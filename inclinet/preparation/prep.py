@@ -8,83 +8,28 @@ from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
 
-from inclinet.data.bands import BANDS
+from inclinet.data.bands import BANDS, COLOUR
 from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import band_folder, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg, to_small
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
-from inclinet.storage.atomic import whole_file, whole_folder
+from inclinet.storage.atomic import atomic_file, atomic_folder
 
-__all__ = ["Prepared", "downsample", "prep", "write_skipped"]
+__all__ = ["Prepared", "check_band", "downsample", "prep", "write_skipped"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the prep stage did in one band."""
+    """Result of the prep stage in one band."""
 
     folder: Path
     images: int
+    """Number of downsampled images."""
     skipped: dict[int | str, str]
-    """Reason for every galaxy without a downsampled image."""
-
-
-def check_band(band: str) -> None:
-    """Raise `InclinetError` when there is no such band."""
-    if band not in BANDS:
-        raise InclinetError(f"--band: there is no band {band!r}; choose one of {', '.join(BANDS)}")
-
-
-def downsample(
-    chosen: Mapping[int, str],
-    labels: Mapping[int, str],
-    locate: Callable[[str], Path],
-    outfolder: Path,
-    band: str,
-    size: int,
-    *,
-    workers: int | None = None,
-    track: Track = silent,
-) -> dict[int | str, str]:
-    """Write one downsampled image per galaxy into `outfolder`; return the reasons of those skipped.
-
-    Parameters
-    ----------
-    chosen : mapping of int to str
-        File name by PGC number.
-    labels : mapping of int to str
-        Label by PGC number.
-    locate : callable
-        Gives the local path of a file name.
-    """
-
-    def one(item: tuple[int, str]) -> str | None:
-        pgc, name = item
-        try:
-            image = to_small(locate(name), size, band == "gri")
-        except BadImageError as error:
-            return f"{name}: {error}"
-        save_jpeg(image, outfolder / small_image(pgc, size, labels[pgc], band))
-        return None
-
-    todo = [(pgc, name) for pgc, name in chosen.items() if pgc in labels]
-    # Threads are enough: Pillow gives up the interpreter lock while it decodes, resamples and encodes.
-    with ThreadPoolExecutor(workers or cpu_count() or 1) as pool:
-        reasons = list(track(pool.map(one, todo), f"prep {band}", len(todo)))
-    skipped = {pgc: reason for (pgc, _), reason in zip(todo, reasons, strict=True) if reason}
-    skipped |= {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in labels}
-    return skipped
-
-
-def write_skipped(path: Path, skipped: Mapping[int | str, str]) -> Path:
-    """Write the table of skipped galaxies, columns `pgc` and `reason`."""
-    with whole_file(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["pgc", "reason"])
-        writer.writerows(sorted(skipped.items(), key=lambda item: str(item[0])))
-    return path
+    """Reason by PGC number, or by line of the catalogue, for everything without a downsampled image."""
 
 
 def prep(
@@ -100,8 +45,25 @@ def prep(
 ) -> Prepared:
     """Downsample the images of one band into the folder `<size>x<size>_<band>` within `outfolder`.
 
-    A galaxy is skipped, with a reason, when its image is missing or unreadable or its label unknown; the
-    table `<size>x<size>_<band>_skipped.csv` lists them.
+    A galaxy is skipped, with a reason, when its image is missing or unreadable or its label unknown. The
+    table `<size>x<size>_<band>_skipped.csv` lists the skipped galaxies.
+
+    Parameters
+    ----------
+    impath : Path
+        Folder of the images.
+    catalog : Path
+    band : str
+        One of `BANDS`.
+    imroot : str
+        Part of the image names between the PGC number and the band.
+    size : int
+        Pixels a side of the downsampled images.
+    outfolder : Path
+    workers : int, optional
+        Threads; None takes one per core.
+    track : Track
+        Shows the progress over the images.
 
     Returns
     -------
@@ -110,31 +72,98 @@ def prep(
     Raises
     ------
     InclinetError
-        When the band is unknown, folder or catalogue unreadable, or not one image is left.
+        When the band is unknown, the folder or the catalogue unreadable, or no image is left.
     """
     check_band(band)
     if not impath.is_dir():
-        raise InclinetError(f"{impath}: no such folder of images (option --impath)")
+        raise InclinetError(f"{impath}: no such folder of images", setting="impath")
     table = read_catalog(catalog)
-    labels = table.labels
     chosen = choose_images((path.name for path in impath.iterdir()), imroot, band)
-    folder = outfolder / band_folder(size, band)
-    skipped: dict[int | str, str] = dict(table.skipped)
-    skipped |= {pgc: f"no image in band {band}" for pgc in labels if pgc not in chosen}
-    with whole_folder(folder) as part:
-        skipped |= {
-            pgc: table.skipped.get(pgc, reason)
-            for pgc, reason in downsample(
-                chosen, labels, impath.joinpath, part, band, size, workers=workers, track=track
-            ).items()
-        }
+    folder, skipped_table = outfolder / band_folder(size, band), outfolder / skipped_file(size, band)
+    with atomic_folder(folder) as part:
+        unusable = downsample(chosen, table.labels, impath.joinpath, part, band, size, workers=workers, track=track)
         images = sum(1 for _ in part.iterdir())
-        write_skipped(outfolder / skipped_file(size, band), skipped)
-        for pgc, reason in skipped.items():
-            logger.debug("skipped PGC %s: %s", pgc, reason)
+        missing = {pgc: f"no image in band {band}" for pgc in table.labels if pgc not in chosen}
+        skipped = unusable | missing | table.skipped  # the catalogue's own reason says more than "not in the catalogue"
+        write_skipped(skipped_table, skipped)
+        for key, reason in skipped.items():
+            logger.debug("skipped %s: %s", f"PGC {key}" if isinstance(key, int) else key, reason)
         if not images:
             raise InclinetError(
                 f"{impath}: no image in band {band} is left to work on; {len(skipped)} galaxies skipped, see "
-                f"{outfolder / skipped_file(size, band)}; check --impath, --imroot {imroot!r} and --catalog"
+                f"{skipped_table}; check the images (impath), the root of their names (imroot, {imroot!r}) and the "
+                "catalogue (catalog)"
             )
     return Prepared(folder, images, skipped)
+
+
+def check_band(band: str) -> None:
+    """Check the name of a band.
+
+    Raises
+    ------
+    InclinetError
+        When there is no such band.
+    """
+    if band not in BANDS:
+        raise InclinetError(f"there is no band {band!r}; choose one of {', '.join(BANDS)}", setting="band")
+
+
+def downsample(
+    chosen: Mapping[int, str],
+    labels: Mapping[int, str],
+    locate: Callable[[str], Path],
+    outfolder: Path,
+    band: str,
+    size: int,
+    *,
+    workers: int | None = None,
+    track: Track = silent,
+) -> dict[int | str, str]:
+    """Write one downsampled image per galaxy into `outfolder`; return why galaxies were skipped, by PGC number.
+
+    Parameters
+    ----------
+    chosen : mapping of int to str
+        File name by PGC number.
+    labels : mapping of int to str
+        Label by PGC number.
+    locate : callable
+        Returns the local path of a file name.
+    outfolder : Path
+    band : str
+    size : int
+        Pixels a side of the downsampled images.
+    workers : int, optional
+        Threads; None takes one per core.
+    track : Track
+        Shows the progress over the images.
+    """
+
+    def downsample_one(item: tuple[int, str]) -> str | None:
+        """Write one image; return why it was skipped, if it was."""
+        pgc, name = item
+        try:
+            image = to_small(locate(name), size, band == COLOUR)
+        except BadImageError as error:
+            return f"{name}: {error}"
+        save_jpeg(image, outfolder / small_image(pgc, size, labels[pgc], band))
+        return None
+
+    labelled = [(pgc, name) for pgc, name in chosen.items() if pgc in labels]
+    # Threads are enough: Pillow releases the interpreter lock while it decodes, resamples and encodes.
+    with ThreadPoolExecutor(workers or cpu_count() or 1) as pool:
+        reasons = list(track(pool.map(downsample_one, labelled), f"prep {band}", len(labelled)))
+    skipped: dict[int | str, str] = {}
+    skipped |= {pgc: reason for (pgc, _), reason in zip(labelled, reasons, strict=True) if reason}
+    skipped |= {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in labels}
+    return skipped
+
+
+def write_skipped(path: Path, skipped: Mapping[int | str, str]) -> Path:
+    """Write the table of skipped galaxies, columns `pgc` and `reason`."""
+    with atomic_file(path) as part, part.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["pgc", "reason"])
+        writer.writerows((key, skipped[key]) for key in sorted(skipped, key=str))
+    return path

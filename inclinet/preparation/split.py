@@ -1,7 +1,7 @@
 """Stage split: test set, training set and bagging subsamples.
 
-Which side a galaxy is on follows from its PGC number and a seed alone, so it never changes sides as the
-catalogue grows, and is on the same side in every band.
+Which side a galaxy is on follows only from its PGC number and a seed. So it never changes sides as the catalogue
+grows, and is on the same side in every band.
 """
 
 import hashlib
@@ -29,30 +29,93 @@ __all__ = [
     "split_band",
 ]
 
-_CHUNK = 256
-_LEFT_OUT = 0.1
+_CHUNK = 256  # images copied at a time: memory stays flat in the number of galaxies
+_LEFT_OUT = 0.1  # of the training galaxies, by subsample 0
 
 
-def hash_fraction(pgc: int, seed: int, draw: str) -> float:
-    """Return a number in [0, 1), uniform over galaxies, that depends on the arguments alone."""
-    digest = hashlib.sha256(f"{seed}/{draw}/{pgc}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+def split(
+    infolder: Path, outfolder: Path, *, size: int = 128, settings: Split | None = None, track: Track = silent
+) -> list[Path]:
+    """Split every band's packed array file of one size in `infolder`; return the files written.
+
+    Raises
+    ------
+    InclinetError
+        When there is no packed file of that size, or no galaxy labelled 45 deg or more to train on.
+    """
+    settings = settings or Split()
+    bands = _find_bands(infolder, size)
+    written = []
+    for band in track(bands, "split", len(bands)):
+        written += split_band(infolder / packed_file(size, band), band, size, outfolder, settings)
+    training_sets = [outfolder / sample_file(band, size, "train", 0) for band in bands]
+    if not sum(len(read_arrays(path, ["labels"])["labels"]) for path in training_sets):
+        raise InclinetError(f"{infolder}: no galaxy labelled {MIN_INCLINATION} deg or more is left to train on")
+    return written
 
 
-def left_out_of_all(pgcs: np.ndarray) -> np.ndarray:
-    """Return which galaxies, (N,) bool, subsample 0 leaves out of its stored batches: a tenth, always the same."""
-    return np.array([hash_fraction(pgc, 0, "left out of subsample 0") < _LEFT_OUT for pgc in pgcs.tolist()], bool)
+def _find_bands(infolder: Path, size: int) -> list[str]:
+    """Return the stored bands that have a packed array file of this size."""
+    names = [parse_packed(path.name) for path in infolder.iterdir()] if infolder.is_dir() else []
+    bands = sorted(name[1] for name in names if name and name[0] == size)
+    if not bands:
+        raise InclinetError(
+            f"{infolder}: there is no array file such as {packed_file(size, 'g')}; run `inclinet compress` first, or "
+            "check the folder and the size",
+            setting="infolder",
+        )
+    return bands
 
 
-def left_out_side(subsample: int) -> tuple[str, int]:
-    """Return side and subsample of the sample files that hold the galaxies which a subsample leaves out."""
-    return ("test", subsample) if subsample else ("train", 0)
+def split_band(path: Path, band: str, size: int, outfolder: Path, settings: Split) -> list[Path]:
+    """Split one band's packed array file; return the files written.
+
+    Each holds `images` uint8 (N, size, size, 3), `labels` int32 (N,) in degrees and `pgcIDs` int32 (N,).
+
+    Raises
+    ------
+    InclinetError
+        When the file is not a packed array file, or holds images of another size.
+    """
+    images, pgcs, labels = read_packed(path)
+    if images.shape[1] != size:
+        raise InclinetError(f"{path}: holds images of {images.shape[1]} pixels a side, not {size}", setting="size")
+    usable = np.flatnonzero(labels >= MIN_INCLINATION)
+    written = []
+    for (side, k), members in sides(pgcs[usable], settings).items():
+        rows = usable[members]
+        arrays = {
+            "images": Rows((len(rows), size, size, 3), np.uint8, _uint8_rows(images, rows)),
+            "labels": labels[rows],
+            "pgcIDs": pgcs[rows],
+        }
+        written.append(write_arrays(outfolder / sample_file(band, size, side, k), arrays))
+    return written
 
 
-def left_out_galaxies(samples: Mapping[str, Samples], subsample: int) -> np.ndarray:
-    """Return the PGC numbers of the galaxies that a subsample leaves out, of the samples of `left_out_side`."""
-    pgcs = np.unique(np.concatenate([sample.pgcs for sample in samples.values()] or [np.empty(0, int)]))
-    return pgcs if subsample else pgcs[left_out_of_all(pgcs)]
+def read_packed(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return images (N, size, size, 3), PGC numbers (N,) and numeric labels (N,) of a packed array file.
+
+    The images may have any integer dtype: the published files hold big-endian int32.
+
+    Raises
+    ------
+    InclinetError
+        When the file is not a packed array file.
+    """
+    arrays = read_arrays(path, ["images", "labels"])
+    images, labels = arrays["images"], arrays["labels"]
+    if images.ndim != 4 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
+        raise InclinetError(f"{path}: images have the shape {images.shape}, not (N, size, size, 3)")
+    if labels.shape != (2, len(images)) or images.dtype.kind not in "iu" or labels.dtype.kind not in "iu":
+        raise InclinetError(f"{path}: labels {labels.shape} {labels.dtype} do not fit {len(images)} images")
+    return images, labels[0].astype(np.int32), labels[1].astype(np.int32)
+
+
+def _uint8_rows(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows (M,) of images (N, size, size, 3) in chunks, as uint8."""
+    for start in range(0, len(rows), _CHUNK):
+        yield images[rows[start : start + _CHUNK]].astype(np.uint8)
 
 
 def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray]:
@@ -65,8 +128,8 @@ def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray
     Returns
     -------
     dict of (str, int) to ndarray of bool, shape (N,)
-        `("test", 0)` and `("train", 0)` part all galaxies; for k ≥ 1 `("train", k)` and `("test", k)` part
-        those of `("train", 0)`.
+        Every galaxy is in one of `("test", 0)` and `("train", 0)`. For k ≥ 1, every galaxy of `("train", 0)` is in
+        one of `("train", k)` and `("test", k)`.
     """
 
     def below(fraction: float, draw: str) -> np.ndarray:
@@ -81,76 +144,38 @@ def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray
     return members
 
 
-def read_packed(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return images (N, size, size, 3), PGC numbers (N,) and numeric labels (N,) of a packed array file.
+def hash_fraction(pgc: int, seed: int, draw: str) -> float:
+    """Return a number in [0, 1), uniform over galaxies, that depends only on the arguments.
 
-    The images may be of any integer dtype; `uint8_rows` narrows them.
-
-    Raises
-    ------
-    InclinetError
-        When the file is no such array file.
+    The first 8 bytes of a SHA-256; `draw` names what is decided, so that decisions are independent of each other.
     """
-    arrays = read_arrays(path, ["images", "labels"])
-    images, labels = arrays["images"], arrays["labels"]
-    if images.ndim != 4 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
-        raise InclinetError(f"{path}: images have the shape {images.shape}, not (N, size, size, 3)")
-    if labels.shape != (2, len(images)) or images.dtype.kind not in "iu" or labels.dtype.kind not in "iu":
-        raise InclinetError(f"{path}: labels {labels.shape} {labels.dtype} do not fit {len(images)} images")
-    return images, labels[0].astype(np.int32), labels[1].astype(np.int32)
+    digest = hashlib.sha256(f"{seed}/{draw}/{pgc}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def uint8_rows(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the chosen rows in chunks as uint8."""
-    for start in range(0, len(rows), _CHUNK):
-        yield images[rows[start : start + _CHUNK]].astype(np.uint8)
+def left_out_of_all(pgcs: np.ndarray) -> np.ndarray:
+    """Return which galaxies subsample 0 leaves out of its stored batches: a tenth, always the same.
 
+    Parameters
+    ----------
+    pgcs : ndarray of int, shape (N,)
 
-def split_band(path: Path, band: str, size: int, outfolder: Path, settings: Split) -> list[Path]:
-    """Split one band's packed array file; returns the files written.
-
-    Each holds `images` uint8 (N, size, size, 3), `labels` int32 (N,) in degrees and `pgcIDs` int32 (N,).
+    Returns
+    -------
+    ndarray of bool, shape (N,)
     """
-    images, pgcs, labels = read_packed(path)
-    if images.shape[1] != size:
-        raise InclinetError(f"{path}: holds images of {images.shape[1]} pixels a side, not {size} (option --size)")
-    usable = np.flatnonzero(labels >= MIN_INCLINATION)
-    written = []
-    for (side, k), members in sides(pgcs[usable], settings).items():
-        rows = usable[members]
-        arrays = {
-            "images": Rows((len(rows), size, size, 3), np.uint8, uint8_rows(images, rows)),
-            "labels": labels[rows],
-            "pgcIDs": pgcs[rows],
-        }
-        written.append(write_arrays(outfolder / sample_file(band, size, side, k), arrays))
-    return written
+    return np.array([hash_fraction(pgc, 0, "left out of subsample 0") < _LEFT_OUT for pgc in pgcs.tolist()], bool)
 
 
-def split(
-    infolder: Path, outfolder: Path, *, size: int = 128, settings: Split | None = None, track: Track = silent
-) -> list[Path]:
-    """Split every band's packed array file of one size in `infolder`; returns the files written.
+def left_out_side(subsample: int) -> tuple[str, int]:
+    """Return the (side, subsample) of the sample files that hold the galaxies left out by a subsample."""
+    return ("test", subsample) if subsample else ("train", 0)
 
-    Raises
-    ------
-    InclinetError
-        When there is no packed file of that size, or no galaxy labelled 45 deg or more to train on.
+
+def left_out_galaxies(samples: Mapping[str, Samples], subsample: int) -> np.ndarray:
+    """Return the PGC numbers, sorted, of the galaxies that a subsample leaves out.
+
+    `samples` are those read from the files that `left_out_side` names, by stored band.
     """
-    settings = settings or Split()
-    names = [parse_packed(path.name) for path in infolder.iterdir()] if infolder.is_dir() else []
-    bands = sorted(band for name in names if name and name[0] == size for band in [name[1]])
-    if not bands:
-        raise InclinetError(
-            f"{infolder}: no array file such as {packed_file(size, 'g')} (options --infolder, --size); "
-            "run `inclinet compress` first"
-        )
-    written = []
-    for band in track(bands, "split", len(bands)):
-        written += split_band(infolder / packed_file(size, band), band, size, outfolder, settings)
-    trainable = sum(
-        len(read_arrays(outfolder / sample_file(band, size, "train", 0), ["labels"])["labels"]) for band in bands
-    )
-    if not trainable:
-        raise InclinetError(f"{infolder}: no galaxy labelled {MIN_INCLINATION} deg or more is left to train on")
-    return written
+    pgcs = np.unique(np.concatenate([sample.pgcs for sample in samples.values()] or [np.empty(0, int)]))
+    return pgcs if subsample else pgcs[left_out_of_all(pgcs)]

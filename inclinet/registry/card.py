@@ -1,14 +1,15 @@
-"""A published version, put together: its networks, what judges and calibrates them, and its model card."""
+"""Puts a version together for publishing: its networks, their evaluation, and a model card."""
 
 import json
 import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import FILTERS, band_title
 from inclinet.data.catalog import SIMULATED_PGC
-from inclinet.data.columns import network_name
+from inclinet.data.columns import parse_network_name
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
 from inclinet.evaluation.calibration import Calibration
@@ -21,14 +22,17 @@ from inclinet.evaluation.filenames import (
     REPORT_FILE,
 )
 from inclinet.evaluation.results import markdown_table
-from inclinet.networks.filenames import parse_network
+from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
-from inclinet.registry.versions import VersionInfo
+from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult
 from inclinet.storage.code_digest import code_digest
+from inclinet.training.filenames import metrics_file
 
-__all__ = ["assemble", "code_facts", "count_training"]
+__all__ = ["CARD_FILE", "assemble", "code_facts", "count_training"]
 
-CARD = "README.md"
+CARD_FILE = "README.md"
+"""Name of the model card."""
+
 _CODE = (
     "inclinet.data.catalog",
     "inclinet.data.images",
@@ -44,12 +48,12 @@ _EVALUATION = (CALIBRATION_FILE, METRICS_FILE, NOVELTY_FILE, PREDICTIONS_FILE, R
 
 
 def code_facts() -> dict[str, str]:
-    """Return the version of the code that makes networks, and the digest of its source."""
+    """Return the `version` of the code that makes networks, and the `digest` of its source."""
     return {"version": version("inclinet"), "digest": code_digest(*_CODE)}
 
 
-def count_training(train: Mapping[str, Samples]) -> dict[str, int | dict[str, int]]:
-    """Return what a training set holds: `galaxies`, how many of them are `simulated`, and `images` by band letter."""
+def count_training(train: Mapping[str, Samples]) -> dict[str, Any]:
+    """Return the numbers of `galaxies` in a training set, of `simulated` ones, and of `images` by band letter."""
     pgcs = {pgc for sample in train.values() for pgc in sample.pgcs.tolist()}
     return {
         "galaxies": len(pgcs),
@@ -59,28 +63,30 @@ def count_training(train: Mapping[str, Samples]) -> dict[str, int | dict[str, in
 
 
 def assemble(
-    folder: Path, networks: Iterable[Path], evaluation: Path, facts: VersionInfo, training: Mapping
+    folder: Path, networks: Iterable[Path], evaluation: Path, info: VersionInfo, training: Mapping[str, Any]
 ) -> VersionInfo:
-    """Bring into `folder` the networks, what their evaluation wrote, and a model card.
+    """Copy the networks and what their evaluation wrote into `folder`, and write a model card there.
 
     Parameters
     ----------
+    folder : Path
     networks : iterable of Path
+        The networks; the metrics of their training are read from the same folder, if they are there.
     evaluation : Path
         Folder that `inclinet.evaluation.evaluate.report` wrote.
-    facts : VersionInfo
+    info : VersionInfo
     training : mapping
         As `count_training` returns.
 
     Returns
     -------
     VersionInfo
-        With figures of merit on the test set, if there is one.
+        `info` with the steps of each network, the result on the test set, and whether all galaxies are simulated.
 
     Raises
     ------
     InclinetError
-        When the evaluation is missing, or one of other networks.
+        When the evaluation is missing, or is one of other networks.
     """
     networks = list(networks)
     _check_evaluation(networks, evaluation)
@@ -88,95 +94,133 @@ def assemble(
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
     metrics = json.loads((folder / METRICS_FILE).read_text()) if (folder / METRICS_FILE).is_file() else None
-    if metrics:
-        best = next(iter(metrics["ensembles"]))
-        figures = {name: round(metrics["ensembles"][best][name], 3) for name in ("rms", "mae", "bias")}
-        counted = {name: metrics[name] for name in ("images", "galaxies")}
-        facts = facts.model_copy(update={"test": {"prediction": best, **figures, **counted}})
-    facts = facts.model_copy(update={"simulated": training["galaxies"] == training["simulated"]})
+    added = {
+        "steps": _count_steps(networks),
+        "test": _test_result(metrics) if metrics else None,
+        "simulated": training["galaxies"] == training["simulated"],
+    }
+    info = info.model_copy(update=added)
     calibration = read_record(Calibration, folder / CALIBRATION_FILE)
-    (folder / CARD).write_text(_card(facts, sorted(_names(networks)), training, metrics, calibration))
-    return facts
+    (folder / CARD_FILE).write_text(_model_card(info, sorted(_names(networks)), training, metrics, calibration))
+    return info
 
 
 def _names(networks: Iterable[Path]) -> set[str]:
-    return {network_name(*parse_network(path.name)) for path in networks}
+    return {name_of_network(path.name) for path in networks}
 
 
 def _check_evaluation(networks: Iterable[Path], evaluation: Path) -> None:
     if not (evaluation / METRICS_TABLE_FILE).is_file():
-        raise InclinetError(f"{evaluation}: no evaluation there; run `inclinet evaluate` first")
+        raise InclinetError(f"{evaluation}: no evaluation there; run `inclinet evaluate` first", setting="evaluation")
     if not (evaluation / METRICS_FILE).is_file():
         return  # there is no test galaxy
-    theirs = set(json.loads((evaluation / METRICS_FILE).read_text())["networks"])
-    mine = _names(networks)
-    if theirs != mine:
+    evaluated = set(json.loads((evaluation / METRICS_FILE).read_text())["networks"])
+    names = _names(networks)
+    if evaluated != names:
         raise InclinetError(
-            f"{evaluation}: evaluates {', '.join(sorted(theirs))}, not {', '.join(sorted(mine))}; run "
-            "`inclinet evaluate` again"
+            f"{evaluation}: evaluates {', '.join(sorted(evaluated))}, not {', '.join(sorted(names))}; run "
+            "`inclinet evaluate` again",
+            setting="evaluation",
         )
 
 
-def _trained_on(training: Mapping) -> str:
+def _count_steps(networks: Iterable[Path]) -> dict[str, int]:
+    """Return the steps of each network's training by its name; those without metrics are left out."""
+    steps = {}
+    for path in networks:
+        name = name_of_network(path.name)
+        model, subsample = parse_network_name(name)
+        record = path.with_name(metrics_file(subsample, model))
+        if record.is_file():
+            steps[name] = len(json.loads(record.read_text()))
+    return steps
+
+
+def _test_result(metrics: Mapping[str, Any]) -> VersionResult:
+    """Return the result of what predicting gives, the first ensemble, from the metrics of an evaluation."""
+    prediction = next(iter(metrics["ensembles"]))
+    baselines = {
+        name: BaselineResult(rms=round(of["rms"], 3), version_rms=round(of["ensemble_rms"], 3))
+        for name, of in metrics["baselines"].items()
+        if "ensemble_rms" in of
+    }
+    values = {name: round(metrics["ensembles"][prediction][name], 3) for name in ("rms", "mae", "bias")}
+    counts = {name: metrics[name] for name in ("images", "galaxies")}
+    return VersionResult(prediction=prediction, baselines=baselines, **values, **counts)
+
+
+def _training_text(training: Mapping[str, Any]) -> str:
     galaxies, simulated = training["galaxies"], training["simulated"]
-    images = ", ".join(f"{n:,} in {band}" for band, n in training["images"].items())
-    text = f"{galaxies:,} galaxies labelled 45 deg or more ({images.replace('in c', 'in colour')})."
+    images = ", ".join(f"{n:,} in {band_title(letter)}" for letter, n in training["images"].items())
+    text = f"{galaxies:,} galaxies labelled 45 deg or more ({images})."
     if simulated == galaxies:
         return (
             f"{text} **All of them are simulated**: good for trying the service, not for science. Real galaxies have "
-            "bars, warps, companions and dust that these have not; expect errors well above those stated here."
+            "bars, warps, companions and dust that these lack; expect errors well above those stated here."
         )
     return text + (f" {simulated:,} of them are simulated." if simulated else "")
 
 
-def _card(
-    facts: VersionInfo, networks: list[str], training: Mapping, metrics: Mapping | None, bars: Calibration | None
-) -> str:
-    intervals = (
-        f"Calibrated on {bars.images:,} images of {bars.galaxies:,} training galaxies that networks had left out."
-        if bars
-        else "There were too few left-out galaxies to calibrate error bars: predictions have none."
+def _error_bars_text(calibration: Calibration | None, metrics: Mapping[str, Any] | None) -> str:
+    if calibration is None:
+        return "There were too few left-out galaxies to calibrate error bars: predictions have none."
+    text = (
+        f"Calibrated on {calibration.images:,} images of {calibration.galaxies:,} training galaxies that networks left "
+        "out."
     )
     if metrics and "intervals" in metrics:
-        found = {level: 100 * groups["all"]["coverage"] for level, groups in metrics["intervals"].items()}
-        shares = " and ".join(f"{share:.1f} % within those of {level} %" for level, share in found.items())
-        intervals += f" On the test set {shares}."
-    result = (
+        shares = {level: 100 * groups["all"]["coverage"] for level, groups in metrics["intervals"].items()}
+        within = " and ".join(f"the {level} % intervals hold {share:.1f} %" for level, share in shares.items())
+        text += f" On the test set {within} of the human inclinations."
+    return text
+
+
+def _result_text(metrics: Mapping[str, Any] | None) -> str:
+    if metrics is None:
+        return "No galaxy fell into the test set.\n"
+    return (
         f"{metrics['images']:,} images of {metrics['galaxies']:,} galaxies that no network was trained on; their "
-        f"inclinations scatter by {metrics['std']:.1f} deg. Angles in degrees.\n\n{markdown_table(metrics)}"
-        if metrics
-        else "No galaxy fell into the test set."
+        f"inclinations have a standard deviation of {metrics['std']:.1f} deg. Angles in degrees.\n\n"
+        f"{markdown_table(metrics)}"
     )
+
+
+def _model_card(
+    info: VersionInfo,
+    networks: list[str],
+    training: Mapping[str, Any],
+    metrics: Mapping[str, Any] | None,
+    calibration: Calibration | None,
+) -> str:
     return f"""# Inclinations of spiral galaxies from their pictures
 
-{len(networks)} networks ({", ".join(networks)}) that tell the inclination of a spiral galaxy, 0 deg face-on to 90 deg
-edge-on, from an image of {facts.size}×{facts.size} pixels. The prediction is the
-median of all, with the mean error of left-out galaxies taken off where there were enough of them.
+{len(networks)} networks ({", ".join(networks)}) that tell the inclination of a spiral galaxy, from 0 deg (face-on) to
+90 deg (edge-on), from an image of {info.size}×{info.size} pixels. The prediction is the median of all networks, minus
+their mean error on left-out galaxies if there were enough of those.
 
 ## Trained on
-{_trained_on(training)}
+{_training_text(training)}
 
 ## Use
 `inclinet predict image.jpg`, or in Python `inclinet.predict("image.jpg")`.
 
 ## On the test set
-{result}
+{_result_text(metrics)}
 ## Error bars
-{intervals}
+{_error_bars_text(calibration, metrics)}
 
 ## Limits
-- Trained on inclinations from 45 to 90 deg. A galaxy closer to face-on is answered with some 45 to 50 deg, and
-  flagged.
-- Trained on cutouts of one field of view in units of the galaxy's diameter (±20 %), the galaxy near the centre, with
-  SDSS's resolution. An image unlike those is flagged; one that only shows another field is not always.
+- Trained on inclinations from 45 to 90 deg. A galaxy closer to face-on gets about 45 to 50 deg, and a flag.
+- Trained on cutouts with one field of view in units of the galaxy's diameter (±20 %), the galaxy near the centre, at
+  the resolution of SDSS. An image unlike those is flagged; one that differs only in its field of view may not be.
 - Error bars hold for galaxies drawn like the training sample.
 
 ## Settings
 ```json
-{json.dumps(facts.settings, indent=1)}
+{json.dumps(info.settings, indent=1)}
 ```
 
-## Made of
-Code {facts.code.get("version", "unknown")}, digest `{facts.code.get("digest", "unknown")}`. `bundle.json` holds the
-digests of all files, and what each network was made of.
+## Provenance
+Code {info.code.get("version", "unknown")}, digest `{info.code.get("digest", "unknown")}`. `bundle.json` holds the
+digests of all files, and what each network was made from.
 """

@@ -1,80 +1,116 @@
-"""The registry: published networks, each version immutable, and the pointer to the one in use.
+"""Published versions: trained networks with all that predicting and comparing them needs; never changed.
 
-In a store, `registry/<version>/` holds a bundle: the networks and all that predicting and judging them needs.
-`registry/champion.json` names the version in use.
+In a store, `registry/<version>/` holds the files of a version, and `bundle.json`, which describes it.
 """
 
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 
-from inclinet.data.columns import network_name
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import parse_network
+from inclinet.networks.listing import name_of_network
 from inclinet.records import Record
-from inclinet.storage.atomic import cache_folder, needing_room
 from inclinet.storage.digests import sha256
-from inclinet.storage.store import Store, check_key
+from inclinet.storage.store import Store
 
 __all__ = [
-    "BUNDLE",
-    "Champion",
+    "REGISTRY",
+    "VERSION_FILE",
+    "BaselineResult",
     "PublishedVersion",
+    "VersionFile",
     "VersionInfo",
-    "describe",
-    "fetch_version",
+    "VersionResult",
     "find_version",
     "list_versions",
-    "promote",
     "publish",
-    "read_champion",
-    "read_decision",
-    "record_decision",
+    "version_key",
 ]
 
 logger = logging.getLogger(__name__)
 
-BUNDLE = "bundle.json"
-_FOLDER, _CHAMPION, _DECISIONS = "registry", "registry/champion.json", "registry/decisions"
+REGISTRY = "registry"
+"""Folder of the store that holds all versions."""
+
+VERSION_FILE = "bundle.json"
+"""File that describes a version. It is written last: a folder without it is no version."""
+
 _VERSION = re.compile(r"\d{8}-[0-9a-f]{10}")
-_NAME = re.compile(r"\w[\w.-]{0,99}")
+_FILE_NAME = re.compile(r"\w[\w.-]{0,99}")
 _PARALLEL = 8
 
 
-class _File(Record):
+class VersionFile(Record):
+    """One file of a version: its size in bytes and its SHA-256."""
+
     size: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class BaselineResult(Record):
+    """RMS (deg) of a simple baseline on its test images, and that of the version on the same images."""
+
+    rms: float
+    version_rms: float
+
+
+class VersionResult(Record):
+    """What predicting with a version gives for its test set.
+
+    Attributes
+    ----------
+    prediction : str
+        Name of the ensemble that predicting gives, such as `calibrated median`.
+    rms, mae, bias : float
+        Its metrics (deg).
+    images, galaxies : int
+        Size of the test set.
+    baselines : dict
+        Results of simple baselines by name; empty for versions published before these were kept.
+    """
+
+    prediction: str
+    rms: float
+    mae: float
+    bias: float
+    images: int
+    galaxies: int
+    baselines: dict[str, BaselineResult] = Field(default_factory=dict)
+
+
 class VersionInfo(Record):
-    """What is said of a bundle.
+    """What is known about a version.
 
     Attributes
     ----------
     size : int
         Pixels a side of the images that the networks take.
     bands : tuple of str
-        Bands that they were trained on.
+        Letters of the bands that they were trained on.
     settings : dict
         Settings of every stage.
     lineage : dict
-        What each network was made of, by SHA-256.
+        What each network was made from, by SHA-256.
     code : dict
         Version and digest of the code that made it.
     fingerprint : str
-        Digest of catalogue, images, settings and code; the same again would give the same networks.
+        Digest of catalogue, images, settings and code: the same again would give the same networks. Files written by
+        earlier versions call it `made_of`.
     run : str
         Name of the run.
-    test : dict
-        A few figures of merit on the test set, empty without one.
+    test : VersionResult or None
+        Its result on the test set, None without a test galaxy.
+    steps : dict
+        Steps that each network was trained for; without those of which it is not known.
     simulated : bool
         Whether all galaxies that it was trained on are simulated.
     """
@@ -84,43 +120,45 @@ class VersionInfo(Record):
     settings: dict[str, Any] = Field(default_factory=dict)
     lineage: dict[str, Any] = Field(default_factory=dict)
     code: dict[str, str] = Field(default_factory=dict)
-    fingerprint: str = ""
+    fingerprint: str = Field("", validation_alias=AliasChoices("fingerprint", "made_of"))
     run: str = ""
-    test: dict[str, Any] = Field(default_factory=dict)
+    test: VersionResult | None = None
+    steps: dict[str, int] = Field(default_factory=dict)
     simulated: bool = False
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """Read the empty result of earlier versions as None."""
+        return None if value == {} else value
 
 
 class PublishedVersion(Record):
-    """A published version: when it was, its files, and its `VersionInfo`."""
+    """A published version: when it was published, its files, and its `VersionInfo`.
+
+    Files written by earlier versions call `info` `facts`.
+    """
 
     version: str
     published: datetime
-    files: dict[str, _File]
-    facts: VersionInfo
+    files: dict[str, VersionFile]
+    info: VersionInfo = Field(validation_alias=AliasChoices("info", "facts"))
 
     @property
     def networks(self) -> list[str]:
         """Names of its networks' files."""
         return sorted(name for name in self.files if parse_network(name))
 
-
-class Champion(Record):
-    """Which version is in use, since when and why, and which one was before."""
-
-    version: str
-    since: datetime
-    why: str
-    previous: str | None = None
+    @property
+    def network_names(self) -> list[str]:
+        """Names of its networks, such as `model4_0`, in the order of `networks`."""
+        return [name_of_network(file) for file in self.networks]
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+def publish(store: Store, folder: Path, info: VersionInfo) -> PublishedVersion:
+    """Publish the files of a folder as a new version.
 
-
-def publish(store: Store, folder: Path, facts: VersionInfo) -> PublishedVersion:
-    """Publish the files of a folder as a new version; the same files and facts again are the version that is there.
-
-    By which run they were made does not count.
+    The same files with the same `info` (the run does not count) are the version that exists already.
 
     Raises
     ------
@@ -130,181 +168,71 @@ def publish(store: Store, folder: Path, facts: VersionInfo) -> PublishedVersion:
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     if not any(parse_network(path.name) for path in paths):
         raise InclinetError(f"{folder}: no network to publish; train one first")
-    files = {path.name: _File(size=path.stat().st_size, sha256=sha256(path)) for path in paths}
+    files = {path.name: VersionFile(size=path.stat().st_size, sha256=sha256(path)) for path in paths}
     content = {name: file.sha256 for name, file in files.items()} | {
-        "facts": facts.model_dump(mode="json", exclude={"run"})
+        "info": info.model_dump(mode="json", exclude={"run"})
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
-    for version in _versions(store):
-        if version.endswith(digest) and (found := _if_whole(store, version)):
-            return found
-    published = _now()
-    bundle = PublishedVersion(version=f"{published:%Y%m%d}-{digest}", published=published, files=files, facts=facts)
+    for version in _version_folders(store):
+        if version.endswith(digest) and (existing := _read_or_warn(store, version)):
+            return existing
+    now = datetime.now(UTC).replace(microsecond=0)
+    published = PublishedVersion(version=f"{now:%Y%m%d}-{digest}", published=now, files=files, info=info)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        list(pool.map(lambda path: store.put(path, _key(bundle.version, path.name)), paths))
-    store.write(_key(bundle.version, BUNDLE), bundle.model_dump_json(indent=1).encode())
-    return bundle
+        list(pool.map(lambda path: store.put(path, version_key(published.version, path.name)), paths))
+    store.write(version_key(published.version, VERSION_FILE), published.model_dump_json(indent=1).encode())
+    return published
 
 
-def _key(version: str, name: str) -> str:
-    return f"{_FOLDER}/{version}/{name}"
+def version_key(version: str, name: str) -> str:
+    """Return the key of a version's file in the store."""
+    return f"{REGISTRY}/{version}/{name}"
 
 
-def _versions(store: Store) -> list[str]:
-    return sorted(name for name in store.folders(_FOLDER) if _VERSION.fullmatch(name))
+def list_versions(store: Store) -> list[PublishedVersion]:
+    """Return all published versions, oldest first; one that cannot be read is left out, with a warning."""
+    versions = [_read_or_warn(store, version) for version in _version_folders(store)]
+    return sorted((version for version in versions if version), key=lambda version: version.published)
+
+
+def find_version(store: Store, version: str) -> PublishedVersion:
+    """Return a published version.
+
+    Raises
+    ------
+    InclinetError
+        When there is no such version, or it is damaged.
+    """
+    published = _read(store, version) if _VERSION.fullmatch(version) else None
+    if published is None:
+        raise InclinetError(
+            f"{store.uri}: there is no version {version!r}; `inclinet models` lists the versions", setting="version"
+        )
+    return published
+
+
+def _version_folders(store: Store) -> Iterator[str]:
+    yield from sorted(name for name in store.folders(REGISTRY) if _VERSION.fullmatch(name))
 
 
 def _read(store: Store, version: str) -> PublishedVersion | None:
-    """Return a version, None if it is not there, or not wholly."""
+    """Return a version, None if it does not exist or was never completed."""
+    key = version_key(version, VERSION_FILE)
     try:
-        bundle = PublishedVersion.model_validate_json(store.read(_key(version, BUNDLE)))
+        published = PublishedVersion.model_validate_json(store.read(key))
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise InclinetError(
-            f"{store.uri}/{_key(version, BUNDLE)}: damaged ({error.errors()[0]['msg']}); publish anew"
-        ) from None
-    if bundle.version != version or not all(_NAME.fullmatch(name) for name in bundle.files):
-        raise InclinetError(f"{store.uri}/{_key(version, BUNDLE)}: damaged, it speaks of other files; publish anew")
-    return bundle
+        raise InclinetError(f"{store.uri}/{key}: damaged ({error.errors()[0]['msg']}); publish it again") from None
+    if published.version != version or not all(_FILE_NAME.fullmatch(name) for name in published.files):
+        raise InclinetError(f"{store.uri}/{key}: damaged, it describes other files; publish it again")
+    return published
 
 
-def _if_whole(store: Store, version: str) -> PublishedVersion | None:
-    """Return a version, None if it is not there or damaged, which is warned of."""
+def _read_or_warn(store: Store, version: str) -> PublishedVersion | None:
+    """Return a version, None if it does not exist or is damaged; damage is logged as a warning."""
     try:
         return _read(store, version)
     except InclinetError as error:
         logger.warning("%s", error)
         return None
-
-
-def list_versions(store: Store) -> list[PublishedVersion]:
-    """Return all published versions, oldest first; one that cannot be read is warned of."""
-    found = [_if_whole(store, version) for version in _versions(store)]
-    return sorted((bundle for bundle in found if bundle), key=lambda bundle: bundle.published)
-
-
-def read_champion(store: Store) -> Champion | None:
-    """Return which version is in use, None if none is.
-
-    Raises
-    ------
-    InclinetError
-        When the pointer is damaged.
-    """
-    try:
-        return Champion.model_validate_json(store.read(_CHAMPION))
-    except FileNotFoundError:
-        return None
-    except ValidationError:
-        raise InclinetError(
-            f"{store.uri}/{_CHAMPION} is damaged; put a version in use with `inclinet promote <version>`"
-        ) from None
-
-
-def find_version(store: Store, version: str | None = None) -> PublishedVersion:
-    """Return a version, the one in use unless named.
-
-    Raises
-    ------
-    InclinetError
-        When there is none such, or none in use.
-    """
-    if version is None:
-        current = read_champion(store)
-        if current is None:
-            raise InclinetError(
-                f"{store.uri}: no version is in use; run `inclinet models`, then `inclinet promote <version>`"
-            )
-        version = current.version
-    bundle = _read(store, version) if _VERSION.fullmatch(version) else None
-    if bundle is None:
-        raise InclinetError(f"{store.uri}: there is no version {version!r}; `inclinet models` lists those there are")
-    return bundle
-
-
-def promote(store: Store, version: str, why: str) -> Champion:
-    """Put a version in use.
-
-    Raises
-    ------
-    InclinetError
-        When there is no such version.
-    """
-    bundle = find_version(store, version)
-    try:
-        before = read_champion(store)
-    except InclinetError as error:
-        logger.warning("%s", error)
-        before = None
-    if before and before.version == version:
-        return before
-    current = Champion(version=bundle.version, since=_now(), why=why, previous=before and before.version)
-    store.write(_CHAMPION, current.model_dump_json(indent=1).encode())
-    return current
-
-
-def record_decision(store: Store, version: str, content: str) -> None:
-    """Write why a version was promoted or not, beside the versions; a later decision takes the place of this one."""
-    store.write(check_key(f"{_DECISIONS}/{version}.json"), content.encode())
-
-
-def read_decision(store: Store, version: str) -> str | None:
-    """Return why a version was promoted or not, None while it was never judged."""
-    try:
-        return store.read(check_key(f"{_DECISIONS}/{version}.json")).decode()
-    except FileNotFoundError:
-        return None
-
-
-def fetch_version(
-    store: Store, bundle: PublishedVersion, cache: Path | None = None, names: Collection[str] | None = None
-) -> Path:
-    """Return a local folder with the files of a version (all, or those of `names` that it has), checked by SHA-256.
-
-    Parameters
-    ----------
-    cache : Path, optional
-        Where to keep them; by default below `INCLINET_CACHE`, else the folder of temporary files.
-
-    Raises
-    ------
-    InclinetError
-        When a file is missing or damaged.
-    """
-    folder = (cache or cache_folder()) / _FOLDER / bundle.version
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def fetch(item: tuple[str, _File]) -> None:
-        name, file = item
-        path = folder / name
-        if path.is_file() and sha256(path) == file.sha256:
-            return
-        key = _key(bundle.version, name)
-        try:
-            with needing_room(folder):
-                store.get(key, path)
-        except FileNotFoundError:
-            raise InclinetError(f"{store.uri}/{key} is missing: version {bundle.version} is damaged") from None
-        if sha256(path) != file.sha256:
-            path.unlink()
-            raise InclinetError(f"{store.uri}/{key}: its SHA-256 is not that of {BUNDLE}; use another version")
-
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        list(pool.map(fetch, ((name, file) for name, file in bundle.files.items() if names is None or name in names)))
-    return folder
-
-
-def describe(bundle: PublishedVersion, current: Champion | None) -> Mapping[str, str]:
-    """Return a version's row in a list of all."""
-    test = bundle.facts.test
-    return {
-        "version": bundle.version,
-        "in use": "yes" if current and current.version == bundle.version else "",
-        "published": f"{bundle.published:%Y-%m-%d %H:%M} UTC",
-        "networks": ", ".join(network_name(*parse_network(name)) for name in bundle.networks),
-        "size": f"{bundle.facts.size}",
-        "RMS (deg)": f"{test['rms']:.2f}" if test else "–",
-        "test galaxies": f"{test['galaxies']:,}" if test else "–",
-        "run": bundle.facts.run,
-    }

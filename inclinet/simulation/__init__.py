@@ -1,1 +1,1 @@
-"""Mock spiral galaxies of known inclination."""
+"""Mock spiral galaxies of known inclination, as an imaging survey would deliver them."""

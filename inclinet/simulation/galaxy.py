@@ -1,7 +1,7 @@
-"""How one galaxy is painted: face-on first, then given its thickness and projected.
+"""How a galaxy looks at its inclination, before seeing and noise: the disc's thickness, projection and extinction.
 
-Light and extinction are integrated along every line of sight, so that arms, dust lanes and axis ratio all follow from one
-inclination.
+Light and extinction are integrated along every line of sight, so that arms, dust lanes and axis ratio all follow from
+one inclination.
 """
 
 import math
@@ -9,103 +9,102 @@ import math
 import cv2
 import numpy as np
 
+from inclinet.simulation.face_on import PLANE, REACH, paint_face_on
 from inclinet.simulation.population import Mock
 
-__all__ = ["paint_galaxy", "relative_fluxes"]
+__all__ = ["THICKNESS", "paint_galaxy", "project_disc", "relative_fluxes"]
 
-EXTINCTION = np.array([1.38, 1.0, 0.76])  # A_band / A_r: Schlegel, Finkbeiner & Davis 1998, table 6
+EXTINCTION = np.array([1.38, 1.0, 0.76])
+"""A(band) / A(r) in g, r, i: Schlegel, Finkbeiner & Davis 1998 (ApJ 500, 525), table 6."""
 
-
-REACH = 6.0  # half-width of the face-on painting, in disc scale lengths
-
-
-PLANE = 320  # its pixels a side
-
-
-# Scale height of sech^2(z / h_z) that looks q0 thick edge-on, per q0 and scale length: 1.91 by second moments
-# (sqrt(3) / (pi / sqrt(12))), 1.73 by the isophote of a typical D25.
 THICKNESS = 1.8
+"""Scale height of sech²(z / h_z) per scale length and per q0 that makes a disc look q0 thick when seen edge-on.
+
+It is 1.91 by second moments (sqrt(3) / (pi / sqrt(12))) and 1.73 by the isophote at a typical D25.
+"""
+
+_YOUNG_HEIGHT, _DUST_HEIGHT = 0.4, 0.3  # scale heights relative to that of the old stars
+_BULGE_AXIS_RATIO = 0.65  # intrinsic, of an oblate bulge
+_BULGE_COLOURS = (0.78, 0.40)  # g - r, r - i
 
 
-YOUNG_HEIGHT, DUST_HEIGHT = 0.4, 0.3  # scale heights relative to that of the old stars
-
-
-def relative_fluxes(g_r: float | np.ndarray, r_i: float | np.ndarray) -> np.ndarray:
-    """Return the fluxes (3,) or (3, N) in g, r, i relative to r."""
-    return 10 ** (0.4 * np.array([-g_r, 0 * g_r, r_i]))
-
-
-def _noise_field(rng: np.random.Generator, cells: int) -> np.ndarray:
-    """Return smooth Gaussian noise, `cells` independent cells a side: float32 (PLANE, PLANE)."""
-    cells = rng.normal(size=(cells, cells)).astype(np.float32)
-    return cv2.resize(cells, (PLANE, PLANE), interpolation=cv2.INTER_CUBIC)
-
-
-def _paint(mock: Mock, rng: np.random.Generator) -> np.ndarray:
-    """Paint the disc face-on: float32 (PLANE, PLANE, 3) of old light, young light and optical depth in r.
-
-    Both lights sum to 1. Arms are logarithmic spirals, ``phi = ln(r) / tan(pitch)``, made uneven by noise.
-    """
-    axis = np.linspace(-REACH, REACH, PLANE, dtype=np.float32)
-    x, y = np.meshgrid(axis, mock.winding * axis)
-    r = np.hypot(x, y)
-    patches = mock.patchiness * (_noise_field(rng, 14) + 0.7 * _noise_field(rng, 45))
-    tight = 1 / math.tan(math.radians(mock.pitch))
-    swing = tight * np.log(r / 2 + 0.05) + mock.unwinding * (r - 2) + rng.uniform(0, 2 * np.pi)
-    phase = mock.arms * (np.arctan2(y, x) - swing) + 0.5 * patches
-
-    def arms(lag: float, sharpness: float) -> np.ndarray:
-        crest = np.exp(sharpness * (np.cos(phase - lag) - 1))
-        return 1 - mock.contrast + mock.contrast * crest / crest.mean()
-
-    edge = 1 / (1 + np.exp((r - 4.8) / 0.3))
-    old = np.exp(-r) * (0.6 + 0.4 * arms(0, 1)) * edge
-    if mock.bar:
-        turn = rng.uniform(0, np.pi)
-        along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-        old += 0.5 * np.exp(-((along / mock.bar) ** 4) - (across / (0.25 * mock.bar)) ** 2)
-    young = np.exp(-r / 1.2 - np.exp(1 - 3 * r) + 0.8 * patches) * arms(0, 3) * edge
-    young /= young.sum()
-    knots = rng.choice(PLANE**2, size=rng.integers(20, 120), p=young.ravel() / young.sum(dtype=float))
-    bright = np.zeros(PLANE**2, np.float32)
-    np.add.at(bright, knots, rng.exponential(size=len(knots)).astype(np.float32))
-    young += 0.25 * cv2.GaussianBlur(bright.reshape(r.shape), (0, 0), 2) / bright.sum()
-    # Dust lies on the concave side of the arms.
-    dust = mock.tau * np.exp(-r / 1.3 + 0.5 * patches) * (0.5 + 0.5 * arms(0.6, 3)) * edge
-    return np.dstack([old / old.sum(), young / young.sum(), dust]).astype(np.float32)
-
-
-def _layer(z: np.ndarray, height: float) -> np.ndarray:
-    """Return the vertical density ``sech^2(z / height)``, integral 1."""
-    tail = np.exp(np.abs(z) * np.float32(-2 / height))
-    return tail / np.square(1 + tail) * np.float32(2 / height)
-
-
-def _project(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integrate light and extinction through the disc along the line of sight of every pixel.
+def paint_galaxy(mock: Mock, rng: np.random.Generator, size: int, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the disc and the bulge of a galaxy without seeing or noise.
 
     Parameters
     ----------
     mock : Mock
-        The galaxy.
-    plane : ndarray
-        What `_paint` returned.
-    u, v : ndarray
-        Pixel coordinates along the major and the minor axis, in scale lengths, float32 (height, width).
+    rng : Generator
+        Draws the details of arms, knots and dust.
+    size : int
+        Pixels a side.
+    pixel : float
+        Side of a pixel in arcsec.
 
     Returns
     -------
-    light : ndarray
-        float32 (3, height, width), bands g, r, i, arbitrary scale.
-    tau : ndarray
-        Optical depth in r through the whole disc, float32 (height, width).
+    disc, bulge : ndarray of float32, shape (3, size, size)
+        Bands g, r, i in nanomaggies per pixel.
+    """
+    # Pixel coordinates along the major (u) and the minor axis (v), in scale lengths.
+    axis = ((np.arange(size) - (size - 1) / 2) * pixel).astype(np.float32)
+    x, y = np.meshgrid(axis - np.float32(mock.offset[0]), axis - np.float32(mock.offset[1]))
+    turn = math.radians(mock.angle)
+    u = (x * math.cos(turn) + y * math.sin(turn)) / np.float32(mock.h)
+    v = (y * math.cos(turn) - x * math.sin(turn)) * np.float32(mock.near / mock.h)
+
+    disc_flux = 10 ** (0.4 * (22.5 - mock.mu0_r)) * 2 * np.pi * mock.h**2 * mock.axis_ratio  # r, nanomaggies
+    disc, tau = _disc(mock, paint_face_on(mock, rng), u, v)
+    disc *= np.float32(disc_flux / disc[1].sum())
+    bulge_flux = disc_flux * mock.bulge_fraction / (1 - mock.bulge_fraction)
+    return disc, _bulge(mock, u, v, tau, flux=bulge_flux, softening=0.5 * pixel / mock.h)
+
+
+def relative_fluxes(g_r: float | np.ndarray, r_i: float | np.ndarray) -> np.ndarray:
+    """Return the fluxes (3,) or (3, N) in g, r, i relative to r, of colours in mag."""
+    return 10 ** (0.4 * np.array([-g_r, 0 * g_r, r_i]))
+
+
+def _tilt(mock: Mock) -> float:
+    """Return the inclination in rad, short of 90 deg, where the tangent has no bound."""
+    return math.radians(min(mock.inclination, 89.5))
+
+
+def _disc(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `project_disc` does, computed only in the rows that the disc reaches."""
+    rows = np.flatnonzero((np.abs(v) < REACH * math.cos(_tilt(mock)) + 5 * THICKNESS * mock.q0).any(axis=1))
+    inside = slice(rows.min(), rows.max() + 1)
+    light, tau = np.zeros((3, *u.shape), np.float32), np.zeros(u.shape, np.float32)
+    light[:, inside], tau[inside] = project_disc(mock, plane, u[inside], v[inside])
+    return light, tau
+
+
+def project_disc(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Integrate light and extinction through the disc along the line of sight of every pixel.
+
+    The vertical profile is sech²(z / h_z), van der Kruit & Searle (1981, A&A 95, 105).
+
+    Parameters
+    ----------
+    mock : Mock
+    plane : ndarray of float32, shape (PLANE, PLANE, 3)
+        The face-on maps of `paint_face_on`.
+    u, v : ndarray of float32, shape (height, width)
+        Pixel coordinates along the major and the minor axis, in scale lengths.
+
+    Returns
+    -------
+    light : ndarray of float32, shape (3, height, width)
+        Bands g, r, i, arbitrary scale.
+    tau : ndarray of float32, shape (height, width)
+        Optical depth in r through the whole disc.
     """
     cos, sin = math.cos(math.radians(mock.inclination)), math.sin(math.radians(mock.inclination))
     height = THICKNESS * mock.q0
     # The depth s where a line of sight is deepest in the disc, and the length over which it is inside.
     stiffness = sin**2 + cos**2 / height**2
     deepest, length = sin * cos * (1 / height**2 - 1) / stiffness, stiffness**-0.5
-    nodes = np.sinh(np.linspace(-2.2, 2.2, 25)) * (5 / np.sinh(2.2)) * length
+    nodes = np.sinh(np.linspace(-2.2, 2.2, 25)) * (5 / np.sinh(2.2)) * length  # dense where the disc is
     old = (1 - mock.young_fraction) * relative_fluxes(*mock.old)
     young = mock.young_fraction * relative_fluxes(*mock.young)
     light = np.zeros((3, *u.shape), np.float32)
@@ -116,45 +115,38 @@ def _project(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> tup
         s = v * np.float32(deepest) + np.float32(node)
         y, z = v * np.float32(cos) + s * np.float32(sin), s * np.float32(cos) - v * np.float32(sin)
         sample = cv2.remap(plane, column, (y + REACH) * to_plane, cv2.INTER_LINEAR)
-        stars = sample[..., 0] * _layer(z, height)
-        newborn = sample[..., 1] * _layer(z, height * YOUNG_HEIGHT)
-        half = sample[..., 2] * _layer(z, height * DUST_HEIGHT) * np.float32(step / 2)
-        tau += half
+        old_stars = sample[..., 0] * _layer(z, height)
+        young_stars = sample[..., 1] * _layer(z, height * _YOUNG_HEIGHT)
+        half_tau = sample[..., 2] * _layer(z, height * _DUST_HEIGHT) * np.float32(step / 2)
+        tau += half_tau
         for band in range(3):
-            emitted = stars * np.float32(old[band] * step) + newborn * np.float32(young[band] * step)
+            emitted = old_stars * np.float32(old[band] * step) + young_stars * np.float32(young[band] * step)
             light[band] += emitted * np.exp(tau * np.float32(-EXTINCTION[band]))
-        tau += half
+        tau += half_tau
     return light, tau
 
 
-def paint_galaxy(mock: Mock, rng: np.random.Generator, size: int, pixel: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the disc and the bulge without seeing or noise: float32 (3, size, size), nanomaggies a pixel.
+def _layer(z: np.ndarray, height: float) -> np.ndarray:
+    """Return the vertical density sech²(z / height) / (2 height), whose integral over all z is 1."""
+    tail = np.exp(np.abs(z) * np.float32(-2 / height))
+    return tail / np.square(1 + tail) * np.float32(2 / height)
 
-    The first axis is g, r, i; `pixel` is in arcsec.
+
+def _bulge(mock: Mock, u: np.ndarray, v: np.ndarray, tau: np.ndarray, *, flux: float, softening: float) -> np.ndarray:
+    """Return an oblate bulge with a Sersic profile, partly behind the disc's dust: float32 (3, size, size).
+
+    b(n) of Ciotti & Bertin (1999, A&A 352, 447). Half a pixel of `softening` (scale lengths) stands for the mean over
+    the central pixel.
     """
-    axis = ((np.arange(size) - (size - 1) / 2) * pixel).astype(np.float32)
-    x, y = np.meshgrid(axis - np.float32(mock.offset[0]), axis - np.float32(mock.offset[1]))
-    turn = math.radians(mock.angle)
-    u = (x * math.cos(turn) + y * math.sin(turn)) / np.float32(mock.h)
-    v = (y * math.cos(turn) - x * math.sin(turn)) * np.float32(mock.near / mock.h)
-    tilt = math.radians(min(mock.inclination, 89.5))
-    rows = np.flatnonzero((np.abs(v) < REACH * math.cos(tilt) + 5 * THICKNESS * mock.q0).any(axis=1))
-    inside = slice(rows.min(), rows.max() + 1)
-    disc, tau = np.zeros((3, size, size), np.float32), np.zeros((size, size), np.float32)
-    disc[:, inside], tau[inside] = _project(mock, _paint(mock, rng), u[inside], v[inside])
-    flux = 10 ** (0.4 * (22.5 - mock.mu0_r)) * 2 * np.pi * mock.h**2 * mock.axis_ratio
-    disc *= np.float32(flux / disc[1].sum())
-
-    # Sersic profile; b(n) of Ciotti & Bertin 1999. An oblate bulge of intrinsic axis ratio 0.65.
+    tilt = _tilt(mock)
     b = 2 * mock.bulge_n - 1 / 3 + 0.009876 / mock.bulge_n
-    flat = math.sqrt(math.cos(tilt) ** 2 + 0.65**2 * math.sin(tilt) ** 2)
+    flat = math.sqrt(math.cos(tilt) ** 2 + _BULGE_AXIS_RATIO**2 * math.sin(tilt) ** 2)
     re = mock.bulge_re / mock.h
-    # Half a pixel of softening stands for the mean over the central pixel.
-    radius2 = flat * u**2 + v**2 / flat + (0.5 * pixel / mock.h) ** 2
+    radius2 = flat * u**2 + v**2 / flat + softening**2
     bulge = np.exp(-b * (radius2 / re**2) ** (0.5 / mock.bulge_n))
-    bulge *= flux * mock.bulge_fraction / (1 - mock.bulge_fraction) / bulge.sum()
+    bulge *= flux / bulge.sum()
     # Share of the bulge in front of the disc, for a modified Hubble profile along the line of sight.
     plane = v * math.tan(tilt)
     front = 0.5 + 0.5 * plane / np.sqrt(plane**2 + radius2 + re**2)
     dimmed = front + (1 - front) * np.exp(-EXTINCTION[:, None, None] * tau)
-    return disc, (relative_fluxes(0.78, 0.40)[:, None, None] * bulge * dimmed).astype(np.float32)
+    return (relative_fluxes(*_BULGE_COLOURS)[:, None, None] * bulge * dimmed).astype(np.float32)

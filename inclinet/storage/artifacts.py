@@ -1,44 +1,40 @@
-"""Artifacts: immutable outputs of a stage, addressed by what made them.
+"""Artifacts: immutable outputs of a stage, each stored under a key that follows from what it is made from.
 
-The key of an artifact is a hash of its inputs' content, its settings and the code that makes it. Its
-manifest is written last: no manifest, no artifact. So two runs cannot clash, and what is done is done.
+The key of an artifact is a hash of the content of its inputs, its settings, and the code that makes it. Its manifest is
+written last, and without a manifest there is no artifact. So two runs cannot get in each other's way, and finished work
+is found by any later run.
 """
 
-import errno
 import json
-import logging
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inclinet.storage.atomic import needing_room, temporary_folder
+from pydantic import Field
+
+from inclinet.records import Record
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.cache import fetch_through_cache
 from inclinet.storage.digests import json_digest, sha256
 from inclinet.storage.store import Store, check_key
 
-__all__ = ["Artifacts", "DamagedArtifactError", "Reference"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Artifacts", "DamagedArtifactError", "Manifest", "Reference"]
 
 _MANIFEST = "manifest.json"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = "^[0-9a-f]{64}$"
 _PARALLEL = 8
-_ATTEMPTS = 5
 
 
 class DamagedArtifactError(Exception):
-    """A file of an artifact is missing or does not have the SHA-256 of its manifest."""
+    """An artifact's manifest or one of its files is missing or damaged. Making the artifact again heals it."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A small pointer to an artifact, fit to be passed between tasks and runs.
+    """A small pointer to an artifact, which tasks and runs pass on.
 
     Attributes
     ----------
@@ -47,11 +43,11 @@ class Reference:
     digest : str
         SHA-256 over the names and digests of its files: its content.
     files : dict of str to str
-        SHA-256 of each file.
+        SHA-256 of each file by name.
     facts : dict
         A few numbers about it.
     is_new : bool
-        Whether it was made just now; else it was there. Says nothing about the artifact.
+        Whether it was just made, rather than found. Not a property of the artifact itself.
     """
 
     key: str
@@ -62,7 +58,7 @@ class Reference:
 
     @property
     def folder(self) -> str:
-        """Folder of its files in the store; by content, so that two who make it at once do not clash."""
+        """Folder of its files in the store, named by their content: two runs that make it at once do not clash."""
         return f"{self.key}/{self.digest[:16]}"
 
     @property
@@ -76,23 +72,42 @@ class Reference:
         return self.key.rpartition("/")[2].rpartition("-")[0]
 
 
-def _link(source: Path, target: Path) -> None:
-    """Link a file, or copy it where it cannot be linked.
+class _File(Record):
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=_SHA256)
 
-    A link outlives the cache's entry: the cache may be cleared while the file is in use.
+
+class Manifest(Record):
+    """How an artifact was made, and what its files are.
+
+    Attributes
+    ----------
+    key : str
+        Key of the artifact.
+    files : dict
+        Size (bytes) and SHA-256 of each file by name.
+    inputs : dict of str to str
+        Content digest of each input.
+    settings : JSON-able
+        Everything besides the inputs that changes its content.
+    code : str
+        Digest of the code that made it.
+    run : str
+        The run that made it.
+    facts : dict
+        A few numbers about it.
+    sha256 : str
+        SHA-256 of all the others as JSON, so that a damaged manifest is recognized.
     """
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        shutil.copyfile(source, target)
 
-
-def _check_names(name: str, digest: str) -> None:
-    """Refuse what would lead out of the folder of files or of the cache: manifests and parameters say it."""
-    if name in ("", "..") or name != Path(name).name or not _SHA256.fullmatch(digest):
-        raise DamagedArtifactError(f"file {name!r} with SHA-256 {digest!r}: no file of an artifact is called so")
+    key: str
+    files: dict[str, _File]
+    inputs: dict[str, str]
+    settings: Any
+    code: str
+    run: str
+    facts: dict[str, Any]
+    sha256: str = Field(pattern=_SHA256)
 
 
 class Artifacts:
@@ -102,8 +117,9 @@ class Artifacts:
     ----------
     store : Store
     cache : Path
-        Local folder of files fetched before, by digest; grows to `cache_bytes`, then the files used
-        longest ago go.
+        Local folder of files fetched before.
+    cache_bytes : int
+        Size to which the cache may grow.
     """
 
     def __init__(self, store: Store, cache: Path, cache_bytes: int = 20 * 2**30) -> None:
@@ -111,37 +127,83 @@ class Artifacts:
         self.cache = cache
         self.cache_bytes = cache_bytes
 
+    def make(
+        self,
+        stage: str,
+        name: str,
+        *,
+        inputs: Mapping[str, str],
+        settings: object,
+        code: str,
+        work: Callable[[Path], Mapping[str, Any]],
+        run: str = "",
+    ) -> Reference:
+        """Return an artifact, after making it if it does not exist.
+
+        Parameters
+        ----------
+        stage, name : str
+            Parts of its key.
+        inputs : mapping of str to str
+            Content digest of each input.
+        settings : JSON-able
+            Everything besides the inputs that changes the output.
+        code : str
+            Digest of the code that makes it, as `code_digest` returns.
+        work : callable
+            Writes the files into the folder it is given, and returns facts.
+        run : str
+            The run that makes it, for its manifest.
+        """
+        key = self.key(stage, name, inputs=inputs, settings=settings, code=code)
+        if found := self.find(key):
+            return found
+        with temporary_folder(stage) as folder:
+            facts = work(folder)
+            return self.publish(key, folder, inputs=inputs, settings=settings, code=code, facts=facts, run=run)
+
     def key(self, stage: str, name: str, *, inputs: Mapping[str, str], settings: object, code: str) -> str:
-        """Return the key of the artifact that `make` would make of the same arguments."""
-        made_by = {"stage": stage, "inputs": dict(inputs), "settings": settings, "code": code}
-        return check_key(f"artifacts/{stage}/{name}-{json_digest(made_by)[:24]}")
+        """Return the key of the artifact that `make` makes from the same arguments."""
+        made_from = {"stage": stage, "inputs": dict(inputs), "settings": settings, "code": code}
+        return check_key(f"artifacts/{stage}/{name}-{json_digest(made_from)[:24]}")
 
     def find(self, key: str) -> Reference | None:
-        """Return the artifact at `key`, None unless its manifest and all its files are there."""
-        try:
-            manifest = json.loads(self.store.read(f"{key}/{_MANIFEST}"))
-            if manifest.pop("sha256") != json_digest(manifest):
-                return None
-            sizes = {name: entry["size"] for name, entry in manifest["files"].items()}
-            digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-        reference = Reference(key, json_digest(digests), digests, manifest["facts"])
-        there = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(reference.folder)}
-        return reference if all(there.get(name) == size for name, size in sizes.items()) else None
+        """Return the artifact at `key`; None if its manifest or one of its files is missing or damaged.
 
-    def manifest(self, reference: Reference) -> dict[str, Any]:
+        The content of the files is not checked here, but when they are fetched.
+        """
+        manifest = self._read_manifest(key)
+        if manifest is None:
+            return None
+        digests = {name: file.sha256 for name, file in manifest.files.items()}
+        reference = Reference(key, json_digest(digests), digests, manifest.facts)
+        sizes = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(reference.folder)}
+        complete = all(sizes.get(name) == file.size for name, file in manifest.files.items())
+        return reference if complete else None
+
+    def manifest(self, reference: Reference) -> Manifest:
         """Return the manifest of an artifact.
 
         Raises
         ------
         DamagedArtifactError
-            When it is not there any more.
+            When it is missing or damaged.
         """
+        manifest = self._read_manifest(reference.key)
+        if manifest is None:
+            raise DamagedArtifactError(f"{self.store.uri}/{reference.key}/{_MANIFEST} is missing or damaged")
+        return manifest
+
+    def _read_manifest(self, key: str) -> Manifest | None:
+        """Return the manifest at `key`, None if it is missing, malformed, or of something else."""
         try:
-            return json.loads(self.store.read(f"{reference.key}/{_MANIFEST}"))
-        except (FileNotFoundError, ValueError):
-            raise DamagedArtifactError(f"{self.store.uri}/{reference.key}/{_MANIFEST} is missing") from None
+            content = json.loads(self.store.read(f"{key}/{_MANIFEST}"))
+            manifest = Manifest.model_validate(content)
+        except (FileNotFoundError, IsADirectoryError, RecursionError, ValueError):  # ValidationError is a ValueError
+            return None
+        del content["sha256"]
+        whole = manifest.key == key and manifest.sha256 == json_digest(content)
+        return manifest if whole and all(map(_is_file_name, manifest.files)) else None
 
     def publish(
         self,
@@ -169,12 +231,12 @@ class Artifacts:
             "run": run,
             "facts": dict(facts),
         }
-        manifest["sha256"] = json_digest(manifest)  # of itself: a flipped bit in it is damage too
+        manifest["sha256"] = json_digest(manifest)
         self.store.write(f"{key}/{_MANIFEST}", json.dumps(manifest, indent=1).encode())
         return reference
 
     def fetch(self, reference: Reference, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
-        """Bring files of an artifact (all unless named) into `folder`, each checked by its SHA-256.
+        """Bring files of an artifact (by default all) into `folder`, each checked against its SHA-256.
 
         Raises
         ------
@@ -184,87 +246,31 @@ class Artifacts:
         wanted = list(reference.files) if names is None else list(names)
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            return list(pool.map(lambda name: self._fetch_one(reference, name, folder), wanted))
+            return list(pool.map(lambda name: self._fetch_file(reference, name, folder), wanted))
 
-    def _fetch_one(self, reference: Reference, name: str, folder: Path) -> Path:
-        _check_names(name, reference.files[name])
-        kept, path = self.cache / reference.files[name], folder / name
-        path.unlink(missing_ok=True)
-        for _ in range(_ATTEMPTS):
-            try:
-                os.utime(kept)
-                _link(kept, path)
-            except FileNotFoundError:  # never fetched, or just cleared by another process
-                self._download(reference, name, kept)
-                continue
-            if sha256(path) == reference.files[name]:
-                return path
-            logger.warning("%s is damaged; fetched anew", kept)
-            path.unlink()
-            kept.unlink(missing_ok=True)
-        raise OSError(f"{self.cache} is cleared or damaged faster than it is read: raise INCLINET_CACHE_GB")
+    def _fetch_file(self, reference: Reference, name: str, folder: Path) -> Path:
+        digest = reference.files.get(name, "")
+        if not _is_file_name(name) or not re.fullmatch(_SHA256, digest):
+            # References are parameters of runs: what they say must not lead out of the folder or the cache.
+            raise DamagedArtifactError(f"{reference.key}: no artifact holds a file {name!r} with SHA-256 {digest!r}")
+        path = folder / name
+        fetch_through_cache(
+            self.cache, self.cache_bytes, digest, lambda part: self._download(reference, name, part), path
+        )
+        return path
 
-    def _download(self, reference: Reference, name: str, kept: Path) -> None:
-        self.cache.mkdir(parents=True, exist_ok=True)
+    def _download(self, reference: Reference, name: str, path: Path) -> None:
         key = f"{reference.folder}/{name}"
-        with needing_room(self.cache), tempfile.TemporaryDirectory(prefix=".get-", dir=self.cache) as folder:
-            path = Path(folder) / "file"
-            try:
-                self.store.get(key, path)
-            except FileNotFoundError:
-                raise DamagedArtifactError(f"{self.store.uri}/{key} is missing") from None
-            if sha256(path) != reference.files[name]:
-                # Without its manifest the artifact is made again, by this run's retry or any later run.
-                self.store.delete(f"{reference.key}/{_MANIFEST}")
-                raise DamagedArtifactError(
-                    f"{self.store.uri}/{key} is damaged: its SHA-256 is not that of its manifest"
-                )
-            path.chmod(0o444)
-            self._make_room(path.stat().st_size)
-            path.replace(kept)
+        try:
+            self.store.get(key, path)
+        except FileNotFoundError:
+            raise DamagedArtifactError(f"{self.store.uri}/{key} is missing") from None
+        if sha256(path) != reference.files[name]:
+            # Without its manifest the artifact is made again, when this run retries or in any later run.
+            self.store.delete(f"{reference.key}/{_MANIFEST}")
+            raise DamagedArtifactError(f"{self.store.uri}/{key} is damaged: its SHA-256 is not that of its manifest")
 
-    def _make_room(self, size: int) -> None:
-        kept = []
-        for entry in os.scandir(self.cache):
-            with suppress(FileNotFoundError):  # cleared by another process
-                if entry.is_file():
-                    kept.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
-        excess = size + sum(length for _, length, _ in kept) - self.cache_bytes
-        for _, length, path in sorted(kept):
-            if excess <= 0:
-                break
-            Path(path).unlink(missing_ok=True)
-            excess -= length
 
-    def make(
-        self,
-        stage: str,
-        name: str,
-        *,
-        inputs: Mapping[str, str],
-        settings: object,
-        code: str,
-        work: Callable[[Path], Mapping[str, Any]],
-        run: str = "",
-    ) -> Reference:
-        """Return the artifact; it is made unless it is there.
-
-        Parameters
-        ----------
-        inputs : mapping of str to str
-            Content digests of what goes in.
-        settings : JSON-able
-            All that changes the output beside the inputs.
-        code : str
-            Digest of the code that makes it, as `code_digest` returns.
-        work : callable
-            Writes the files into the folder it is given and returns facts.
-        run : str
-            The run that would make it, for its manifest.
-        """
-        key = self.key(stage, name, inputs=inputs, settings=settings, code=code)
-        if found := self.find(key):
-            return found
-        with temporary_folder(stage) as folder:
-            facts = work(folder)
-            return self.publish(key, folder, inputs=inputs, settings=settings, code=code, facts=facts, run=run)
+def _is_file_name(name: str) -> bool:
+    """Return whether a name is that of a file, not of a path that leads elsewhere."""
+    return name not in ("", "..") and name == Path(name).name and "\0" not in name

@@ -20,6 +20,7 @@ _WITHOUT_EFFECT = frozenset(
         "inclinet.settings",  # their values are part of every key
         "inclinet.storage.artifacts",
         "inclinet.storage.atomic",
+        "inclinet.storage.cache",
         "inclinet.storage.code_digest",
         "inclinet.storage.lineage",
         "inclinet.storage.store",

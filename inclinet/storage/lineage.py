@@ -1,4 +1,4 @@
-"""Lineage: what an artifact was made of, back to the digests of the images."""
+"""Lineage: what an artifact was made from, back to the digests of the images."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,25 +11,17 @@ __all__ = ["ancestors", "lineage"]
 _PARALLEL = 8
 
 
-def _producers(references: Iterable[Reference]) -> dict[tuple[str, str], str]:
-    """Return the key of the artifact that has some content, by its digest: of all of it, of a file, of a chunk.
-
-    Files of the same content are told apart by their names.
-    """
-    producers: dict[tuple[str, str], str] = {}
-    for reference in references:
-        parts = [("", digest) for digest in (reference.digest, *reference.facts.get("chunks", {}).values())]
-        for part in (*parts, *reference.files.items()):
-            producers.setdefault(part, reference.key)
-    return producers
-
-
 def lineage(artifacts: Artifacts, references: Iterable[Reference]) -> dict[str, dict[str, Any]]:
     """Return how each artifact was made, by its key.
 
-    Each entry holds `digest`, `settings`, `code` (digest of the source), the `run` that made it and `inputs`: by name,
-    the `digest` of what went in and the key of the `artifact` among `references` that holds it, None for what came
-    from outside.
+    Each entry holds `digest`, `settings`, `code` (its digest), the `run` that made it, and `inputs`: by name, the
+    `digest` of the input and the key of the `artifact` among `references` that holds it, None for an input from
+    elsewhere.
+
+    Raises
+    ------
+    DamagedArtifactError
+        When a manifest is missing or damaged.
     """
     references = list(references)
     producers = _producers(references)
@@ -38,12 +30,12 @@ def lineage(artifacts: Artifacts, references: Iterable[Reference]) -> dict[str, 
     return {
         reference.key: {
             "digest": reference.digest,
-            "settings": manifest["settings"],
-            "code": manifest["code"],
-            "run": manifest["run"],
+            "settings": manifest.settings,
+            "code": manifest.code,
+            "run": manifest.run,
             "inputs": {
                 name: {"digest": digest, "artifact": producers.get((name, digest)) or producers.get(("", digest))}
-                for name, digest in manifest["inputs"].items()
+                for name, digest in manifest.inputs.items()
             },
         }
         for reference, manifest in zip(references, manifests, strict=True)
@@ -51,7 +43,7 @@ def lineage(artifacts: Artifacts, references: Iterable[Reference]) -> dict[str, 
 
 
 def ancestors(made: Mapping[str, Mapping[str, Any]], key: str) -> list[str]:
-    """Return the keys of all artifacts that one was made of, by the result of `lineage`, nearest first."""
+    """Return the keys of all artifacts that one was made from, nearest first; `made` is the result of `lineage`."""
     found: dict[str, None] = {}
     todo = [key]
     while todo:
@@ -59,3 +51,17 @@ def ancestors(made: Mapping[str, Mapping[str, Any]], key: str) -> list[str]:
         todo = sorted(parents - found.keys() - {key})
         found |= dict.fromkeys(todo)
     return list(found)
+
+
+def _producers(references: Iterable[Reference]) -> dict[tuple[str, str], str]:
+    """Return the key of the artifact that holds some content, by (name, digest).
+
+    The content is a file with its name, so that files of the same content are told apart, or under an empty name the
+    whole artifact or one of the chunks that its facts list.
+    """
+    producers: dict[tuple[str, str], str] = {}
+    for reference in references:
+        parts = [("", digest) for digest in (reference.digest, *reference.facts.get("chunks", {}).values())]
+        for part in (*parts, *reference.files.items()):
+            producers.setdefault(part, reference.key)
+    return producers

@@ -1,26 +1,21 @@
-"""The artifact store: a bucket with an S3 interface, or a local folder, behind one small class."""
+"""Object stores: buckets with an S3 interface and local folders, behind one small interface."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from inclinet.errors import InclinetError
-from inclinet.storage.atomic import whole_file
+from inclinet.storage.atomic import atomic_file
 
-__all__ = [
-    "Entry",
-    "FolderStore",
-    "S3Store",
-    "Store",
-    "check_key",
-    "open_named_store",
-    "open_store",
-    "split_address",
-]
+__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key", "open_named_store", "open_store", "split_address"]
+
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^/]+")
+_TEMPORARY = (".part-", ".old-")  # names of files and folders that are being written, see `atomic`
 
 
 @dataclass(frozen=True)
@@ -33,30 +28,34 @@ class Entry:
 
 
 class Store(Protocol):
-    """What a store can do. Keys are relative, split by `/`, and never leave the store's prefix."""
+    """What every store can do.
+
+    Keys are relative, with `/` between folders, and never lead out of the store's prefix. A folder is a prefix of keys;
+    an empty one is the root of the store.
+    """
 
     uri: str
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """Yield the objects directly below `prefix` (a folder; empty for the store's root), in no particular order."""
+    def list(self, folder: str) -> Iterator[Entry]:
+        """Yield the objects directly in a folder, in no particular order."""
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the folders directly below `prefix`, in no particular order."""
+    def folders(self, folder: str) -> Iterator[str]:
+        """Yield the names of the folders directly in a folder, in no particular order."""
 
     def get(self, key: str, path: Path) -> None:
-        """Copy an object to a local file, whole or not at all; `FileNotFoundError` when it is missing."""
+        """Copy an object to a local file atomically; `FileNotFoundError` when it is missing."""
 
     def put(self, path: Path, key: str) -> None:
         """Copy a local file to an object."""
 
     def read(self, key: str) -> bytes:
-        """Return a small object's content; `FileNotFoundError` when it is missing."""
+        """Return the content of a small object; `FileNotFoundError` when it is missing."""
 
     def write(self, key: str, content: bytes) -> None:
         """Write a small object."""
 
     def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object if it exists."""
 
 
 def check_key(key: str) -> str:
@@ -65,12 +64,17 @@ def check_key(key: str) -> str:
     Raises
     ------
     InclinetError
-        When it is empty, absolute, or climbs with `..`.
+        When it is empty, absolute, or holds `..`, a backslash or a null character.
     """
     parts = PurePosixPath(key).parts
     if not parts or key.startswith("/") or ".." in parts or "\\" in key or "\0" in key:
-        raise InclinetError(f"key {key!r} does not stay within the artifact store; give a relative one")
+        raise InclinetError(f"key {key!r} does not stay within the object store; give a relative one without '..'")
     return key
+
+
+def _folder_prefix(folder: str) -> str:
+    """Return what the keys of the objects in a folder start with: its path and a slash, or nothing for the root."""
+    return check_key(folder).rstrip("/") + "/" if folder else ""
 
 
 class FolderStore:
@@ -83,27 +87,33 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return self.folder / check_key(key)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """Yield the files directly below `prefix`."""
-        folder = self._path(prefix) if prefix else self.folder
+    def _scan(self, prefix: str) -> Iterator[os.DirEntry]:
+        folder = self.folder / prefix
         for entry in os.scandir(folder) if folder.is_dir() else ():
-            if entry.is_file() and not entry.name.startswith(".part-"):
-                stat = entry.stat()
-                yield Entry(f"{prefix.rstrip('/')}/{entry.name}".lstrip("/"), stat.st_size, str(stat.st_mtime_ns))
+            if not entry.name.startswith(_TEMPORARY):
+                yield entry
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the folders directly below `prefix`."""
-        folder = self._path(prefix)
-        yield from (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()
+    def list(self, folder: str) -> Iterator[Entry]:
+        """Yield the files directly in a folder."""
+        prefix = _folder_prefix(folder)
+        for entry in self._scan(prefix):
+            with suppress(FileNotFoundError):  # removed by another process
+                if entry.is_file():
+                    stat = entry.stat()
+                    yield Entry(f"{prefix}{entry.name}", stat.st_size, str(stat.st_mtime_ns))
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """Yield the names of the folders directly in a folder."""
+        yield from (entry.name for entry in self._scan(_folder_prefix(folder)) if entry.is_dir())
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file."""
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             shutil.copyfile(self._path(key), part)
 
     def put(self, path: Path, key: str) -> None:
         """Copy a local file to an object."""
-        with whole_file(self._path(key)) as part:
+        with atomic_file(self._path(key)) as part:
             shutil.copyfile(path, part)
 
     def read(self, key: str) -> bytes:
@@ -112,7 +122,7 @@ class FolderStore:
 
     def write(self, key: str, content: bytes) -> None:
         """Write an object."""
-        with whole_file(self._path(key)) as part:
+        with atomic_file(self._path(key)) as part:
             part.write_bytes(content)
 
     def delete(self, key: str) -> None:
@@ -121,10 +131,10 @@ class FolderStore:
 
 
 class S3Store:
-    """A store in a bucket, below a prefix. Endpoint and credentials come from boto3's usual places.
+    """A store in a bucket, below a prefix.
 
-    `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE` and their kin; never
-    from a setting of a run.
+    Endpoint and credentials come from where boto3 looks for them (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`,
+    `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …), never from a setting of a run.
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
@@ -135,7 +145,7 @@ class S3Store:
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
-        # Many S3 servers other than Amazon's do not know the checksums that boto3 sends by default.
+        # Many S3 servers other than Amazon's do not support the checksums that boto3 sends by default.
         config = Config(
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -144,87 +154,82 @@ class S3Store:
             connect_timeout=10,
             read_timeout=60,
         )
-        # A snapshot in one request: a third less work for both ends than in parts of boto3's 8 MiB.
+        # A snapshot goes in one request: this takes both ends a third less work than boto3's parts of 8 MiB.
         self._transfer = TransferConfig(multipart_threshold=64 * 2**20, multipart_chunksize=16 * 2**20)
         self._client: Any = boto3.session.Session().client("s3", config=config)
 
-    def _where(self, key: str) -> dict[str, str]:
+    def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
 
-    def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
-        start = self.prefix + (check_key(prefix).rstrip("/") + "/" if prefix else "")
+    def _pages(self, folder: str) -> Iterator[dict[str, Any]]:
+        prefix = self.prefix + _folder_prefix(folder)
         listing = self._client.get_paginator("list_objects_v2")
-        yield from listing.paginate(Bucket=self.bucket, Prefix=start, Delimiter="/")
+        yield from listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the folders directly below `prefix`."""
-        for page in self._pages(prefix):
+    def list(self, folder: str) -> Iterator[Entry]:
+        """Yield the objects directly in a folder."""
+        for page in self._pages(folder):
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):  # else the empty object by which some tools mark a folder
+                    tag = f"{item['ETag']} {item['LastModified'].isoformat()}"
+                    yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], tag)
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """Yield the names of the folders directly in a folder."""
+        for page in self._pages(folder):
             for item in page.get("CommonPrefixes", ()):
                 yield item["Prefix"].rstrip("/").rpartition("/")[2]
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """Yield the objects directly below `prefix`."""
-        for page in self._pages(prefix):
-            for item in page.get("Contents", ()):
-                tag = f"{item['ETag']} {item['LastModified'].isoformat()}"
-                yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], tag)
-
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file; large ones in parallel parts."""
-        with whole_file(path) as part, self._missing_is_named(key):
-            self._client.download_file(Filename=str(part), **self._where(key))
+        with atomic_file(path) as part, _missing_objects(f"{self.uri}/{key}"):
+            self._client.download_file(Filename=str(part), **self._object(key))
 
     def put(self, path: Path, key: str) -> None:
         """Copy a local file to an object; large ones in parallel parts."""
-        self._client.upload_file(Filename=str(path), Config=self._transfer, **self._where(key))
+        self._client.upload_file(Filename=str(path), Config=self._transfer, **self._object(key))
 
     def read(self, key: str) -> bytes:
         """Return an object's content."""
-        with self._missing_is_named(key):
-            return self._client.get_object(**self._where(key))["Body"].read()
+        with _missing_objects(f"{self.uri}/{key}"):
+            return self._client.get_object(**self._object(key))["Body"].read()
 
     def write(self, key: str, content: bytes) -> None:
         """Write an object."""
-        self._client.put_object(Body=content, **self._where(key))
+        self._client.put_object(Body=content, **self._object(key))
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        self._client.delete_object(**self._where(key))
-
-    def _missing_is_named(self, key: str) -> "_Missing":
-        return _Missing(f"{self.uri}/{key}")
+        self._client.delete_object(**self._object(key))
 
 
-class _Missing:
-    """Turn S3's several answers for a missing object into `FileNotFoundError`."""
+@contextmanager
+def _missing_objects(uri: str) -> Iterator[None]:
+    """Turn S3's various errors for a missing object into a `FileNotFoundError` that names it."""
+    from botocore.exceptions import ClientError
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        """Translate the error."""
-        from botocore.exceptions import ClientError
-
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            raise FileNotFoundError(self.uri) from None
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+            raise
+        raise FileNotFoundError(uri) from None
 
 
 def open_named_store(uri: str | None = None) -> Store:
-    """Return the artifact store at `uri`, unless given that which `INCLINET_STORE` names.
+    """Return the artifact store at `uri`, by default the one that the environment variable `INCLINET_STORE` names.
 
     Raises
     ------
     InclinetError
-        When none is named.
+        When neither names a store, or there can be none of that address.
     """
     uri = uri or os.environ.get("INCLINET_STORE")
     if not uri:
         raise InclinetError(
-            "no artifact store is named: set INCLINET_STORE (`source .service/env.sh` does for a service on this "
-            "machine), or give --store with s3://bucket/prefix or a folder"
+            "no artifact store is named: set the environment variable INCLINET_STORE (`source .service/env.sh` does "
+            "so for a service on this machine), or give the address of one: s3://bucket/prefix or a folder",
+            setting="store",
         )
     return open_store(uri)
 
@@ -235,35 +240,54 @@ def open_store(uri: str) -> Store:
     Raises
     ------
     InclinetError
-        When `uri` names no bucket or an unknown scheme.
+        When `uri` is empty, names no bucket, has an unknown scheme, or climbs with `..` in a bucket.
     """
-    if "://" not in uri:
-        return FolderStore(Path(uri))
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return FolderStore(Path(parts.path))
-    if parts.scheme != "s3" or not parts.netloc:
-        raise InclinetError(f"store {uri!r}: give s3://bucket/prefix or a local folder")
-    prefix = parts.path.strip("/")
-    return S3Store(parts.netloc, check_key(prefix) if prefix else "")
+    bucket, path = _parse_address(uri)
+    return S3Store(bucket, path) if bucket else FolderStore(Path(path))
 
 
 def split_address(address: str) -> tuple[Store, str]:
-    """Return the bucket or local folder that holds `s3://bucket/key` or a local path, and the key in it.
+    """Split the address of an object or a folder into a store and a key.
 
-    The key of a whole bucket is empty.
+    Parameters
+    ----------
+    address : str
+        `s3://bucket/key`, or a local path.
+
+    Returns
+    -------
+    store : Store
+        The bucket, or the local folder that holds the file or folder.
+    key : str
+        Without slashes at its ends; empty for a whole bucket, and for the root of the file system.
 
     Raises
     ------
     InclinetError
-        When the address names no bucket, or has an unknown scheme.
+        When `address` is empty, names no bucket, has an unknown scheme, or climbs with `..` in a bucket.
+    """
+    bucket, path = _parse_address(address)
+    if bucket:
+        return S3Store(bucket, ""), path
+    local = Path(path)
+    if local.name in ("", ".."):
+        local = local.resolve()
+    return FolderStore(local.parent), local.name
+
+
+def _parse_address(address: str) -> tuple[str, str]:
+    """Return (bucket, key) of an S3 address, an empty bucket and a local path of any other.
+
+    Not by `urllib.parse`: keys may hold `#` and `?`.
     """
     scheme, separator, rest = address.partition("://")
-    if not separator and not address.lower().startswith("s3:"):
-        path = Path(address)
-        return FolderStore(path.parent), path.name
+    scheme = scheme.lower()
+    if not separator and address and not scheme.startswith("s3:"):
+        return "", address
+    if separator and scheme == "file" and rest.startswith("/"):
+        return "", rest
     bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise InclinetError(f"{address}: not an address of an image or a folder; write s3://bucket/key")
+    if scheme != "s3" or not _BUCKET.fullmatch(bucket):
+        raise InclinetError(f"address {address!r}: give s3://bucket/prefix or a local folder")
     key = key.strip("/")
-    return S3Store(bucket, ""), check_key(key) if key else ""
+    return bucket, check_key(key) if key else ""

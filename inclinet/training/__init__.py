@@ -1,1 +1,1 @@
-"""Training: one network, one stored batch at a time."""
+"""Training: one network, one stored batch per step."""

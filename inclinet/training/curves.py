@@ -1,4 +1,4 @@
-"""The figure of a training run: errors against the step."""
+"""The figure of a training run: its errors against the step."""
 
 from pathlib import Path
 
@@ -15,17 +15,16 @@ __all__ = ["training_curves"]
 
 
 def training_curves(metrics: dict[str, dict], path: str | Path, title: str) -> Path:
-    """Draw the errors of a network against its training step.
+    """Draw the errors of a network against the step of its training.
 
     Parameters
     ----------
     metrics : dict of str to dict
-        Step number to `mse`, `mae`, `val_mse` and `val_mae` in scaled units (1 unit is 22.5 deg); a value
-        may be None or absent.
+        For each step number, `mse`, `mae`, `val_mse` and `val_mae` in scaled units (1 unit is 22.5 deg). Values may be
+        None or missing.
     path : str or Path
-        Figure to write, PNG or JPEG by its suffix.
+        File to write; its suffix chooses PNG or JPEG.
     title : str
-        Title of the figure.
 
     Returns
     -------
@@ -35,10 +34,10 @@ def training_curves(metrics: dict[str, dict], path: str | Path, title: str) -> P
     Raises
     ------
     InclinetError
-        If there is no step yet, or `path` ends in another suffix.
+        When there is no step yet, or `path` has another suffix.
     """
     if not metrics:
-        raise InclinetError(f"{path}: no step to draw yet; train the network for one step first.")
+        raise InclinetError(f"{path}: no step to draw yet; train the network for one step first")
     steps = sorted(metrics, key=int)
     numbers = np.array([int(step) for step in steps])
     figure = new_figure(11, 4.4)
@@ -63,7 +62,7 @@ def training_curves(metrics: dict[str, dict], path: str | Path, title: str) -> P
 
 
 def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, color: str) -> None:
-    # On a logarithmic axis a zero has no place.
+    # The axis is logarithmic: it cannot show zero.
     known = np.isfinite(values) & (values > 0)
     steps, values = steps[known], values[known]
     if not values.size:
@@ -91,17 +90,12 @@ def _log_axis(axes: Axes) -> None:
 
 
 def _decimal_ticks(axes: Axes, low: float, high: float) -> None:
-    """Set round ticks in plain decimals on a logarithmic axis, at least four whatever its range."""
+    """Set round ticks, in plain decimals, on a logarithmic axis: at least four, whatever its range."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
-    for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
-        ticks = np.outer(decades, digits).ravel()
-        ticks = ticks[(ticks >= low) & (ticks <= high)]
-        if ticks.size >= 4:
-            break
-    else:
-        ticks = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(low, high)
-        ticks = ticks[(ticks >= low) & (ticks <= high)]
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    linear = np.array(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(low, high))
+    choices = (*(np.outer(decades, digits).ravel() for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7))), linear)
+    shown = [ticks[(ticks >= low) & (ticks <= high)] for ticks in choices]
+    axes.yaxis.set_major_locator(FixedLocator(next((t for t in shown if t.size >= 4), shown[-1]).tolist()))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=10, color=GRAY, labelcolor=INK)

@@ -11,26 +11,26 @@ _SNAPSHOT = re.compile(r"step_(?P<step>\d{4,})\.npz")
 
 
 def checkpoint_folder(subsample: int, model: str) -> str:
-    """Folder of the snapshots of one network trained on one subsample."""
+    """Return the name of the folder with the snapshots of one network."""
     return f"{network_stem(subsample, model)}_ckpt"
 
 
 def snapshot_file(step: int) -> str:
-    """Snapshot of a network after one step; steps count from 1."""
+    """Return the file name of the snapshot after a step; steps count from 1."""
     return f"step_{step:04d}.npz"
 
 
 def parse_snapshot(name: str) -> int | None:
-    """Return the step of a snapshot, None for any other name."""
+    """Return the step from the file name of a snapshot, None for any other name."""
     match = _SNAPSHOT.fullmatch(Path(name).name)
     return match and int(match["step"])
 
 
 def metrics_file(subsample: int, model: str) -> str:
-    """JSON of the metrics of every step."""
+    """Return the file name of the metrics of every step (JSON)."""
     return f"{network_stem(subsample, model)}_evalDict.json"
 
 
 def figure_file(subsample: int, model: str) -> str:
-    """Figure of the metrics against the step."""
+    """Return the file name of the figure of the metrics."""
     return f"{network_stem(subsample, model)}_evalFig.jpg"

@@ -1,17 +1,14 @@
-"""A network's whole way through its stored batches: the next one fetched ahead, snapshots written behind.
+"""A training run: all steps of one network. It fetches the next stored batch and saves snapshots in the background.
 
-Between steps the network, its compiled step and its optimizer live on; they are taken from a snapshot only
-when the process is new, or a step ended badly.
+Between steps the network, its compiled training function and its optimizer stay alive. A run only goes back to a
+snapshot in a new process, or after a step that failed.
 """
 
-import json
 import logging
-import math
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,87 +17,44 @@ from inclinet.data.filenames import batch_file
 from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
 from inclinet.networks.devices import choose_precision
-from inclinet.settings import Train
-from inclinet.storage.atomic import temporary_folder, write_text
 from inclinet.storage.store import Store
-from inclinet.training.curves import training_curves
-from inclinet.training.filenames import checkpoint_folder, figure_file, metrics_file
-from inclinet.training.schedule import batch_of_step
+from inclinet.training.filenames import checkpoint_folder
+from inclinet.training.history import best_step, extend_history, metrics_of_step, new_history
+from inclinet.training.plan import Plan
+from inclinet.training.saving import SnapshotSaver, check_finite
 from inclinet.training.snapshots import Snapshot, Snapshots
-from inclinet.training.step import METRICS, NetworkStepper
+from inclinet.training.step import NetworkStepper, weights_in
 
-__all__ = ["MONITORS", "Plan", "TrainingRun"]
+__all__ = ["TrainingRun"]
 
 logger = logging.getLogger(__name__)
 
-MONITORS = ("val", "left")
-"""What the network is judged by after each step: the test set, which decides nothing, and the left-out galaxies."""
-
-_COLUMNS = (*METRICS, *(f"{judge}_{metric}" for judge in MONITORS for metric in METRICS))
-_DECIDING = _COLUMNS.index("left_mse")
-_SECONDS_BETWEEN_RECORDS = 10
-_SHARE_OF_RECORDS = 0.05  # of the time, at most
-_SHARE_OF_SAVING = 0.1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is trained on what: the network, the subsample, the images' side (pixels), the number of stored batches."""
-
-    model: str
-    subsample: int
-    size: int
-    nbatch: int
-    settings: Train
-
-    @property
-    def steps(self) -> int:
-        """Steps in all."""
-        return self.settings.steps(self.nbatch)
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return f"{self.model}, subsample {self.subsample}"
-
-    def batch_of(self, step: int) -> int:
-        """Return the stored batch (from 1) of a step."""
-        return batch_of_step(step, self.nbatch, self.settings.seed)
-
-
-def metrics_of_step(row: np.ndarray, step: int, plan: Plan) -> dict[str, float | int | str | None]:
-    """Return a step's entry in the metrics JSON: its metrics, `batchNo` and `batchFile`; None where unknown."""
-    metrics = {name: None if math.isnan(value) else value for name, value in zip(_COLUMNS, row.tolist(), strict=True)}
-    number = plan.batch_of(step)
-    return metrics | {"batchNo": number, "batchFile": batch_file(plan.size, number)}
-
-
-def write_record(history: np.ndarray, plan: Plan, folder: Path) -> list[Path]:
-    """Write the metrics JSON and its figure into `folder`; returns their paths."""
-    of = plan.subsample, plan.model
-    metrics = {str(step): metrics_of_step(row, step, plan) for step, row in enumerate(history, 1)}
-    text = write_text(folder / metrics_file(*of), json.dumps(metrics, indent=1))
-    return [text, training_curves(metrics, folder / figure_file(*of), plan.title)]
-
 
 class TrainingRun:
-    """A training run that can be left and taken up again at any moment.
+    """A training run that can be interrupted and resumed at any moment.
+
+    It resumes from the newest intact snapshot in its folder that is not beyond its last step. So only runs of the same
+    data, code and `Plan.identity` may share a folder.
 
     Parameters
     ----------
     plan : Plan
     fetch : callable
-        Returns a stored batch by its number, checked; called ahead of its use, in a thread of its own.
+        Returns a stored batch, checked, by its number; called in a thread, ahead of use.
     monitors : mapping of str to Batch or None
-        The batches to judge by (`val`, `left`), None where there is no galaxy.
+        The batches to measure the network on after each step, `val` and `left`; None where there is no galaxy.
     store : Store
-        Where the snapshots, the metrics JSON and its figure go, under SPEC's names below the key `folder`.
+        Takes the snapshots.
     folder : str
+        Key of the folder in which the folder of the snapshots lies.
+    record : callable, optional
+        Called with the history (ndarray of float64, shape (steps, columns)) after a snapshot is saved, in a thread; and
+        with True as second argument when the network is finished.
 
     Raises
     ------
     InclinetError
-        When the settings ask for patience, but no galaxy is left out to judge by.
+        When the settings ask for patience, but there are no left-out galaxies.
     """
 
     def __init__(
@@ -110,24 +64,27 @@ class TrainingRun:
         monitors: Mapping[str, Batch | None],
         store: Store,
         folder: str = "",
+        record: Callable[[np.ndarray, bool], None] | None = None,
     ) -> None:
         self.plan = plan
         self._fetch = fetch
-        self._store, self._folder = store, PurePosixPath(folder)
-        self._snapshots = Snapshots(store, str(self._folder / checkpoint_folder(plan.subsample, plan.model)))
+        self._record = record or (lambda history, final: None)
+        self._snapshots = Snapshots(store, str(PurePosixPath(folder, checkpoint_folder(plan.subsample, plan.model))))
         self._monitors = {name: batch for name, batch in monitors.items() if batch is not None}
         if plan.settings.patience and "left" not in self._monitors:
             raise InclinetError(
-                f"{plan.title}: --patience needs left-out galaxies, and there is none: do without it, or augment with "
-                "leave_out"
+                f"{plan.title}: patience needs left-out galaxies, but there are none: set patience to 0, or augment "
+                "again with leave_out",
+                setting="patience",
             )
-        self._ahead, self._behind = ThreadPoolExecutor(1, "fetch"), ThreadPoolExecutor(1, "save")
+        self._fetcher = ThreadPoolExecutor(1, "fetch")
         self._next: tuple[int, Future[Batch]] | None = None
-        self._saving: Future[None] | None = None
-        self._saved = 0
-        self._record_due = self._save_due = 0.0
-        self._stepper: NetworkStepper | None = None
-        self._take_up()
+        self._saver = SnapshotSaver(plan, self._snapshots, lambda history: self._record(history, False))
+        self._best_weights: dict[str, np.ndarray] | None = None
+        snapshot = self._find_snapshot()
+        self.precision = snapshot.precision if snapshot else choose_precision(plan.settings.precision)
+        self._stepper = self._new_stepper()
+        self._restore(snapshot)
 
     def __enter__(self) -> "TrainingRun":
         return self
@@ -136,174 +93,161 @@ class TrainingRun:
         self.close()
 
     def close(self) -> None:
-        """Wait for what is being saved; fetch nothing more."""
-        self._ahead.shutdown(cancel_futures=True)
-        self._behind.shutdown()
+        """Wait for the snapshot that is being saved, and fetch nothing more."""
+        self._fetcher.shutdown(cancel_futures=True)
+        self._saver.close()
+
+    @property
+    def history(self) -> np.ndarray:
+        """The metrics of every step so far, ndarray of float64 of shape (steps, columns)."""
+        return self._history
 
     @property
     def step(self) -> int:
-        """The step that the network has behind it."""
+        """Number of steps done."""
         return len(self._history)
 
     @property
     def images_per_second(self) -> float:
-        """Of the last step's training."""
+        """Speed of training in the last step."""
         return self._stepper.images_per_second
-
-    @property
-    def ended(self) -> bool:
-        """Whether no step is to be taken any more: all are done, or patience is at its end."""
-        if self.step >= self.plan.steps:
-            return True
-        patience, best = self.plan.settings.patience, self.best
-        return bool(patience and best and self.step - best >= patience)
-
-    @property
-    def best(self) -> int | None:
-        """The step with the least squared error on the left-out galaxies, if there are any."""
-        deciding = self._history[:, _DECIDING]
-        return None if np.isnan(deciding).all() else int(np.nanargmin(deciding)) + 1
 
     @property
     def weights(self) -> int:
         """Number of the network's weights."""
-        return self._stepper.network.count_params()
+        return int(self._stepper.network.count_params())
 
-    def write_record(self, folder: Path) -> list[Path]:
-        """Write the metrics JSON and its figure into `folder`; returns their paths."""
-        return write_record(self._history, self.plan, folder)
+    @property
+    def best(self) -> int | None:
+        """The step with the smallest squared error on the left-out galaxies, None without such galaxies."""
+        return best_step(self._history)
 
-    def _take_up(self) -> None:
-        """Bring the network to the state of the last snapshot; without one, to that before the first step."""
-        self._settle()
-        last = self._snapshots.last()
-        # A step that ended badly may have left anything in the network.
-        if last is None or self._stepper is None:
-            self.precision = last.precision if last else choose_precision(self.plan.settings.precision)
-            plan = self.plan
-            self._stepper = NetworkStepper(plan.model, plan.size, plan.steps, plan.settings, self.precision)
-        if last:
-            self._stepper.restore(last.state, last.step)
-        self._history = last.history if last else np.empty((0, len(_COLUMNS)))
-        self._saved = self.step
-        self._live = True
+    @property
+    def ended(self) -> bool:
+        """Whether the run is complete: all steps are done, or it stopped early."""
+        return self.step >= self.plan.steps or self._patience_is_over()
 
-    def reach(self, step: int) -> dict[str, float | int | str | None]:
-        """Go on until `step` is done, and hand its snapshot over to be saved; returns the step's metrics.
+    @property
+    def stopped_early(self) -> str | None:
+        """Why the run stopped before its last step, None unless it did."""
+        if self.step >= self.plan.steps or not self._patience_is_over():
+            return None
+        return (
+            f"stopped early at step {self.step} of {self.plan.steps}: no better on the left-out galaxies since step "
+            f"{self.best}"
+        )
 
-        May be called again after an error that passes: what was lost of the live network is made good from the
-        last snapshot.
+    def _patience_is_over(self) -> bool:
+        patience, best = self.plan.settings.patience, self.best
+        return bool(patience and best and self.step - best >= patience)
+
+    def _new_stepper(self) -> NetworkStepper:
+        plan = self.plan
+        return NetworkStepper(plan.model, plan.size, plan.steps, plan.settings, self.precision)
+
+    def _find_snapshot(self) -> Snapshot | None:
+        """Return the newest snapshot to resume from, None if there is none.
+
+        With patience, the best snapshot up to there may become the network: it must be intact, too.
+        """
+        self._best_weights = None
+        for snapshot in self._snapshots.newest_first(upto=self.plan.steps):
+            best = best_step(snapshot.history) if self.plan.settings.patience else None
+            try:
+                if best:
+                    best_snapshot = snapshot if best == snapshot.step else self._snapshots.load(best)
+                    self._best_weights = weights_in(best_snapshot.state)
+                return snapshot
+            except (InclinetError, FileNotFoundError) as error:
+                logger.warning("resuming from an older snapshot, because the best one is lost: %s", error)
+        return None
+
+    def _restore(self, snapshot: Snapshot | None) -> None:
+        """Restore the state of a snapshot; None means that the network is new."""
+        if snapshot:
+            self._stepper.restore(snapshot.state, snapshot.step)
+        self._history = snapshot.history if snapshot else new_history()
+        self._saver.step = self.step
+        self._network_is_valid = True
+
+    def _resume(self) -> None:
+        self._saver.wait()
+        snapshot = self._find_snapshot()
+        if snapshot is None:
+            self._stepper = self._new_stepper()
+        self._restore(snapshot)
+
+    def reach(self, step: int) -> dict[str, Any]:
+        """Take all steps up to `step`, and save snapshots in the background; returns the metrics of `step`.
+
+        May be called again after an error: if the live network was lost, the run resumes from its newest snapshot.
 
         Raises
         ------
         InclinetError
-            When the loss, a weight or an optimizer variable is not finite, or the memory does not suffice; the last
-            good snapshot stays.
+            When the loss, a weight or an optimizer variable is not finite, or there is not enough memory. Earlier
+            snapshots are kept.
         """
-        if not self._live:
-            self._take_up()
+        if not self._network_is_valid:
+            self._resume()
         while self.step < step:
             self._advance()
-        if self._saved < self.step and self._is_worth_saving():
-            self._settle()  # one snapshot in memory at a time, beside the live state
-            self._hand_over()
-        return metrics_of_step(self._history[step - 1], step, self.plan)
+            self._save_if_worthwhile()
+        self._save_if_worthwhile()  # again, if saving failed before
+        return metrics_of_step(self._history, step, self.plan)
 
     def _advance(self) -> None:
         step = self.step + 1
         number = self.plan.batch_of(step)
-        batch = self._take(number)
+        batch = self._take_batch(number)
         if step < self.plan.steps:
-            self._next = (following := self.plan.batch_of(step + 1), self._ahead.submit(self._fetch, following))
-        self._live = False
+            following = self.plan.batch_of(step + 1)
+            self._next = following, self._fetcher.submit(self._fetch, following)
+        self._network_is_valid = False
         try:
             metrics = self._stepper.advance(batch)
-            for name, judged in self._monitors.items():
-                metrics |= {f"{name}_{metric}": value for metric, value in self._stepper.measure(judged).items()}
+            for name, monitor in self._monitors.items():
+                metrics |= {f"{name}_{metric}": value for metric, value in self._stepper.measure(monitor).items()}
         except InclinetError as error:
             raise InclinetError(
-                f"{self.plan.title}: step {step}, stored batch {batch_file(self.plan.size, number)}: {error}"
+                f"{self.plan.title}: step {step}, stored batch {batch_file(self.plan.size, number)}: {error}",
+                setting=error.setting,
             ) from error
-        row = [metrics.get(name, math.nan) for name in _COLUMNS]
-        self._history = np.vstack([self._history, row])
-        self._live = True
+        self._history = extend_history(self._history, metrics)
+        self._network_is_valid = True
+        if self.plan.settings.patience and step == self.best:
+            self._best_weights = self._stepper.weights()
 
-    def _take(self, number: int) -> Batch:
+    def _take_batch(self, number: int) -> Batch:
+        """Return a stored batch, which usually was fetched during the step before."""
         if self._next and self._next[0] == number:
-            (_, coming), self._next = self._next, None
-            return coming.result()
+            (_, fetched), self._next = self._next, None
+            return fetched.result()
         return self._fetch(number)
 
-    def _settle(self) -> None:
-        """Wait for the snapshot being saved; raises what went wrong with it."""
-        if self._saving is None:
-            return
-        saving, self._saving = self._saving, None
-        try:
-            saving.result()
-        except BaseException:
-            self._saved = 0  # so that it is handed over again
-            raise
+    def _save_if_worthwhile(self) -> None:
+        if self._saver.step < self.step and self._saver.is_worthwhile(self.step, self.best):
+            self._saver.save(self._take_snapshot)
 
-    def _is_worth_saving(self) -> bool:
-        """Return whether the snapshot is one to be kept, or the last one long enough ago for its cost.
-
-        On a machine of few cores saving takes them from the training; where a step takes less than ten times as
-        long as its snapshot, some are left out, and a killed run has so much more to do again.
-        """
-        step, every = self.step, self.plan.settings.keep_every
-        kept = step >= self.plan.steps - 1 or step == self.best or (every and step % every == 0)
-        return bool(kept) or time.monotonic() >= self._save_due
-
-    def _hand_over(self) -> None:
-        snapshot = Snapshot(self._stepper.state(), self.step, self._history, self.precision)
-        self._saving = self._behind.submit(self._save, snapshot, self.best)
-        self._saved = self.step
-
-    def _save(self, snapshot: Snapshot, best: int | None) -> None:
-        step, every = snapshot.step, self.plan.settings.keep_every
-        # A finite loss does not prove finite weights: on some processors ReLU turns NaN into 0.
-        if name := snapshot.not_finite():
-            raise InclinetError(
-                f"{self.plan.title}: after step {step} {name} holds numbers that are not finite: lower "
-                f"learning_rate (now {self.plan.settings.learning_rate}) and train again from the start"
-            )
-        start = time.monotonic()
-        self._snapshots.save(snapshot)
-        end = time.monotonic()
-        self._save_due = end + (end - start) / _SHARE_OF_SAVING
-        before = max((s for s in self._snapshots.steps() if s < step), default=None)
-        kept = {before, best} | (set(range(every, step, every)) if every else set())
-        self._snapshots.prune(kept, upto=step)
-        if time.monotonic() >= self._record_due:
-            self._record(snapshot.history)
-
-    def _record(self, history: np.ndarray) -> None:
-        """Write the metrics JSON and redraw its figure, however many steps there are in a bounded share of the time."""
-        start = time.monotonic()
-        with temporary_folder("record") as folder:
-            for path in write_record(history, self.plan, folder):
-                self._store.put(path, str(self._folder / path.name))
-        end = time.monotonic()
-        self._record_due = end + max(_SECONDS_BETWEEN_RECORDS, (end - start) / _SHARE_OF_RECORDS)
+    def _take_snapshot(self) -> Snapshot:
+        return Snapshot(self._stepper.state(), self.step, self._history, self.precision)
 
     def finish(self) -> keras.Model:
-        """Return the trained network, with float32 arithmetic, once all of it is saved.
+        """Return the trained network in float32, after its snapshot and record are saved.
 
-        That is the network of the last step; with patience, the best on the left-out galaxies.
+        It is the network of the last step or, with patience, the best one on the left-out galaxies.
 
         Raises
         ------
         InclinetError
             When a weight or an optimizer variable is not finite.
         """
-        self._settle()
-        if self._saved < self.step:
-            self._hand_over()
-            self._settle()
-        self._record(self._history)
-        if self.plan.settings.patience and self.best and self.best != self.step:
-            best = self._snapshots.load(self.best)
-            self._live = False
-            self._stepper.restore(best.state, best.step)
-        return self._stepper.finished()
+        if self._saver.step < self.step:
+            self._saver.save(self._take_snapshot)
+        self._saver.wait()
+        self._record(self._history, True)
+        step, weights = self.step, self._stepper.weights()
+        if self._best_weights is not None and self.best:
+            step, weights = self.best, self._best_weights
+        check_finite(weights, step, self.plan)
+        return self._stepper.finished(weights)

@@ -1,4 +1,4 @@
-"""What a step of training does, by its number alone: which stored batch, which learning rate."""
+"""The stored batch and the learning rate of a step; both follow from the step's number and the settings."""
 
 import math
 
@@ -10,13 +10,20 @@ __all__ = ["batch_of_step", "learning_rate"]
 
 
 def batch_of_step(step: int, nbatch: int, seed: int) -> int:
-    """Return the stored batch of a step, both counted from 1; every pass has an order of its own."""
-    turn, place = divmod(step - 1, nbatch)
-    return int(np.random.default_rng([seed, 1, turn]).permutation(nbatch)[place]) + 1
+    """Return the number of the stored batch that a step trains on.
+
+    Steps and batches count from 1. Each pass takes every batch once, in its own random order.
+    """
+    passes, place = divmod(step - 1, nbatch)
+    return int(np.random.default_rng([seed, 1, passes]).permutation(nbatch)[place]) + 1
 
 
 def learning_rate(step: int, steps: int, settings: Train) -> float:
-    """Return Adam's learning rate at a step: constant, or half a cosine over all steps."""
+    """Return Adam's learning rate at a step.
+
+    It is constant, or falls along half a cosine over all `steps` (Loshchilov & Hutter 2017, without restarts). It never
+    falls below a hundredth of its start.
+    """
     if settings.schedule == "constant":
         return settings.learning_rate
     progress = min(step - 1, steps) / steps

@@ -1,7 +1,7 @@
-"""Snapshots: the whole state of a training run after a step, in one file that is complete or not there."""
+"""Snapshots: the full state of a training run after a step, in one file."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,26 +13,31 @@ from inclinet.storage.npz import check_arrays, read_arrays, write_arrays
 from inclinet.storage.store import Store
 from inclinet.training.filenames import parse_snapshot, snapshot_file
 
-__all__ = ["Snapshot", "Snapshots"]
+__all__ = ["Snapshot", "Snapshots", "find_not_finite"]
 
 logger = logging.getLogger(__name__)
 
 _OWN = ("step", "history", "precision")
 
 
+def find_not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Return the name of an array that holds NaN or infinity, None if there is none."""
+    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """What a run needs to go on as if it had not stopped.
+    """What a run needs to continue as if it had never stopped.
 
     Attributes
     ----------
     state : dict of str to ndarray
-        Weights, batch-norm statistics and the optimizer's variables, by name.
+        Weights, batch-norm statistics and optimizer variables, by name.
     step : int
     history : ndarray of float64, shape (step, columns)
-        The metrics of every step so far; NaN where there is none.
+        The metrics of every step so far, as in `inclinet.training.history`.
     precision : str
-        Arithmetic that the run began with.
+        Precision that the run began with.
     """
 
     state: dict[str, np.ndarray]
@@ -40,12 +45,8 @@ class Snapshot:
     history: np.ndarray
     precision: str
 
-    def not_finite(self) -> str | None:
-        """Return the name of a weight or optimizer variable that holds NaN or infinity, None without any."""
-        return next((name for name, array in self.state.items() if not np.isfinite(array).all()), None)
-
     def write(self, path: Path) -> Path:
-        """Write it as an array file."""
+        """Write the snapshot as an array file; returns `path`."""
         own = {
             "step": np.array(self.step, np.int32),
             "history": self.history,
@@ -55,30 +56,29 @@ class Snapshot:
 
     @classmethod
     def read(cls, path: Path) -> "Snapshot":
-        """Read and check it.
+        """Read and check a snapshot.
 
         Raises
         ------
         InclinetError
-            When it is missing or damaged, or holds a number that is not finite.
+            When the file is missing or damaged, or holds a number that is not finite.
         """
         check_arrays(path)
         arrays = read_arrays(path)
         if missing := [name for name in _OWN if name not in arrays]:
-            raise InclinetError(f"{path}: no snapshot of this version, it holds no {missing[0]}")
+            raise InclinetError(f"{path}: not a snapshot of this version, because it has no {missing[0]}")
         step, history, precision = (arrays.pop(name) for name in _OWN)
+        whole = step.dtype.kind == "i" and not step.shape
+        if not whole or history.dtype.kind != "f" or history.shape[:1] != (int(step),) or precision.dtype != np.uint8:
+            raise InclinetError(f"{path}: not a snapshot of this version, because its step and its history disagree")
         state = {name: np.array(array) for name, array in arrays.items()}
-        kinds = step.dtype.kind, history.dtype.kind, precision.dtype
-        if kinds != ("i", "f", np.uint8) or step.shape or history.shape[:1] != (int(step),):
-            raise InclinetError(f"{path}: no snapshot of this version, its step and its history do not fit")
-        snapshot = cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))
-        if name := snapshot.not_finite():
+        if name := find_not_finite(state):
             raise InclinetError(f"{path}: {name} holds numbers that are not finite")
-        return snapshot
+        return cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))
 
 
 class Snapshots:
-    """The snapshots of one run in a folder of a store; which there are is asked once.
+    """The snapshots of one run in a folder of a store. The folder is listed once, at the start.
 
     Parameters
     ----------
@@ -101,20 +101,20 @@ class Snapshots:
         return sorted(self._steps)
 
     def save(self, snapshot: Snapshot) -> None:
-        """Store a snapshot; it is there whole, or not at all."""
+        """Store a snapshot; an error or a kill never leaves part of one."""
         with temporary_folder("snapshot") as folder:
             self.store.put(snapshot.write(folder / snapshot_file(snapshot.step)), self._key(snapshot.step))
         self._steps.add(snapshot.step)
 
     def load(self, step: int) -> Snapshot:
-        """Bring back a snapshot.
+        """Fetch and read the snapshot of a step.
 
         Raises
         ------
         InclinetError
             When it is damaged.
         FileNotFoundError
-            When there is none of this step.
+            When this step has no snapshot.
         """
         with temporary_folder("snapshot") as folder:
             path = folder / snapshot_file(step)
@@ -124,18 +124,19 @@ class Snapshots:
             except InclinetError as error:
                 raise InclinetError(f"{self.store.uri}/{self._key(step)}: {error}") from error
 
-    def last(self) -> Snapshot | None:
-        """Return the newest snapshot that is whole; those that are not are named in the log."""
+    def newest_first(self, upto: int | None = None) -> Iterator[Snapshot]:
+        """Yield the snapshots that are intact, from the newest one (of step `upto` at most) back; log the others."""
         for step in reversed(self.steps()):
+            if upto is not None and step > upto:
+                continue
             try:
-                return self.load(step)
+                yield self.load(step)
             except (InclinetError, FileNotFoundError) as error:
-                logger.warning("going on from an older snapshot: %s", error)
-        return None
+                logger.warning("resuming from an older snapshot: %s", error)
 
-    def prune(self, keep: Collection[int], upto: int) -> None:
-        """Remove the snapshots of steps before `upto` but those of the steps to `keep`."""
+    def prune(self, keep: Collection[int], before: int) -> None:
+        """Delete the snapshots of steps before `before`, except those to `keep`."""
         for step in self.steps():
-            if step < upto and step not in keep:
+            if step < before and step not in keep:
                 self.store.delete(self._key(step))
                 self._steps.discard(step)

@@ -1,5 +1,6 @@
 """The container files: versions, secrets, ports, order of start, and what a GPU needs in the work pools."""
 
+import importlib
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.service import WORKER_SETTINGS
+from deployments.settings import WORKER_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
@@ -58,7 +59,7 @@ def strings(node):
 
 
 def test_dockerfile_passes_hadolint():
-    # Beside the interpreter before the PATH: the tests may run from an environment that is not activated.
+    # The folder of this Python first: its environment need not be activated.
     hadolint = shutil.which("hadolint", path=Path(sys.executable).parent) or shutil.which("hadolint")
     if hadolint is None:
         pytest.skip("hadolint is not installed (extra `dev`)")
@@ -76,12 +77,12 @@ def test_server_runs_from_the_locked_environment(services, project):
     assert f"prefect=={pinned('prefect')}" in project["optional-dependencies"]["service"]
 
 
-@pytest.mark.parametrize("target", ["cpu", "gpu"])
-def test_dependencies_come_from_the_project_files_before_any_code(target, project):
+@pytest.mark.parametrize(("target", "training"), [("cpu", "train"), ("gpu", "train-gpu")])
+def test_dependencies_come_from_the_project_files_before_any_code(target, training, project):
     found = stages()
     install = next(line for line in found[f"dependencies-{target}"] if "uv pip install" in line)
-    extras = re.findall(r"--extra (\w+)", install)
-    assert extras == [target, "service"]
+    extras = re.findall(r"--extra (\S+)", install)
+    assert extras == [training, "service"]
     assert set(extras) <= set(project["optional-dependencies"])
     assert "--constraints constraints.txt" in install
     copied = [line for line in found["dependencies"] if line.startswith("COPY")]
@@ -90,10 +91,18 @@ def test_dependencies_come_from_the_project_files_before_any_code(target, projec
     assert order == [f"--from=dependencies-{target}", "--from=code"]
 
 
+def test_modules_named_in_the_dockerfile_exist():
+    imported = re.findall(r"from (inclinet[\w.]*) import (\w+)", DOCKERFILE.read_text())
+    assert imported
+    for module, name in imported:
+        assert hasattr(importlib.import_module(module), name)
+
+
 def test_every_package_of_the_project_reaches_the_image():
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    packages = {pattern.removesuffix("*") for pattern in found["include"]}
     copied = {word for line in stages()["code"] if line.startswith("COPY") for word in line.split()[1:-1]}
-    assert copied == {*packages, "prefect.yaml", "pyproject.toml", "constraints.txt", "README.md"}
+    assert copied == packages | {"prefect.yaml", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
     admitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
     assert admitted == copied
 
@@ -123,7 +132,7 @@ def test_images_carry_the_project_version(services, project):
     assert images == {f"inclinet-{target}:{project['version']}" for target in ("cpu", "gpu")}
 
 
-def test_secrets_come_from_the_environment_alone(services):
+def test_secrets_come_only_from_the_environment(services):
     named = {}
     for text in strings(services):
         for expression in INTERPOLATED.findall(text):
@@ -150,7 +159,7 @@ def test_example_settings_hold_every_variable_and_no_secret(services):
     assert {name: value for name, value in settings.items() if name not in SECRETS} == defaults
 
 
-def test_ports_are_bound_to_this_machine_alone(services):
+def test_ports_are_bound_only_to_this_machine(services):
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
@@ -176,7 +185,7 @@ def test_services_wait_for_what_they_need(services):
         assert services[name]["depends_on"].keys() == {"prefect-server", "object-store", "setup"}
 
 
-def test_state_lies_in_named_volumes(services):
+def test_state_is_in_named_volumes(services):
     declared = yaml.safe_load(COMPOSE.read_text())["volumes"].keys()
     mounted = {
         volume.split(":")[0]
@@ -188,7 +197,7 @@ def test_state_lies_in_named_volumes(services):
     assert {"postgres", "object-store"} <= mounted
 
 
-def test_services_come_back_by_themselves(services):
+def test_services_restart_by_themselves(services):
     assert {name for name, service in services.items() if service["restart"] != "unless-stopped"} == {"setup"}
 
 
@@ -245,7 +254,7 @@ def test_docker_containers_ask_for_a_gpu():
     kwargs = template["variables"]["properties"]["container_create_kwargs"]["default"]
     (request,) = kwargs["device_requests"]
     assert request == {"driver": "nvidia", "count": -1, "capabilities": [["gpu"]]}
-    # Runs settle among them who takes which, in a folder that they share.
+    # Runs agree on who takes which GPU by files in a folder that they share.
     assert template["variables"]["properties"]["volumes"]["default"] == ["inclinet-locks:/var/lock/inclinet"]
     assert "/var/lock/inclinet" in (ROOT / "docker" / "Dockerfile").read_text()
     docker = pytest.importorskip("docker", reason="docker-py is not installed")

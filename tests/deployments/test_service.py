@@ -1,6 +1,5 @@
 """The service on one machine: real store, real Prefect server, real workers."""
 
-import contextlib
 import json
 import socket
 import stat
@@ -15,10 +14,16 @@ pytest.importorskip("prefect", reason="needs the extra `service`")
 
 import psutil
 
-from deployments import processes
-from deployments import service as module
-from deployments.service import BUCKET, bucket_client, down, status, up
+from deployments import prefect_server, processes, service
+from deployments.prefect_server import prefect_client
+from deployments.service import BUCKET, app, bucket_client, down, status, up
+from deployments.settings import WORKER_SETTINGS
+from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
+from tests.conftest import free_port
+
+# One service for all tests of this module.
+pytestmark = pytest.mark.xdist_group("deployments")
 
 PREFECT_YAML = """
 pull:
@@ -45,14 +50,6 @@ def tiny(seconds: float = 0):
 """
 
 
-def free_ports(count=2):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 def alive(processes):
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
@@ -75,19 +72,21 @@ def state(tmp_path):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """Give a service that runs; its ports, folder and project."""
+    """A running service with ports, folder and project of its own."""
     root = tmp_path_factory.mktemp("service")
     (root / "prefect.yaml").write_text(PREFECT_YAML)
     (root / "flow.py").write_text(FLOW)
-    try:
-        yield up(root / "state", root, *free_ports())
-    finally:
-        down(root / "state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(WORKER_SETTINGS, "PREFECT_WORKER_QUERY_SECONDS", "0.5")
+        try:
+            yield up(root / "state", root, free_port(), free_port())
+        finally:
+            down(root / "state")
 
 
 @pytest.fixture
 def client(running):
-    with module._prefect_client(running) as client:
+    with prefect_client(running) as client:
         yield client
 
 
@@ -106,8 +105,8 @@ def run_tiny(client, seconds=0):
 @pytest.mark.service
 def test_up_gives_a_bucket_pools_and_workers(running, client):
     store = bucket_client(running)
-    store.put_object(Bucket=BUCKET, Key="a/b.txt", Body=b"spiral")
-    assert store.get_object(Bucket=BUCKET, Key="a/b.txt")["Body"].read() == b"spiral"
+    store.put_object(Bucket=BUCKET, Key="c/d.txt", Body=b"spiral")
+    assert store.get_object(Bucket=BUCKET, Key="c/d.txt")["Body"].read() == b"spiral"
     assert {pool.name: pool.type for pool in client.read_work_pools()} == {"cpu": "process", "gpu": "process"}
     assert client.read_work_pool("gpu").concurrency_limit >= 1
     assert client.read_work_pool("cpu").concurrency_limit is None
@@ -137,7 +136,7 @@ def test_second_up_keeps_the_processes_and_refuses_other_ports(running, client, 
     assert when_automations_changed(client) == changed
     assert capsys.readouterr().out.count("already running") == 4
     with pytest.raises(InclinetError, match="make down"):
-        up(running.folder, running.project, prefect_port=free_ports(1)[0])
+        up(running.folder, running.project, prefect_port=free_port())
 
 
 @pytest.mark.service
@@ -167,7 +166,8 @@ def test_up_marks_runs_whose_process_died_with_its_worker(running, client):
 
 @pytest.mark.service
 def test_down_ends_flow_runs_and_keeps_data(running):
-    with module._prefect_client(running) as client:
+    bucket_client(running).put_object(Bucket=BUCKET, Key="a/b.txt", Body=b"spiral")
+    with prefect_client(running) as client:
         run = run_tiny(client, seconds=300)
         wait_for_state(client, run, "Running")
     processes = [process for process in status(running.folder).values() if process]
@@ -178,30 +178,68 @@ def test_down_ends_flow_runs_and_keeps_data(running):
     assert down(running.folder) == []
     assert up(running.folder, running.project) == running
     assert bucket_client(running).head_object(Bucket=BUCKET, Key="a/b.txt")["ContentLength"] == 6
-    with module._prefect_client(running) as client:
+    with prefect_client(running) as client:
         assert client.read_flow_run(run).state.name == "Crashed"
 
 
+def fails(capsys, monkeypatch, *arguments):
+    """Return the error message of the command line, which must be all that it prints."""
+    monkeypatch.setattr(sys, "argv", ["service", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        run_commands(app)
+    assert exit_.value.code == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
+
+
 @pytest.mark.parametrize(("taken", "variable"), [(0, "PREFECT_PORT"), (1, "STORE_PORT")])
-def test_taken_port_is_named_and_nothing_starts(state, project, taken, variable):
-    ports = free_ports()
+def test_taken_port_is_named_and_nothing_starts(capsys, monkeypatch, state, project, taken, variable):
+    ports = free_port(), free_port()
     with socket.create_server(("127.0.0.1", ports[taken])):
         options = [f"--prefect-port={ports[0]}", f"--store-port={ports[1]}"]
-        command = [sys.executable, "-m", "deployments.service", "up", *options]
-        command += [f"--folder={state}", f"--project={project}"]
-        result = subprocess.run(command, cwd=module.PROJECT, capture_output=True, text=True)
-    assert result.returncode == 1
-    assert f"port {ports[taken]}" in result.stderr
-    assert f"make up {variable}=" in result.stderr
+        error = fails(capsys, monkeypatch, "up", *options, f"--folder={state}", f"--project={project}")
+    assert f"port {ports[taken]}" in error
+    assert f"make … {variable}=" in error
     assert status(state) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--prefect-port=abc"], "Invalid value for '--prefect-port'"),
+        (["--prefect-port=0"], "Invalid value for '--prefect-port'"),
+        (["--store-port=65536"], "Invalid value for '--store-port'"),
+        (["--prefect-port=4500", "--store-port=4500"], "port 4500 is given twice"),
+        (["--project=nowhere"], "no prefect.yaml"),
+        (["--folder=prefect.yaml"], "prefect.yaml: File exists"),
+        (["--unknown"], "No such option: --unknown"),
+    ],
+)
+def test_wrong_options_end_in_one_line(capsys, monkeypatch, project, options, reason):
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(service, "_bring_up", lambda *_: pytest.fail("these options were accepted"))
+    assert reason in fails(capsys, monkeypatch, "up", f"--project={project}", *options)
+
+
+def test_unknown_command_ends_in_one_line(capsys, monkeypatch):
+    assert "No such command 'restart'" in fails(capsys, monkeypatch, "restart")
+
+
+def test_down_where_nothing_was_started(tmp_path):
+    assert down(tmp_path) == []
+    assert down(tmp_path / "nowhere") == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_failed_start_stops_what_it_started(state, project, monkeypatch):
     spawned = []
-    monkeypatch.setattr(module, "_prefect", lambda *_, **__: [sys.executable, "-c", "exit('no server')"])
-    monkeypatch.setattr(processes, "_stop", lambda ps, stop=processes._stop: stop(spawned.extend(ps) or spawned))
+    monkeypatch.setattr(prefect_server, "_python", lambda *_: [sys.executable, "-c", "exit('no server')"])
+    monkeypatch.setattr(processes, "stop", lambda ps, stop=processes.stop: stop(spawned.extend(ps) or spawned))
     with pytest.raises(InclinetError, match="no server"):
-        up(state, project, *free_ports())
+        up(state, project, free_port(), free_port())
     assert len(spawned) == 1
     assert alive(spawned) == []
     assert status(state) == {}
@@ -227,7 +265,7 @@ def test_stop_kills_what_ignores_it_and_its_children(monkeypatch):
     deaf.stdout.readline()
     tree = [deaf, *deaf.children()]
     assert len(tree) == 2
-    processes._stop([deaf])
+    processes.stop([deaf])
     deaf.stdout.close()
     assert alive(tree) == []
 

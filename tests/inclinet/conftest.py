@@ -11,7 +11,8 @@ from inclinet.preparation.compress import compress
 from inclinet.preparation.prep import prep
 from inclinet.preparation.split import split
 from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.versions import VersionInfo, promote, publish
+from inclinet.registry.champion import promote
+from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Augment, Split, Train
 from inclinet.storage.store import open_store
 
@@ -33,11 +34,11 @@ def stored(tmp_path_factory, small_sample):
 @pytest.fixture(scope="session")
 def published(stored, small_sample, tmp_path_factory):
     """A store with a version in use, and the folder of its evaluation."""
-    from inclinet.training.train import train  # imports Keras, which most tests do not need
+    from inclinet.training.train import train_network  # imports Keras, which most tests do not need
 
     out = tmp_path_factory.mktemp("published")
     settings = Train(N_batch_iter=40, training_batch_size=16)
-    train(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
+    train_network(stored, stored / "samples", out / "models", subsample=0, size=SIZE, nbatch=2, settings=settings)
     table, left_out = predict_galaxies(out / "models", stored / "samples", size=SIZE)
     test, training = (read_samples(find_samples(stored / "samples", SIZE, side, 0), SIZE) for side in ("test", "train"))
     batch = stored / batch_folder(0) / batch_file(SIZE, 1)
@@ -52,11 +53,11 @@ def published(stored, small_sample, tmp_path_factory):
         left_out=left_out,
         pictures=read_pictures(test, training, batch),
     )
-    facts = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
+    info = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
     (out / "bundle").mkdir()
-    facts = assemble(
-        out / "bundle", (out / "models").glob("*.keras"), out / "evaluation", facts, count_training(training)
+    info = assemble(
+        out / "bundle", (out / "models").glob("*.keras"), out / "evaluation", info, count_training(training)
     )
     store = open_store(str(out / "store"))
-    promote(store, publish(store, out / "bundle", facts).version, "the first")
+    promote(store, publish(store, out / "bundle", info).version, "the first")
     return store, out / "evaluation"

@@ -1,4 +1,4 @@
-"""One real service for the tests of this folder: object store, Prefect server, workers, deployments."""
+"""One real service for the tests of this folder: object store, Prefect server, workers and deployments."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deployments.service import BUCKET, bucket_client, down, up
+from deployments.settings import WORKER_SETTINGS
 from tests.conftest import ROOT, free_port
 
 
 @pytest.fixture(scope="package")
 def project(tmp_path_factory):
-    """A copy of the code that the service runs, for a test to change."""
+    """A copy of the code for the service to run, which tests may change."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("inclinet", "tasks", "flows", "deployments"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -21,12 +22,13 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory, project):
-    """The service, started on free ports, its environment set for clients while these tests run."""
+    """The service, started on free ports; its environment is set for clients while these tests run."""
     folder = tmp_path_factory.mktemp("service")
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(project))
+        patch.setitem(WORKER_SETTINGS, "PREFECT_WORKER_QUERY_SECONDS", "0.5")
         running = up(folder, project, prefect_port=free_port(), store_port=free_port())
         for name, value in running.environment.items():
             patch.setenv(name, value)
@@ -37,7 +39,7 @@ def service(tmp_path_factory, project):
 
 @pytest.fixture(scope="package")
 def put(service):
-    """Upload a sample's folder under a name; gives its `sample` parameter."""
+    """A function that uploads a sample's folder under a name and returns the `sample` parameter for it."""
 
     def upload(folder, name, **changes):
         client = bucket_client(service)

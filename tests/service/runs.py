@@ -1,4 +1,4 @@
-"""Runs of the service's flows, started and followed."""
+"""Starting and following runs of the service's flows."""
 
 import csv
 import os
@@ -28,12 +28,13 @@ def start_full(**parameters):
 
 
 def finish(client, run_id, seconds=400):
-    """Wait for a run to end; returns it."""
-    for _ in range(seconds):
+    """Wait for a run to end; return it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         run = client.read_flow_run(run_id)
         if run.state.is_final():
             return run
-        time.sleep(1)
+        time.sleep(0.3)
     pytest.fail(f"run {run_id} did not end within {seconds} s")
 
 
@@ -45,8 +46,8 @@ def kill_process_of(client, *run_ids):
 
 
 def retry(client, run):
-    """Retry a run as a person does, and wait for it to end; returns it."""
-    # A worker reports the end of a process once more, some seconds after the first time.
+    """Retry a run from the command line and wait for it to end; return it."""
+    # A worker reports the end of a process a second time, some seconds after the first.
     time.sleep(8)
     command = [sys.executable, "-m", "prefect", "flow-run", "retry", str(run.id)]
     subprocess.run(command, check=True, timeout=60, capture_output=True)
@@ -64,7 +65,7 @@ def children_of(client, run_id):
 
 
 def tasks_of(client, run_id, offset=0):
-    """Return the task runs of a run, 200 at most."""
+    """Return up to 200 task runs of a run."""
     only = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     return client.read_task_runs(flow_run_filter=only, offset=offset)
 
@@ -80,13 +81,18 @@ def running_child(client, run_id, seconds=200):
 
 
 def run_full(client, **parameters):
-    """Run inclinet/full to its end; returns the run and the states of all its tasks by name."""
-    run = finish(client, start_full(**parameters).id)
+    """Run inclinet/full to its end; return what `finish_full` returns."""
+    return finish_full(client, start_full(**parameters))
+
+
+def finish_full(client, run):
+    """Wait for a run of inclinet/full; return it, its child runs, and the states of all its tasks by name."""
+    run = finish(client, run.id)
     children = children_of(client, run.id)
     states = {}
     for one in [run.id, *(child.id for child in children)]:
         for task in tasks_of(client, one):
-            if task.state.state_details.child_flow_run_id:  # stands for a child run in its parent's graph
+            if task.state.state_details.child_flow_run_id:  # represents a child run in its parent's graph
                 continue
             states[f"{task.name} of {one}" if task.name.startswith("step") else task.name] = task.state.name
     return run, children, states
@@ -109,7 +115,7 @@ def digests_of(bucket, run):
 
 
 def forget(bucket, service, prefix="artifacts/"):
-    """Remove what the runs so far made: the artifacts, and the workers' local copies."""
+    """Remove what earlier runs made: the artifacts, and the workers' local copies."""
     for key in keys(bucket, prefix):
         bucket.delete_object(Bucket=BUCKET, Key=key)
     shutil.rmtree(service.folder / "cache", ignore_errors=True)

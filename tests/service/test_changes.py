@@ -1,4 +1,4 @@
-"""After a change just what depends on it is made again; told by counting the artifacts that a run made."""
+"""A change remakes only what depends on it, as the artifacts show that a run made."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from inclinet.settings import Split
 from tests.conftest import disc
 from tests.service.runs import keys, made_by, run_full
 
-pytestmark = [pytest.mark.service, pytest.mark.slow]
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.xdist_group("service")]
 
 SIZE = 26
 BANDS = ("g", "r", "i", "gri")
@@ -24,7 +24,7 @@ MONITORS = {"augment-test", "augment-left-0", "augment-left-1"}
 
 
 def of_bands(stages, bands=BANDS):
-    return {f"{stage}-{band}{'-000' * (stage == 'prep')}" for stage in stages for band in bands}
+    return {f"{stage}-{band}{'-all' * (stage == 'prep')}" for stage in stages for band in bands}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folder(small_sample, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(service, put, folder):
-    """Give what runs the sample as it is now: returns the names of what was made, and of the tasks that made it."""
+    """A function that runs the pipeline on the sample as it is now, and returns the names of the artifacts it made."""
     bucket = bucket_client(service)
 
     def go(**changes):
@@ -46,13 +46,13 @@ def run(service, put, folder):
         assert done.state.name == "Completed", done.state.message
         made = made_by(bucket, done)
         ran = {name for name, state in states.items() if state != "Cached" and not name.startswith(("step", "find"))}
-        # Those stages that made an artifact, and no others, did not end as Cached.
+        # Only the stages that made an artifact did not end as Cached.
         assert {name.partition("-")[0] for name in made} == {name.partition("-")[0] for name in ran} - {
             "start",
             "galaxies",
             "index",
             "publish",
-            "promote",
+            "decide",
         }
         return made
 
@@ -89,9 +89,9 @@ def test_one_changed_pixel_file(run, folder):
     path.write_bytes(before)
     upstream = of_bands(["inventory", "prep", "compress", "split"], ["g"])
     depending = upstream | {"augment-test"} | NETWORKS
-    # Networks hardly trained may answer the same.
+    # Networks hardly trained may predict the same.
     assert depending <= made <= depending | {"evaluate-all", "skipped-galaxies"}
-    # What was before is found again, not made.
+    # With the old file back, everything is reused.
     assert run() == set()
 
 
@@ -107,21 +107,22 @@ def test_one_more_galaxy(run, folder):
     assert made >= {"catalogue-catalogue", "augment-test"} | NETWORKS | of_bands(
         ["inventory", "prep", "compress", "split"]
     )
-    # It is of the test set: what is trained on stays as it was.
+    # The galaxy is in the test set, so the training batches stay the same.
     assert not made & (BATCHES | {"augment-left-0", "augment-left-1"})
 
 
 def test_a_change_of_the_code_of_a_stage(run, project):
-    path = project / "inclinet" / "augment.py"
+    path = project / "inclinet" / "preparation" / "augment.py"
     before = path.read_text()
-    path.write_text(before + "\n# another way of saying the same\n")
+    path.write_text(before + "\n# a comment\n")
     made = run()
     path.write_text(before)
-    # The new code gives the same batches, so that nothing after it is made again.
+    # The new code makes the same batches, so nothing after them is remade.
     assert made == BATCHES | MONITORS
 
 
 def test_a_network_leads_back_to_its_images(run, service):
+    run()  # so that the newest lineage is that of this run
     bucket = bucket_client(service)
 
     def read(key):

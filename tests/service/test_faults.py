@@ -1,4 +1,4 @@
-"""A run goes on, or is taken up again, whatever is killed; it ends with the digests of one that nothing happened to."""
+"""Whatever is killed, a run continues or can be retried, and ends with the digests of an undisturbed one."""
 
 import time
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ from tests.service.runs import (
     tasks_of,
 )
 
-pytestmark = [pytest.mark.service, pytest.mark.slow]
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.xdist_group("service")]
 
-# Of a size of its own; long enough to be disturbed.
+# A size of its own, so that nothing is reused; long enough to be disturbed.
 SETTINGS = {
     "size": 27,
     "split": {"niter": 0},
@@ -63,7 +63,7 @@ def undisturbed(service, sample, bucket, api):
 
 @pytest.fixture
 def fresh(service, bucket, undisturbed):
-    """Nothing is there of what was made before."""
+    """Nothing that was made before is left."""
     forget(bucket, service)
 
 
@@ -78,7 +78,7 @@ def kill(service, name):
 
 
 def wait_for_task(client, run, prefix, seconds=120):
-    """Wait until the run works at a task."""
+    """Wait until a task of the run has begun."""
     for _ in range(seconds * 5):
         if any(task.name.startswith(prefix) for task in tasks_of(client, run.id)):
             return
@@ -156,7 +156,7 @@ def test_a_killed_training_process_is_followed_by_another(sample, bucket, api, u
 
 
 def test_the_worker_of_the_run_is_killed(service, sample, bucket, api, undisturbed, fresh):
-    """The run goes with it."""
+    """The run dies with it."""
     run = start(sample)
     wait_for_task(api, run, "prep")
     kill(service, "worker-cpu")
@@ -166,7 +166,7 @@ def test_the_worker_of_the_run_is_killed(service, sample, bucket, api, undisturb
 
 
 def test_the_worker_of_the_training_is_killed(service, sample, bucket, api, undisturbed, fresh):
-    """The parent run goes on with another training run."""
+    """The parent run continues with another training run."""
     run = start(sample)
     running_child(api, run.id)
     kill(service, "worker-gpu")
@@ -202,7 +202,7 @@ def test_everything_is_killed_at_once(service, sample, bucket, api, undisturbed,
 
 
 def test_silent_runs_are_marked_as_crashed(service, sample, bucket, api, undisturbed, fresh):
-    """Worker and run are killed at once: nobody is left to tell the server, which notices by itself."""
+    """Worker and run are killed at once, so nobody tells the server; it notices by itself."""
     run = start(sample)
     [child] = running_child(api, run.id)
     kill_with_all_below(find(service.folder, f"worker-{pool}") for pool in POOLS)
@@ -214,7 +214,7 @@ def test_silent_runs_are_marked_as_crashed(service, sample, bucket, api, undistu
 
 
 def test_two_runs_at_once(sample, bucket, api, undisturbed, fresh):
-    """Of the same settings, and of others."""
+    """With the same settings, and with others."""
     others = SETTINGS | {"augment": {"nbatch": 2, "batchsize": 3, "seed": 5}}
     runs = [start(sample), start(sample), start_full(sample=sample, **others)]
     runs = [finish(api, run.id, 600) for run in runs]
@@ -224,7 +224,7 @@ def test_two_runs_at_once(sample, bucket, api, undisturbed, fresh):
     assert digests_of(bucket, runs[2]) != undisturbed
 
 
-def test_damaged_objects_are_made_again(service, sample, bucket, api, undisturbed, fresh):
+def test_damaged_objects_are_remade(service, sample, bucket, api, undisturbed, fresh):
     first, *_ = run_full(api, sample=sample, **SETTINGS)
     rows = {f"{row['stage']}-{row['name']}": row["key"] for row in artifacts_of(bucket, first)}
 

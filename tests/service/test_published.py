@@ -1,4 +1,4 @@
-"""Versions through Prefect: published, judged, promoted or kept out, rolled back, and used for predicting."""
+"""Versions through Prefect: published, compared, promoted or kept out, rolled back, and used for predicting."""
 
 import csv
 import json
@@ -12,15 +12,18 @@ import httpx
 import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
 
 from deployments.automations import IMAGES_ARRIVED
 from deployments.service import BUCKET, bucket_client
-from inclinet.registry.versions import list_versions, read_champion
+from flows.retrain import NO_SAMPLE
+from inclinet.registry.champion import read_champion
+from inclinet.registry.versions import list_versions
 from inclinet.storage.store import open_store
 from tests.service.runs import finish, kill_process_of, retry, tasks_of
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
 
 HOW = {
     "size": 30,
@@ -34,13 +37,13 @@ RULES = {"min_galaxies": 10, "worst_bin": 10}
 
 
 def run(deployment, **parameters):
-    """Run a deployment to its end; returns the run."""
+    """Run a deployment to its end; return the run."""
     with get_client(sync_client=True) as client:
         return finish(client, run_deployment(deployment, parameters=parameters, timeout=0).id)
 
 
 def events(service, name, since):
-    """Return the events of a name since a time; the server writes them down some seconds after they came."""
+    """Return the events of a name since a time; the server records them some seconds after they arrive."""
     wanted = {"filter": {"event": {"name": [name]}, "occurred": {"since": since.isoformat()}}}
     for _ in range(30):
         if found := httpx.post(f"{service.api}/events/filter", json=wanted).json()["events"]:
@@ -57,7 +60,7 @@ def comparison_of(run_id):
 
 
 def inclinet(*arguments):
-    """Run the command line; returns what it printed."""
+    """Run the command line; return the finished process."""
     command = [sys.executable, "-c", "from inclinet.cli.main import main; main()", *arguments]
     return subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
 
@@ -69,7 +72,7 @@ def store(service):
 
 @pytest.fixture(scope="module")
 def sample(put, small_sample, tmp_path_factory):
-    """The plain discs without one, so that nothing made here is found by other tests."""
+    """The plain discs, one of them left out, so that nothing made here is reused in other tests."""
     folder = tmp_path_factory.mktemp("published")
     shutil.copytree(small_sample, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("pgc59_*"))
     rows = (folder / "catalog.csv").read_text().splitlines()
@@ -79,10 +82,12 @@ def sample(put, small_sample, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hardly_trained(store, sample):
-    """A version that was hardly trained, put in use from the command line."""
+    """A version that was hardly trained, put into use from the command line: it does not come into use by itself."""
     done = run("inclinet/full", sample=sample, **HOW)
     assert done.state.name == "Completed", done.state.message
     version = done.state.message.split()[1].rstrip(";")
+    champion = read_champion(store)
+    assert champion is None or champion.version != version
     inclinet("promote", version, "--why", "to be beaten")
     assert read_champion(store).version == version
     return version
@@ -129,7 +134,7 @@ def test_nothing_changed_nothing_done(store, sample, better):
     assert {bundle.version for bundle in list_versions(store)} == before
     with get_client(sync_client=True) as client:
         assert {task.name for task in tasks_of(client, done.id)} == {
-            *("catalogue", "considered"),
+            *("catalogue", "find-decision"),
             *("inventory-g", "inventory-gri"),
         }
 
@@ -139,7 +144,7 @@ def test_rolled_back_by_one_command_and_stays_so(store, sample, hardly_trained, 
     assert mine in inclinet("models").stdout
     inclinet("promote", hardly_trained)
     assert read_champion(store).version == hardly_trained
-    # The next scheduled run does not undo what a person decided.
+    # The next scheduled run does not undo this decision.
     done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
     assert done.state.message.startswith("Nothing to do")
     assert read_champion(store).version == hardly_trained
@@ -151,8 +156,15 @@ def predictions_of(service, done):
     return list(csv.DictReader(body.read().decode().splitlines()))
 
 
+def listed(client, run_id):
+    """Return the messages of a run's tasks that listed the images, and how many chunks it predicted."""
+    tasks = tasks_of(client, run_id)
+    messages = [task.state.message for task in tasks if task.name == "listing"]
+    return messages, sum(task.name.startswith("predict-") for task in tasks)
+
+
 @pytest.mark.slow
-def test_many_images_are_predicted_in_chunks_that_are_found_again(service, store, sample, better):
+def test_many_images_are_predicted_in_chunks_and_only_once(service, store, sample, better):
     what = {"images": sample["images"], "chunk": 100}
     done = run("predict/batch", what=what)
     assert done.state.name == "Completed", done.state.message
@@ -162,29 +174,28 @@ def test_many_images_are_predicted_in_chunks_that_are_found_again(service, store
     assert all(45 <= float(row["inclination"]) <= 90 for row in rows)
     again = run("predict/batch", what=what)
     with get_client(sync_client=True) as client:
-        states = {task.name: task.state.name for task in tasks_of(client, again.id)}
-    chunks = {name: state for name, state in states.items() if name.startswith("predict-")}
-    assert len(chunks) > 1
-    assert set(chunks.values()) == {"Cached"}
+        assert listed(client, done.id) == (["236 images, 0 of them predicted before"], 3)
+        assert listed(client, again.id) == (["236 images, 236 of them predicted before"], 0)
     assert predictions_of(service, again) == rows
 
 
 @pytest.mark.slow
-def test_a_killed_prediction_goes_on_where_it_was(service, store, put, small_sample, better):
+def test_a_killed_prediction_resumes(service, store, put, small_sample, better):
     images = put(small_sample, "killed")["images"]
     with get_client(sync_client=True) as client:
         started = run_deployment("predict/batch", parameters={"what": {"images": images, "chunk": 4}}, timeout=0)
         for _ in range(600):
             done = [task for task in tasks_of(client, started.id) if task.name.startswith("predict-0")]
-            if sum(task.state.is_completed() for task in done) > 3:
+            # For a moment a task that was just submitted has no state.
+            if sum(task.state is not None and task.state.is_completed() for task in done) > 3:
                 break
             time.sleep(0.1)
         kill_process_of(client, started.id)
         assert finish(client, started.id).state.name == "Crashed"
         retried = retry(client, started)
         assert retried.state.name == "Completed", retried.state.message
-        states = [task.state.name for task in tasks_of(client, started.id) if task.name.startswith("predict-0")]
-    assert "Cached" in states
+        messages, _ = listed(client, started.id)
+    assert 12 <= max(int(message.split()[2]) for message in messages) < 240
     assert len(predictions_of(service, retried)) == 240
 
 
@@ -204,7 +215,7 @@ def test_new_images_start_retraining(service):
                 break
             time.sleep(1)
         [started] = new
-        # There is nothing at the place where it looks unless told otherwise.
+        # Nobody has put a sample at the default place.
         done = finish(client, started)
-    assert done.state.name == "Failed"
-    assert "catalogue 'input/catalog.csv' is not in" in done.state.message
+    assert (done.state.type, done.state.name) == (StateType.COMPLETED, NO_SAMPLE)
+    assert done.state.message.startswith("no sample yet: put images under input/galaxies and a catalogue at input/")

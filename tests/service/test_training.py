@@ -1,4 +1,4 @@
-"""Training through Prefect: kept on its way by snapshots, shown on the run's page."""
+"""Training through Prefect: resumed from snapshots, and shown on the run's page."""
 
 import shutil
 import time
@@ -20,10 +20,10 @@ from tests.service.runs import (
     tasks_of,
 )
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
 
 STEPS = 12
-# Of another size and sample than the other tests: nothing made here is found there.
+# Another size and sample than in the other tests, so that nothing made here is reused there.
 LONG = {
     "size": 28,
     "split": {"niter": 0},
@@ -33,7 +33,7 @@ LONG = {
 
 @pytest.fixture(scope="module")
 def sample(put, small_sample, tmp_path_factory):
-    """The plain discs without one."""
+    """The plain discs, one of them left out."""
     folder = tmp_path_factory.mktemp("fewer")
     shutil.copytree(small_sample, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("pgc60_*"))
     rows = (folder / "catalog.csv").read_text().splitlines()
@@ -42,8 +42,9 @@ def sample(put, small_sample, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def straight(sample):
-    """A run that nothing happened to, and the only child run of it."""
+def straight(service, sample):
+    """A run that nothing happened to, and its only child run; its snapshots are the only ones in the store."""
+    forget(bucket_client(service), service, "artifacts/snapshots/")
     with get_client(sync_client=True) as client:
         run = finish(client, start_full(sample=sample, **LONG).id)
         assert run.state.name == "Completed", run.state.message
@@ -52,7 +53,7 @@ def straight(sample):
 
 
 def what_is_left(bucket, run):
-    """Return the last snapshot, the metrics and the file of the only network of a run."""
+    """Return the last snapshot in the store, and the metrics and the file of the only network of a run."""
     [last] = [key for key in keys(bucket, "artifacts/snapshots/") if key.endswith(f"step_{STEPS:04d}.npz")]
     models = f"runs/{run.name}/models/Uset_000_model4"
     wanted = [last, f"{models}_evalDict.json", f"{models}.keras"]

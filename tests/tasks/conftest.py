@@ -2,8 +2,9 @@
 
 import pytest
 
-from deployments import service as module
+from deployments.prefect_server import prefect_client, server_program
 from deployments.processes import Launch, stop_programs
+from deployments.settings import Service
 from tests.conftest import ROOT, free_port
 
 
@@ -14,10 +15,10 @@ def prefect_api(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("prefect")
     (folder / "logs").mkdir()
-    service = module.Service(folder, ROOT, free_port(), free_port())
+    service = Service(folder, ROOT, free_port(), free_port())
     launch = Launch(folder)
-    with module._prefect_client(service) as client:
-        server = module._server(service, client)
+    with prefect_client(service, timeout=5) as client:
+        server = server_program(service, client)
         launch.start(server)
         launch.wait(server)
     # Logs on their way would be waited for when the server is gone.

@@ -12,9 +12,11 @@ from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import _worth_retrying, artifacts, is_transient
 from tasks.compress import compress_task
 from tasks.filenames import FILES_FILE
-from tasks.inputs import catalogue_task, inventory_task
+from tasks.inputs import catalogue_task, find_sample_task, inventory_task
 from tasks.prep import prep_task
 from tasks.split import split_task
+
+pytestmark = pytest.mark.xdist_group("tasks")
 
 
 def s3_error(code, status):
@@ -46,12 +48,12 @@ def upload_failed(cause):
         (upload_failed(s3_error("InternalError", 500)), True),
     ],
 )
-def test_what_passes_is_retried_and_nothing_else(error, expected):
+def test_only_transient_errors_are_retried(error, expected):
     assert is_transient(error) is expected
 
 
 @pytest.mark.parametrize(("error", "tries"), [(ConnectionResetError("gone"), 3), (InclinetError("bad"), 1)])
-def test_a_task_is_tried_again_only_when_it_may_help(prefect_api, error, tries):
+def test_a_task_is_retried_only_when_it_may_help(prefect_api, error, tries):
     calls = []
 
     @task(retries=2, retry_delay_seconds=0, retry_condition_fn=_worth_retrying)
@@ -70,7 +72,7 @@ def test_a_task_is_tried_again_only_when_it_may_help(prefect_api, error, tries):
 
 @pytest.fixture
 def uploaded(store, small_sample):
-    """The plain discs in the store, bands g alone."""
+    """The plain discs in the store, in band g only."""
     for path in (small_sample / "galaxies").glob("*_g.png"):
         store.put(path, f"input/galaxies/{path.name}")
     store.put(small_sample / "catalog.csv", "input/catalog.csv")
@@ -79,7 +81,7 @@ def uploaded(store, small_sample):
 
 @flow
 def prepare(sample):
-    """Run the tasks of one band up to the split; returns states by name."""
+    """Run the tasks of one band up to the split; return name of the state and reference of each."""
     states = {"catalogue": catalogue_task(sample, return_state=True)}
     labels = states["catalogue"].result()
     states["inventory"] = inventory_task(sample, "g", labels, return_state=True)
@@ -97,29 +99,62 @@ def names(found):
     return {name: state for name, (state, _) in found.items()}
 
 
-def test_what_is_there_is_found_and_what_changed_is_made(uploaded, store, small_sample):
+def test_existing_artifacts_are_reused_and_changed_ones_made(uploaded, store, small_sample):
     first = prepare(uploaded)
     assert set(names(first).values()) == {"Completed"}
     assert first["split"][1].facts["train"] + first["split"][1].facts["test"] == 60
     assert set(names(prepare(uploaded)).values()) == {"Cached"}
-    # One changed picture: the catalogue stays, all that depends on the picture is made again.
+    # One changed image: the catalogue stays, everything that depends on the image is remade.
     store.put(small_sample / "galaxies" / "pgc2_d25x2_rot_g.png", "input/galaxies/pgc1_d25x2_rot_g.png")
     changed = names(prepare(uploaded))
     assert changed.pop("catalogue") == "Cached"
     assert set(changed.values()) == {"Completed"}
 
 
-def test_a_galaxy_more_changes_its_chunk_alone(uploaded, store, small_sample, monkeypatch):
-    monkeypatch.setattr("tasks.inputs._CHUNK", 20)
-    first = names(prepare(uploaded))
-    assert sum(name.startswith("prep-") for name in first) == 4
-    store.write("input/galaxies/pgc60_d25x2_rot_g.png", b"")
-    second = names(prepare(uploaded))
-    made = [name for name, state in second.items() if state == "Completed" and name.startswith("prep-")]
-    assert len(made) == 1
+def test_one_more_galaxy_remakes_one_bucket(uploaded, store, small_sample, monkeypatch):
+    monkeypatch.setattr("tasks.inputs._BUCKET", 20)
+    store.delete("input/galaxies/pgc60_d25x2_rot_g.png")
+    before = prepare(uploaded)
+    store.put(small_sample / "galaxies" / "pgc60_d25x2_rot_g.png", "input/galaxies/pgc60_d25x2_rot_g.png")
+    after = prepare(uploaded)
+    buckets = {name: (state, reference) for name, (state, reference) in after.items() if name.startswith("prep-")}
+    assert len(buckets) >= 4
+    made = [reference for state, reference in buckets.values() if state == "Completed"]
+    assert {state for state, _ in buckets.values()} == {"Completed", "Cached"}
+    assert sum(reference.facts["images"] for reference in made) <= 21
+    assert after["split"][1].facts != before["split"][1].facts
 
 
-def test_a_damaged_artifact_is_named_and_made_again(uploaded, store):
+def test_an_image_without_a_galaxy_is_listed_though_nothing_else_changed(uploaded, store):
+    before = prepare(uploaded)["inventory"][1]
+    store.write("input/galaxies/pgc777_d25x2_rot_g.png", b"no row")
+    after = prepare(uploaded)
+    assert "pgc777" in store.read(f"{after['inventory'][1].folder}/skipped.csv").decode()
+    assert after["inventory"][1].facts["found"] == before.facts["found"] + 1
+    assert {state for name, state in names(after).items() if name.startswith("prep-")} == {"Cached"}
+
+
+@pytest.mark.parametrize("memo", [b"null", b"[1]", b'{"input/galaxies/pgc1_d25x2_rot_g.png": null}', b"\xff{"])
+def test_a_damaged_memo_of_digests_is_ignored(uploaded, store, memo):
+    before = prepare(uploaded)["inventory"][1]
+    [entry] = store.list("digests")
+    store.write(entry.key, memo)
+    assert prepare(uploaded)["inventory"] == ("Cached", before)
+
+
+def test_whether_there_is_a_sample(uploaded, store):
+    @flow
+    def find(sample):
+        return find_sample_task(sample, return_state=True).result()
+
+    nothing = {"images": "input/none", "catalog": "input/none.csv"}
+    assert find(uploaded) is True
+    assert find(uploaded.model_copy(update={"images": "input/none"}))
+    assert find(uploaded.model_copy(update={"catalog": "input/none.csv"}))
+    assert not find(uploaded.model_copy(update=nothing))
+
+
+def test_a_damaged_artifact_is_remade(uploaded, store):
     reference = prepare(uploaded)["compress"][1]
     store.write(f"{reference.folder}/16x16_g.npz", b"x" * 100)
     again = prepare(uploaded)
@@ -131,8 +166,8 @@ def test_skipped_galaxies_are_listed(uploaded, store):
     store.write("input/galaxies/pgc7_d25x2_rot_g.png", b"not an image")
     store.write("input/galaxies/pgc777_d25x2_rot_g.png", b"no row")
     found = prepare(uploaded)
-    assert found["prep-000"][1].facts == {"images": 59, "skipped": 1}
-    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-000'][1].folder}/skipped.csv").decode()
+    assert found["prep-all"][1].facts == {"images": 59, "skipped": 1}
+    assert "pgc7_d25x2_rot_g.png" in store.read(f"{found['prep-all'][1].folder}/skipped.csv").decode()
     assert "pgc777" in store.read(f"{found['inventory'][1].folder}/skipped.csv").decode()
     listed = json.loads(store.read(f"{found['inventory'][1].folder}/{FILES_FILE}"))
     assert sum(len(rows) for rows in listed.values()) == 60

@@ -34,7 +34,7 @@ def table():
 
 
 def pixels(path):
-    """Return the picture, uint8 (height, width, 3), after checking that it is one."""
+    """Check that a file is an image of its format; return its pixels, uint8 (height, width, 3)."""
     with Image.open(path) as image:
         assert image.format == {".png": "PNG", ".jpg": "JPEG"}[path.suffix]
         return np.asarray(image.convert("RGB"))
@@ -45,7 +45,7 @@ def count(picture, color):
 
 
 def figure_of(monkeypatch, draw):
-    """Return the figure that `draw` makes, kept where it is saved."""
+    """Return the figure that `draw` saves."""
     kept = []
     save = drawing.save
     for module in (curves, plots):
@@ -131,7 +131,7 @@ def test_error_histogram(table, tmp_path):
     both = pixels(plots.error_histogram(table, "mean of all", tmp_path / "b.png", baseline))
     assert count(alone, BLUE) > 200
     assert count(alone, ORANGE) == 0
-    # Errors of 30 deg stand in the outermost bar.
+    # Errors of 30 deg are counted in the outermost bar.
     assert count(both[:, -60:], ORANGE) > 200
 
 
@@ -155,7 +155,7 @@ def test_contact_sheet(tmp_path):
     picture = pixels(path)
     height, width = picture.shape[:2]
     assert count(picture[: height // 2], (255, 0, 0)) == 0
-    # The sixth of four a row is the second of the second row.
+    # With four in a row, the sixth is the second of the second row.
     assert count(picture[height // 2 :, width // 4 : width // 2], (255, 0, 0)) > 5000
     assert picture[-60:, -60:].min() == 255
 
@@ -191,7 +191,7 @@ def test_failure_leaves_the_old_figure(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_threads_draw_the_same_and_leave_no_trace(table, tmp_path):
+def test_threads_draw_the_same_and_change_nothing_global(table, tmp_path):
     settings = dict(mpl.rcParams)
     alone = pixels(plots.error_against_truth(table, "model4_0", tmp_path / "alone.png"))
     with ThreadPoolExecutor(4) as pool:

@@ -13,7 +13,8 @@ from inclinet.evaluation.evaluate import read_pictures
 from inclinet.evaluation.filenames import PREDICTIONS_FILE, REPORT_FILE
 from inclinet.prediction.predictor import FLAGS, open_predictor
 from inclinet.registry.card import assemble
-from inclinet.registry.versions import VersionInfo, find_version
+from inclinet.registry.champion import choose_version
+from inclinet.registry.versions import VersionInfo
 from inclinet.storage.store import open_store
 from tests.conftest import disc, write_catalog
 
@@ -177,13 +178,13 @@ def test_a_predictor_in_a_notebook(published, small_sample):
 
 
 def test_a_version_describes_itself(published):
-    bundle = find_version(published[0])
+    bundle = choose_version(published[0])
     card = published[0].read(f"registry/{bundle.version}/README.md").decode()
     assert "# Inclinations of spiral galaxies" in card
     assert "galaxies labelled 45 deg or more" in card
     assert "simulated" not in card
     assert {"calibration.json", "novelty.json", "metrics.json", REPORT_FILE, PREDICTIONS_FILE} <= set(bundle.files)
-    assert bundle.facts.test["galaxies"] > 0
+    assert bundle.info.test.galaxies > 0
 
 
 def test_another_networks_evaluation_is_not_published(published, tmp_path):

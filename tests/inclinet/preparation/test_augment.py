@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from inclinet.data.inclination import inclination_bin
 from inclinet.data.samples import Batch, Samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.preparation.augment import augment, augment_batch
-from inclinet.preparation.rendering import Transformation, render
+from inclinet.preparation.augment import augment, augment_batch, training_batch, validation_batch
+from inclinet.preparation.split import left_out_galaxies
 from inclinet.settings import Augment
 from tests.conftest import disc
 
@@ -48,7 +48,7 @@ def test_equal_bins_half_colour_half_inverted(labels, batchsize, bands, seed):
     assert set(batch.labels.tolist()) <= set(labels)
 
 
-def test_galaxies_take_equal_turns():
+def test_galaxies_are_used_equally_often():
     labels = [46, 47, 48, 49, 50] * 2
     batch = augment_batch(samples_of(("RGB",), labels), 40, [1])
     assert set(np.bincount(batch.pgcs)[1:].tolist()) == {4}
@@ -69,76 +69,49 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     assert not np.array_equal(other.images, batches[0].images)
 
 
-def drawn(**changes):
-    plain = {
-        "band": "RGB", "row": 0, "angle": 0.0, "zoom": 1.0, "flip": False, "shift": np.zeros(2), "blur": 0.0,
-        "gamma": 1.0, "brightness": 1.0, "channels": np.ones(3), "noise": 0.0, "offset": 0, "invert": False,
-    }  # fmt: skip
-    return Transformation(**(plain | changes))
+def test_files_of_the_published_pipeline_are_read(tmp_path):
+    """They are compressed, with big-endian labels and PGC numbers."""
+    labels, pgcs = np.array([56, 81], ">i4"), np.array([2, 3], ">i4")
+    images = np.stack([disc(16, label) for label in labels])
+    np.savez_compressed(tmp_path / "RGB_16x16_train_000.npz", images=images, labels=labels, pgcIDs=pgcs)
+    [path] = augment(tmp_path, tmp_path / "out", size=16, niter=0, settings=Augment(nbatch=1, batchsize=2))
+    assert path.relative_to(tmp_path / "out").as_posix() == "Uset_000_npz/16x16_train_aug_01.npz"
+    batch = Batch.read(path)
+    assert sorted(batch.labels.tolist()) == [56, 56, 81, 81]
+    assert sorted(batch.pgcs.tolist()) == [2, 2, 3, 3]
+    assert set(batch.filters.tolist()) == {b"c"}
 
 
-POOL = np.random.default_rng(0).standard_normal(1 << 20, np.float32)
-
-
-def axis_ratio(image):
-    light = image[..., 0].astype(float)
-    y, x = np.mgrid[: len(light), : len(light)]
-    total = light.sum()
-    x, y = x - (light * x).sum() / total, y - (light * y).sum() / total
-    xx, yy, xy = ((light * product).sum() / total for product in (x * x, y * y, x * y))
-    low, high = np.linalg.eigvalsh([[xx, xy], [xy, yy]])
-    return np.sqrt(low / high)
-
-
-@given(
-    inclination=st.integers(45, 85),
-    angle=st.floats(0, 2 * np.pi),
-    zoom=st.floats(0.8, 1.2),
-    flip=st.booleans(),
-    shift=st.tuples(st.floats(-0.12, 0.12), st.floats(-0.12, 0.12)),
-    invert=st.booleans(),
-)
-@settings(max_examples=60, deadline=None)
-def test_the_axis_ratio_survives(inclination, angle, zoom, flip, shift, invert):
-    image = disc(96, inclination, angle=0.3)
-    before = axis_ratio(image)
-    change = drawn(band="g", angle=angle, zoom=zoom, flip=flip, shift=np.array(shift), invert=invert)
-    after = render(image, change, POOL)
-    after = 255 - after if invert else after
-    assert axis_ratio(after) == pytest.approx(before, rel=0.02)
-
-
-def test_nothing_drawn_changes_nothing():
-    image = disc(32, 60)
-    assert np.array_equal(render(image, drawn(), POOL), image)
-    assert np.array_equal(render(image, drawn(band="g", invert=True), POOL), 255 - image)
-
-
-def test_brightness_does_not_cut_off_a_bright_sky():
-    image = 240 - disc(32, 60) // 2
-    changed = render(image, drawn(band="g", brightness=1.1), POOL)
-    assert changed.max() < 255
-    assert changed.min() < image.min()
-
-
-def test_noise_is_for_colour_images_only():
-    image = disc(32, 60)
-    assert not np.array_equal(render(image, drawn(noise=5.0), POOL), image)
-    assert np.array_equal(render(image, drawn(band="g", noise=5.0), POOL), image)
-
-
-def test_published_files_are_taken(tmp_path, shared):
+def test_the_published_files_are_read(tmp_path, shared):
     reference = shared / "reference_npz"
     batch = Batch.read(reference / "128x128_train_aug_01.npz")
     assert batch.images.shape == (12, 128, 128, 3)
     shutil.copy(reference / "RGB_128x128_train_001.npz", tmp_path / "RGB_128x128_train_000.npz")
     [path] = augment(tmp_path, tmp_path / "out", niter=0, settings=Augment(nbatch=1, batchsize=2))
     assert path.relative_to(tmp_path / "out").as_posix() == "Uset_000_npz/128x128_train_aug_01.npz"
-    again = Batch.read(path)
-    assert sorted(again.labels.tolist()) == [56, 56, 81, 81]
+    assert sorted(Batch.read(path).labels.tolist()) == [56, 56, 81, 81]
 
 
-def test_clear_errors(tmp_path):
+def test_the_validation_batch_is_an_eighth_of_a_stored_batch_and_always_the_same():
+    samples = samples_of(("RGB", "g"), range(45, 91))
+    batch = validation_batch(samples, 16)
+    assert len(batch.labels) == 9 * 2 * 2
+    assert np.array_equal(batch.images, validation_batch(samples, 16).images)
+    assert validation_batch({}, 16) is None
+
+
+def test_left_out_galaxies_are_not_in_the_batches_of_subsample_0():
+    labels = np.repeat(np.arange(45, 91), 5)
+    samples = samples_of(("RGB",), labels)
+    left_out = set(left_out_galaxies(samples, 0).tolist())
+    assert left_out
+    kept = training_batch(samples, 0, 1, Augment(batchsize=40))
+    assert not left_out & set(kept.pgcs.tolist())
+    everything = training_batch(samples, 0, 1, Augment(batchsize=40, leave_out=False))
+    assert left_out & set(everything.pgcs.tolist())
+
+
+def test_missing_samples_are_named(tmp_path):
     with pytest.raises(InclinetError, match="run `inclinet split` first"):
         augment(tmp_path, tmp_path)
     with pytest.raises(InclinetError, match="no galaxy labelled 45 deg or more"):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from inclinet.data.filenames import sample_file
 from inclinet.errors import InclinetError
-from inclinet.preparation.split import sides, split
+from inclinet.preparation.split import hash_fraction, read_packed, sides, split
 from inclinet.settings import Split
 from inclinet.storage.npz import read_arrays, write_arrays
 
@@ -76,14 +76,14 @@ def test_a_galaxy_is_on_the_same_side_in_all_bands(tmp_path):
                     assert where.setdefault((pgc, k), side) == side
 
 
-def test_faces_and_rejected_take_no_part(tmp_path):
+def test_face_on_and_rejected_galaxies_take_no_part(tmp_path):
     packed(tmp_path, "g", np.arange(1, 61), np.array([0, 1, 44, 45, 90, 60] * 10))
     split(tmp_path, tmp_path, size=8, settings=Split(niter=0))
     sizes = [len(read_arrays(tmp_path / f"g_8x8_{side}_000.npz", ["labels"])["labels"]) for side in ("train", "test")]
     assert sum(sizes) == 30
 
 
-def test_clear_errors(tmp_path):
+def test_without_input_the_stage_before_is_named(tmp_path):
     with pytest.raises(InclinetError, match="run `inclinet compress` first"):
         split(tmp_path, tmp_path, size=8)
     packed(tmp_path, "g", np.arange(1, 4), np.array([0, 1, 0]))
@@ -91,7 +91,36 @@ def test_clear_errors(tmp_path):
         split(tmp_path, tmp_path, size=8)
 
 
-def test_the_published_files_are_taken(tmp_path, shared):
+def write_published(path, size=8):
+    """Write a packed array file as the published pipeline did: compressed, big-endian int32 throughout."""
+    pgcs, labels = np.array([3, 5, 7, 9, 11]), np.array([71, 0, 56, 1, 80])
+    images = np.repeat(pgcs, size * size * 3).reshape(-1, size, size, 3)
+    np.savez_compressed(path, images=images.astype(">i4"), labels=np.array([pgcs, labels], ">i4"))
+    return pgcs, labels
+
+
+def test_a_packed_file_of_the_published_pipeline_is_read_and_split(tmp_path):
+    pgcs, labels = write_published(tmp_path / "8x8_g.npz")
+    images, read_pgcs, read_labels = read_packed(tmp_path / "8x8_g.npz")
+    assert images.shape == (5, 8, 8, 3)
+    assert (read_pgcs.tolist(), read_labels.tolist()) == (pgcs.tolist(), labels.tolist())
+    split(tmp_path, tmp_path / "s", size=8, settings=Split(niter=0))
+    found = {}
+    for side in ("train", "test"):
+        arrays = read_arrays(tmp_path / "s" / sample_file("g", 8, side, 0), ["images", "labels", "pgcIDs"])
+        assert arrays["images"].dtype == np.uint8
+        assert np.array_equal(arrays["images"][:, 0, 0, 0], arrays["pgcIDs"])
+        found |= dict(zip(arrays["pgcIDs"].tolist(), arrays["labels"].tolist(), strict=True))
+    assert found == {3: 71, 7: 56, 11: 80}
+
+
+def test_the_published_packed_file_is_read(shared):
+    images, pgcs, labels = read_packed(shared / "reference_npz" / "128x128_g.npz")
+    assert images.shape == (8, 128, 128, 3)
+    assert dict(zip(pgcs.tolist(), labels.tolist(), strict=True))[676] == 71
+
+
+def test_the_published_file_is_split(tmp_path, shared):
     (tmp_path / "128x128_g.npz").symlink_to(shared / "reference_npz" / "128x128_g.npz")
     split(tmp_path, tmp_path / "samples", size=128, settings=Split(niter=1))
     sizes = [
@@ -99,3 +128,9 @@ def test_the_published_files_are_taken(tmp_path, shared):
         for side in ("train", "test")
     ]
     assert sum(sizes) == 5
+
+
+def test_membership_is_fixed_for_ever():
+    """Galaxies of published versions stay on their sides: these numbers must never change."""
+    assert hash_fraction(676, 0, "test") == pytest.approx(0.8213099529840943, abs=1e-15)
+    assert hash_fraction(676, 3, "subsample 2") == pytest.approx(0.3014230151454191, abs=1e-15)

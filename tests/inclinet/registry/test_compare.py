@@ -23,42 +23,42 @@ def predictions(scatter, seed=0, galaxies=300, worse_from=None):
     )
 
 
-def verdict(champion, challenger, rules=RULES):
+def decision(champion, challenger, rules=RULES):
     return decide(compare(champion, challenger, EVERYONE), rules)
 
 
-def test_a_better_one_goes_in():
-    better, why = verdict(predictions(4), predictions(2, seed=1))
+def test_a_better_challenger_wins():
+    better, why = decision(predictions(4), predictions(2, seed=1))
     assert better
     assert why.startswith("its RMS differs by -")
 
 
-def test_a_worse_one_is_kept_out():
-    better, why = verdict(predictions(2), predictions(4, seed=1))
+def test_a_worse_challenger_loses():
+    better, why = decision(predictions(2), predictions(4, seed=1))
     assert not better
-    assert "not lower beyond the noise" in why
+    assert "no certain improvement" in why
     assert "deg its RMS is" in why
 
 
-def test_what_may_be_noise_is_kept_out():
-    better, why = verdict(predictions(3), predictions(2.97, seed=1), Retrain(worst_bin=90))
+def test_a_difference_within_the_noise_keeps_the_champion():
+    better, why = decision(predictions(3), predictions(2.97, seed=1), Retrain(worst_bin=90))
     assert not better
-    assert "not lower beyond the noise" in why
+    assert "no certain improvement" in why
 
 
-def test_one_bin_that_got_much_worse_keeps_the_champion():
+def test_one_bin_that_is_much_worse_keeps_the_champion():
     challenger = predictions(2, seed=1, worse_from=60)
-    better, why = verdict(predictions(6), challenger)
+    better, why = decision(predictions(6), challenger)
     assert not better
-    assert why.startswith("from 60–65 deg its RMS is ")
-    assert "more than the 1.0 allowed" in why
-    assert verdict(predictions(6), challenger, Retrain(worst_bin=90))[0]
+    assert why.startswith("at 60–65 deg its RMS is ")
+    assert "the rules allow 1.0" in why
+    assert decision(predictions(6), challenger, Retrain(worst_bin=90))[0]
 
 
-def test_too_few_galaxies_decide_nothing():
-    better, why = verdict(predictions(8, galaxies=20), predictions(1, galaxies=20))
+def test_too_few_galaxies_keep_the_champion():
+    better, why = decision(predictions(8, galaxies=20), predictions(1, galaxies=20))
     assert not better
-    assert "20 test galaxies are fewer than the 30 wanted" in why
+    assert "20 test galaxies are too few to decide: the rules ask for 30" in why
 
 
 def test_galaxies_that_the_champion_was_trained_on_do_not_count():
@@ -74,19 +74,19 @@ def test_images_that_only_one_of_them_predicted_do_not_count():
     assert compare(predictions(3).iloc[:100], predictions(2).iloc[50:], EVERYONE).images == 50
 
 
-def test_the_table_names_both():
+def test_the_table_names_both_versions():
     text = markdown_comparison(
         compare(predictions(3), predictions(2), EVERYONE), {"champion": "old", "challenger": "new"}
     )
     assert text.startswith("Champion old, challenger new, on 300 images of 300 test galaxies:\n")
-    assert text.count("| RMS from ") == 9
+    assert text.count("| RMS at ") == 9
 
 
-def test_what_is_judged_is_what_predicting_gives():
+def test_what_predicting_gives_is_compared():
     biased = predictions(2).assign(model4_0=lambda t: t["model4_0"] - 5, model4_0_spread=1.0)
-    line = ErrorModel(offset=(5.0,), seen=(40, 90), base=2, slope=0)
+    error_model = ErrorModel(offset=(5.0,), seen=(40, 90), base=2, slope=0)
     thirds = {level: (1.0, 1.0, 2.0) for level in (68, 95)}
-    calibration = Calibration(error_model=line, by_true=thirds, by_predicted=thirds, galaxies=300, images=300)
+    calibration = Calibration(error_model=error_model, by_true=thirds, by_predicted=thirds, galaxies=300, images=300)
     plain = compare(predictions(2), biased, EVERYONE)
     calibrated = compare(predictions(2), biased, EVERYONE, (None, calibration))
     assert plain.challenger["bias"] < -4.5

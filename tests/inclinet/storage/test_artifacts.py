@@ -1,11 +1,11 @@
-import errno
 import json
-import os
 from dataclasses import replace
 
 import pytest
 
 from inclinet.storage.artifacts import Artifacts, DamagedArtifactError
+from inclinet.storage.digests import json_digest
+from inclinet.storage.lineage import lineage
 from inclinet.storage.store import open_store
 
 
@@ -25,7 +25,7 @@ def make(artifacts, content="hello", settings=None, calls=None):
     return artifacts.make("stage", "g", inputs={"in": "1"}, settings=settings, code="split", work=work)
 
 
-def test_made_once_then_found(artifacts, tmp_path):
+def test_an_artifact_is_made_once_then_found(artifacts, tmp_path):
     calls = []
     first = make(artifacts, calls=calls)
     again = make(artifacts, calls=calls)
@@ -39,7 +39,7 @@ def test_made_once_then_found(artifacts, tmp_path):
     assert manifest["inputs"] == {"in": "1"}
 
 
-def test_other_settings_make_another(artifacts):
+def test_other_settings_make_another_artifact(artifacts):
     assert make(artifacts, settings={"size": 1}).key != make(artifacts, settings={"size": 2}).key
 
 
@@ -66,7 +66,7 @@ def test_a_flipped_bit_in_a_manifest_is_found(artifacts):
     assert make(artifacts).is_new
 
 
-def test_a_damaged_local_copy_is_fetched_anew(artifacts, tmp_path):
+def test_a_damaged_local_copy_is_fetched_again(artifacts, tmp_path):
     reference = make(artifacts)
     artifacts.fetch(reference, tmp_path / "out")
     kept = artifacts.cache / reference.files["a.txt"]
@@ -77,7 +77,7 @@ def test_a_damaged_local_copy_is_fetched_anew(artifacts, tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["delete", "truncate", "flip"])
-def test_damage_is_found_and_healed(artifacts, tmp_path, harm):
+def test_a_damaged_file_is_noticed_and_the_artifact_remade(artifacts, tmp_path, harm):
     reference = make(artifacts)
     path = tmp_path / "store" / reference.folder / "a.txt"
     if harm == "delete":
@@ -96,29 +96,17 @@ def test_damage_is_found_and_healed(artifacts, tmp_path, harm):
 @pytest.mark.parametrize(
     "files", [{"../escaped.txt": "0" * 64}, {"/tmp/escaped.txt": "0" * 64}, {"..": "0" * 64}, {"a.txt": "../escaped"}]
 )
-def test_no_name_in_a_manifest_leads_out_of_the_folder(artifacts, tmp_path, files):
+def test_no_name_in_a_reference_leads_out_of_the_folder(artifacts, tmp_path, files):
     reference = replace(make(artifacts), files=files)
     for name in files:
         artifacts.store.write(f"{reference.folder}/x", b"hello")
-        with pytest.raises(DamagedArtifactError, match="called so"):
+        with pytest.raises(DamagedArtifactError, match="no artifact holds a file"):
             artifacts.fetch(reference, tmp_path / "a" / "out", [name])
     assert not list(tmp_path.rglob("escaped*"))
 
 
-def test_the_cache_stays_within_its_size(tmp_path):
-    artifacts = Artifacts(open_store(str(tmp_path / "store")), tmp_path / "cache", cache_bytes=2500)
-    for n in range(4):
-        reference = make(artifacts, content=str(n) * 1000, settings=n)
-        [path] = artifacts.fetch(reference, tmp_path / "out", ["a.txt"])
-        os.utime(tmp_path / "cache" / reference.files["a.txt"], (n, n))
-        assert path.read_text() == str(n) * 1000
-    kept = list((tmp_path / "cache").iterdir())
-    assert sum(file.stat().st_size for file in kept) <= 2500
-    assert len(kept) == 2
-
-
-def test_two_who_make_the_same_at_once_do_not_clash(artifacts, tmp_path):
-    """Files of other bytes under one key, as network files are: both references stay good."""
+def test_two_runs_that_make_the_same_artifact_do_not_clash(artifacts, tmp_path):
+    """Their files may differ, as those of networks do: both references stay valid."""
     key = "artifacts/stage/g-1"
     references = []
     for content in ("one", "two"):
@@ -131,18 +119,70 @@ def test_two_who_make_the_same_at_once_do_not_clash(artifacts, tmp_path):
     assert artifacts.find(key) == references[1]
 
 
-def test_the_cache_may_lie_on_another_file_system(artifacts, tmp_path, monkeypatch):
-    def refuse(source, target):
-        if not source.exists():
-            raise FileNotFoundError(source)
-        raise OSError(errno.EXDEV, "Invalid cross-device link")
+MALFORMED = {
+    "null": b"null",
+    "a list": b"[]",
+    "a number": b"7",
+    "a text": b'"manifest"',
+    "nothing": b"",
+    "not JSON": b"{",
+    "not UTF-8": b'{"key": "\xff"}',
+    "nested deeply": b"[" * 100_000,
+    "an empty object": b"{}",
+}
+WRONG_FIELDS = {
+    "files": [None, [], 3, {"a.txt": None}, {"a.txt": {"size": "many", "sha256": "0" * 64}}, {"a.txt": {"size": 5}}],
+    "facts": [None, [], 3],
+    "inputs": [None, [], {"in": 1}],
+    "code": [None, 3],
+    "run": [None],
+    "key": [None, "artifacts/stage/another-0123"],
+    "sha256": [None, 3, "0" * 64],
+    "more": [1],
+}
 
-    monkeypatch.setattr("os.link", refuse)
+
+def sealed(manifest):
+    """Return the bytes of a manifest with the right SHA-256 of itself."""
+    rest = {name: value for name, value in manifest.items() if name != "sha256"}
+    return json.dumps({"sha256": json_digest(rest)} | manifest).encode()
+
+
+def wrong_manifest(field, value):
+    def change(content):
+        manifest = {name: kept for name, kept in json.loads(content).items() if name != "sha256"}
+        return sealed(manifest | {field: value})
+
+    return change
+
+
+def escaping_manifest(content):
+    """A manifest whose files lead out of the folder they are fetched into."""
+    manifest = json.loads(content)
+    files = {"../" + name: file for name, file in manifest["files"].items()}
+    return wrong_manifest("files", files)(content)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(pytest.param(lambda _, content=content: content, id=name) for name, content in MALFORMED.items()),
+        *(
+            pytest.param(wrong_manifest(name, value), id=f"{name}={value}")
+            for name, values in WRONG_FIELDS.items()
+            for value in values
+        ),
+        escaping_manifest,
+    ],
+)
+def test_a_malformed_manifest_means_that_there_is_no_artifact(artifacts, tmp_path, change):
     reference = make(artifacts)
-    assert artifacts.fetch(reference, tmp_path / "out", ["a.txt"])[0].read_text() == "hello"
-
-
-def test_a_cache_smaller_than_a_file_still_gives_the_file(tmp_path):
-    artifacts = Artifacts(open_store(str(tmp_path / "store")), tmp_path / "cache", cache_bytes=10)
-    reference = make(artifacts, content="x" * 1000)
-    assert len(artifacts.fetch(reference, tmp_path / "out")) == 2
+    key = f"{reference.key}/manifest.json"
+    artifacts.store.write(key, change(artifacts.store.read(key)))
+    for read in (artifacts.manifest, lambda one: lineage(artifacts, [one])):
+        with pytest.raises(DamagedArtifactError, match=r"manifest\.json is missing or damaged"):
+            read(reference)
+    remade = make(artifacts)
+    assert remade.is_new
+    assert artifacts.manifest(remade).facts == {"images": 3}
+    assert artifacts.fetch(remade, tmp_path / "out", ["a.txt"])[0].read_text() == "hello"

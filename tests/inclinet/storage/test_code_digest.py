@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 MAKERS = {
     "prep": "tasks.prep",
     "stored batch": "tasks.augment",
-    "snapshot": "inclinet.training.step",
+    "snapshot": "inclinet.training.run",
     "network": "tasks.train",
     "evaluation": "tasks.evaluate",
 }
@@ -48,6 +48,11 @@ def digests(tmp_path_factory):
         ("tasks/augment.py", {"stored batch"}),
         ("tasks/train.py", {"network"}),
         ("inclinet/training/schedule.py", {"snapshot", "network"}),
+        ("inclinet/training/run.py", {"snapshot", "network"}),
+        ("inclinet/networks/build.py", {"snapshot", "network"}),
+        ("inclinet/networks/save.py", {"network"}),
+        ("inclinet/training/curves.py", {"network"}),
+        ("inclinet/training/record.py", {"network"}),
         ("inclinet/data/images.py", {"prep"}),
         ("inclinet/evaluation/report.py", {"evaluation"}),
         ("inclinet/evaluation/page.html", {"evaluation"}),

@@ -74,7 +74,7 @@ def test_training_keeps_its_last_snapshot_and_goes_on(stored, disk, tmp_path):
         with pytest.raises(InclinetError, match="no space left"):
             live.reach(2)
             live.finish()
-        assert Snapshots(FolderStore(disk.folder), folder).last().step == 1
+        assert next(Snapshots(FolderStore(disk.folder), folder).newest_first()).step == 1
         assert not disk.parts()
         disk.mount(size * 10 // 1024, again=True)
         for step in range(2, PLAN.steps + 1):

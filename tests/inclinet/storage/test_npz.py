@@ -1,10 +1,11 @@
+import io
 import zipfile
 
 import numpy as np
 import pytest
 
 from inclinet.errors import InclinetError
-from inclinet.storage.npz import Rows, read_arrays, write_arrays
+from inclinet.storage.npz import Rows, check_arrays, read_arrays, write_arrays
 
 
 def test_streamed_rows_are_mapped_back(tmp_path):
@@ -62,3 +63,54 @@ def test_a_header_that_lies_is_refused(tmp_path):
         member.write(b"\0" * 100)
     with pytest.raises(InclinetError, match="disagree"):
         read_arrays(path, ["images"])
+
+
+def npy(header):
+    """Return the start of an npy file with this text as its header."""
+    text = header.encode().ljust(63) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (50, 9), ",  # tokenize.TokenError
+        "{'descr': (), 'fortran_order': False, 'shape': (50, 9)}",  # IndexError
+        "{[]: '|u1', 'fortran_order': False, 'shape': (50, 9)}",  # TypeError
+        "-" * 9000 + "1",  # MemoryError or RecursionError
+        "(" * 9000,
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (0, " + "9" * 4000 + ")}",  # OverflowError
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (0, " + "9" * 5000 + ")}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -3)}",
+        "",
+        "\0",
+    ],
+    ids=lambda header: header[:70],
+)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_header_gives_one_clear_error(tmp_path, header, compression):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("images.npy", npy(header))
+    with pytest.raises(InclinetError, match=r"a\.npz: not a readable array file \(.+\); make the file again") as error:
+        read_arrays(path)
+    assert len(str(error.value)) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_compressed_data_gives_one_clear_error(tmp_path, compression):
+    path = tmp_path / "a.npz"
+    content = io.BytesIO()
+    np.save(content, np.arange(1000))
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("images.npy", content.getvalue())
+    whole, refused = path.read_bytes(), 0
+    for place in range(44, 84):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        for read in (read_arrays, check_arrays):
+            try:
+                read(path)
+            except InclinetError as error:
+                refused += 1
+                assert str(path) in str(error)
+    assert refused > 40

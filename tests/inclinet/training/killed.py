@@ -1,6 +1,6 @@
 """A training run that kills its own process (SIGKILL) at a chosen point: python killed.py FOLDER STORE POINT.
 
-FOLDER holds samples and stored batches of 24 pixels; STORE takes the snapshots. Without a point it runs to its end.
+FOLDER holds samples and stored batches of 24 pixels; STORE takes the snapshots. Without a point the run is completed.
 """
 
 import math
@@ -9,13 +9,16 @@ import signal
 import sys
 from pathlib import Path
 
-import inclinet.training.run
+import inclinet.training.record
+import inclinet.training.saving
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.samples import Batch
 from inclinet.preparation.augment import left_out_batch
 from inclinet.settings import Train
 from inclinet.storage.store import Store, open_store
-from inclinet.training.run import Plan, TrainingRun
+from inclinet.training.plan import Plan
+from inclinet.training.record import Recorder
+from inclinet.training.run import TrainingRun
 
 SIZE, STEP = 24, 3
 PLAN = Plan("model4", 0, SIZE, 2, Train(N_batch_iter=3, training_batch_size=24, seed=1))
@@ -26,17 +29,18 @@ def die():
 
 
 def training(folder: Path, store: Store) -> TrainingRun:
-    """Return the run over the stored batches of `folder`, which saves every step however short it is."""
-    inclinet.training.run._SHARE_OF_SAVING = math.inf
+    """Return the run on the stored batches of `folder`; it saves every step, however short."""
+    inclinet.training.saving._SHARE_OF_TIME = math.inf
 
     def fetch(number):
         return Batch.read(folder / batch_folder(0) / batch_file(SIZE, number))
 
-    return TrainingRun(PLAN, fetch, {"left": left_out_batch(folder / "samples", SIZE, 0, 4)}, store)
+    monitors = {"left": left_out_batch(folder / "samples", SIZE, 0, 4)}
+    return TrainingRun(PLAN, fetch, monitors, store, record=Recorder(PLAN, store))
 
 
 def in_a_minibatch():
-    from inclinet.training.step import MiniBatches
+    from inclinet.training.minibatches import MiniBatches
 
     get, calls = MiniBatches.__getitem__, []
 
@@ -98,7 +102,7 @@ def in_removing_old_snapshots():
 
 
 def in_drawing_the_figure():
-    inclinet.training.run.training_curves = lambda *arguments: die()
+    inclinet.training.record.training_curves = lambda *arguments: die()
 
 
 POINTS = [

@@ -1,4 +1,4 @@
-"""What test_backends.py lets another backend do, in a process of its own."""
+"""What test_backends.py runs on another backend, in a process of its own."""
 
 import resource
 import sys
@@ -11,14 +11,15 @@ import psutil
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
+from inclinet.networks.save import save_network
 from inclinet.settings import Train
 from inclinet.storage.store import FolderStore
-from inclinet.training.step import NetworkStepper, save_network
+from inclinet.training.step import NetworkStepper
 from tests.inclinet.training.killed import SIZE, training
 
 
 def save(stored: str, run: str, out: str) -> None:
-    """Finish the network of a run, save it and its outputs for noise."""
+    """Finish the network of a run; save it, and its outputs for noise."""
     with training(Path(stored), FolderStore(Path(run))) as live:
         network = live.finish()
     save_network(network, Path(out) / "network.keras")
@@ -28,7 +29,7 @@ def save(stored: str, run: str, out: str) -> None:
 
 
 def compare(stored: str, out: str) -> None:
-    """Take three steps without dropout on all devices; save their number and the losses."""
+    """Take three steps without dropout on all devices; save the number of devices and the losses."""
     stepper = NetworkStepper("model4", SIZE, 3, Train(training_batch_size=24, learning_rate=1e-4))
     for layer in stepper.network.layers:
         if isinstance(layer, keras.layers.Dropout):

@@ -1,4 +1,4 @@
-"""The same code on TensorFlow and on JAX: snapshots and networks of one are read by the other."""
+"""The same code on TensorFlow and on JAX: each reads the snapshots and networks of the other."""
 
 import importlib.util
 import os
@@ -22,7 +22,7 @@ FOLDER = checkpoint_folder(0, "model4")
 
 @pytest.fixture(scope="module", autouse=True)
 def on_the_cpu(tmp_path_factory):
-    """The environment of the processes started here; what one has compiled the next ones find."""
+    """The environment of the processes started here: each reuses what an earlier one compiled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_PLATFORMS", "cpu")
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
@@ -53,7 +53,7 @@ def run(stored, store):
 
 @pytest.fixture(scope="module")
 def on_jax(stored, tmp_path_factory):
-    """The folder of a run that JAX trained, killed after some steps and taken up again."""
+    """A folder with two runs on JAX: `straight`, and `killed`, which was killed after some steps and resumed."""
     folder = tmp_path_factory.mktemp("jax")
     run_on_jax("tests.inclinet.training.killed", stored, folder / "straight")
     killed = [sys.executable, "-m", "tests.inclinet.training.killed", stored, folder / "killed", "in_a_minibatch"]
@@ -63,13 +63,13 @@ def on_jax(stored, tmp_path_factory):
     return folder
 
 
-def test_jax_goes_on_exactly_too(on_jax):
+def test_jax_resumes_exactly_too(on_jax):
     ends = [Snapshots(FolderStore(on_jax / name), FOLDER).load(PLAN.steps) for name in ("straight", "killed")]
     assert np.array_equal(ends[0].history, ends[1].history, equal_nan=True)
     assert all(np.array_equal(ends[0].state[name], ends[1].state[name]) for name in ends[0].state)
 
 
-def test_tensorflow_goes_on_where_jax_was(on_jax, stored, tmp_path):
+def test_tensorflow_resumes_a_run_of_jax(on_jax, stored, tmp_path):
     jax = Snapshots(FolderStore(on_jax / "straight"), FOLDER)
     store = FolderStore(tmp_path)
     Snapshots(store, FOLDER).save(jax.load(PLAN.steps - 1))
@@ -79,7 +79,7 @@ def test_tensorflow_goes_on_where_jax_was(on_jax, stored, tmp_path):
     assert mine.state.keys() == theirs.state.keys()
     assert np.array_equal(mine.history[:-1], theirs.history[:-1], equal_nan=True)
     assert np.isfinite(mine.history[:, 0]).all()
-    # Dropout draws other numbers there: alike, not the same.
+    # Dropout draws other numbers there: similar, not equal.
     assert mine.history[-1, 0] == pytest.approx(theirs.history[-1, 0], rel=0.5)
 
 
@@ -93,7 +93,7 @@ def test_a_network_trained_on_jax_predicts_on_tensorflow(on_jax, stored, tmp_pat
 
 @pytest.mark.slow
 def test_a_minibatch_is_shared_among_devices(stored, tmp_path):
-    """Two devices of the CPU stand for two GPUs; the steps are the same up to the order of sums."""
+    """Two CPU devices stand for two GPUs; the steps are the same up to the order of sums."""
     flags = "--xla_force_host_platform_device_count=2"
     run_on_jax("tests.inclinet.training.networks_of", "compare", stored, tmp_path / "one")
     run_on_jax("tests.inclinet.training.networks_of", "compare", stored, tmp_path / "two", XLA_FLAGS=flags)
@@ -102,6 +102,6 @@ def test_a_minibatch_is_shared_among_devices(stored, tmp_path):
     np.testing.assert_allclose(apart, shared, rtol=1e-3)
 
 
-def test_memory_that_does_not_suffice_names_the_setting():
+def test_too_little_memory_names_the_setting():
     told = run_on_jax("tests.inclinet.training.networks_of", "exhaust").stdout
-    assert "does not suffice for model4 at 64 pixels: lower --training_batch_size (now 2048)" in told
+    assert "does not have enough memory for model4 at 64 pixels: lower training_batch_size (now 2048)" in told

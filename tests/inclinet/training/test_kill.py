@@ -1,4 +1,4 @@
-"""A run killed at any moment and taken up again ends bit for bit like one that never was."""
+"""A run that is killed at any moment and resumed ends, bit for bit, like a run that was never killed."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def command(stored, store, *point):
 
 
 def run(stored, store):
-    """Run to the end in this process; returns the step that it took up, and its last snapshot."""
+    """Run to the end in this process; returns the step that it resumed after, and its last snapshot."""
     with training(stored, store) as live:
         before = live.step
         for step in range(before + 1, PLAN.steps + 1):
@@ -45,7 +45,7 @@ def straight(stored, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def killed(stored, tmp_path_factory):
-    """Runs killed at every point, by the point's name: their folders."""
+    """The folder of a killed run for each point, by the name of the point."""
     folders = {point.__name__: tmp_path_factory.mktemp("killed") for point in POINTS}
 
     def kill(item):
@@ -66,15 +66,15 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("point", [point.__name__ for point in POINTS])
-def test_killed_and_taken_up_again(killed, straight, stored, point):
+def test_a_killed_run_resumes_exactly(killed, straight, stored, point):
     before, last = run(stored, FolderStore(killed[point]))
     assert_same(last, straight)
-    # Never more than the step under way and the one being saved is lost.
+    # Only the current step and the one being saved may be lost.
     assert STEP - 2 <= before <= STEP or point == "in_drawing_the_figure"
 
 
 class SlowProxy:
-    """Passes bytes on to a server on 127.0.0.1, slowly towards it; counts those of the object that it holds back."""
+    """Passes bytes on to a server on 127.0.0.1; slows down uploads of one object, and counts their bytes."""
 
     def __init__(self, port, marker, rate=100_000):
         self.port, self.marker, self.rate, self.seen = port, marker, rate, 0
@@ -132,7 +132,7 @@ def test_killed_in_an_upload(stored, straight, s3_server, s3_uri):
 
 @pytest.mark.slow
 def test_the_command_killed_again_and_again(stored, tmp_path):
-    """`inclinet train`, killed at moments that nobody chose, until it gets to its end."""
+    """`inclinet train`, killed twice at random moments, then completed."""
     rng = np.random.default_rng()
 
     def train(out, **how):

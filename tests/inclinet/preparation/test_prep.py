@@ -9,8 +9,7 @@ from inclinet.errors import InclinetError
 from inclinet.preparation.compress import compress
 from inclinet.preparation.prep import prep
 from inclinet.preparation.split import read_packed
-from inclinet.storage.npz import read_arrays
-from tests.conftest import write_catalog
+from tests.conftest import disc, write_catalog
 
 
 def reasons(path):
@@ -36,7 +35,7 @@ def test_one_bad_galaxy_never_ends_a_run(tmp_path, small_sample):
     assert "not in the catalogue" in listed["77"]
 
 
-def test_nothing_left_is_an_error_and_leaves_the_old_folder(tmp_path, small_sample):
+def test_no_usable_image_is_an_error_and_keeps_the_old_folder(tmp_path, small_sample):
     prep(small_sample / "galaxies", small_sample / "catalog.csv", "r", size=16, outfolder=tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -46,39 +45,22 @@ def test_nothing_left_is_an_error_and_leaves_the_old_folder(tmp_path, small_samp
     assert not list(tmp_path.glob(".part-*"))
 
 
-def test_packing_keeps_order_labels_and_pixels(tmp_path, small_sample):
-    done = prep(small_sample / "galaxies", small_sample / "catalog.csv", "gri", size=16, outfolder=tmp_path)
-    path = compress(done.folder, tmp_path, size=16, workers=3)
-    assert path.name == "16x16_RGB.npz"
-    arrays = read_arrays(path, ["images", "labels"])
-    assert (arrays["images"].dtype, arrays["images"].shape) == (np.uint8, (60, 16, 16, 3))
-    assert (arrays["labels"].dtype, arrays["labels"].shape) == (np.int32, (2, 60))
-    assert arrays["labels"][0].tolist() == list(range(1, 61))
-    small = next(done.folder.glob("pgc7_*"))
-    assert np.array_equal(arrays["images"][6], np.asarray(Image.open(small)))
-    # numpy alone reads the file.
-    with np.load(path, allow_pickle=False) as plain:
-        assert np.array_equal(plain["images"], arrays["images"])
+def test_alpha_is_not_light(tmp_path):
+    """A nearly transparent image is downsampled as if it were opaque."""
+    light = disc(48, 60, channels=1)
+    folder = tmp_path / "galaxies"
+    folder.mkdir()
+    Image.fromarray(light).save(folder / "pgc1_d25x2_rot_g.png")
+    faint = Image.fromarray(np.dstack([light, np.full_like(light, 10)]), "LA")
+    faint.save(folder / "pgc2_d25x2_rot_g.png")
+    catalog = write_catalog(tmp_path / "c.csv", [{"pgc": pgc, "inc": 60} for pgc in (1, 2)])
+    done = prep(folder, catalog, "g", size=16, outfolder=tmp_path)
+    opaque, transparent = sorted(done.folder.iterdir())
+    assert opaque.read_bytes() == transparent.read_bytes()
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path, small_sample):
-    contents = []
-    for name, workers in (("a", 1), ("b", 4)):
-        where = tmp_path / name
-        args = (small_sample / "galaxies", small_sample / "catalog.csv", "g")
-        done = prep(*args, size=16, outfolder=where, workers=workers)
-        contents.append(compress(done.folder, where, size=16, workers=workers).read_bytes())
-    assert contents[0] == contents[1]
-
-
-def test_a_wrong_size_is_named(tmp_path, small_sample):
-    done = prep(small_sample / "galaxies", small_sample / "catalog.csv", "g", size=16, outfolder=tmp_path)
-    with pytest.raises(InclinetError, match=r"images of size 16, not of size 32 \(option --size\)"):
-        compress(done.folder, tmp_path, size=32)
-
-
-def test_alpha_is_not_light(tmp_path, shared):
-    """PGC 676 is of mode LA: its sky must be as bright as its neighbours'."""
+def test_a_real_image_with_alpha_is_as_bright_as_its_neighbours(tmp_path, shared):
+    """PGC 676 has an alpha channel."""
     for band in "gri":
         done = prep(shared / "galaxies", shared / "catalog.csv", band, size=64, outfolder=tmp_path)
         images, pgcs, _ = read_packed(compress(done.folder, tmp_path, size=64))
@@ -87,7 +69,10 @@ def test_alpha_is_not_light(tmp_path, shared):
         assert min(others) - 5 < means[676] < max(others) + 5
 
 
-def test_the_published_packed_file_is_read(shared):
-    images, pgcs, labels = read_packed(shared / "reference_npz" / "128x128_g.npz")
-    assert images.shape == (8, 128, 128, 3)
-    assert dict(zip(pgcs.tolist(), labels.tolist(), strict=True))[676] == 71
+def test_an_unknown_band_and_a_missing_folder_name_their_settings(tmp_path):
+    with pytest.raises(InclinetError, match="there is no band 'z'; choose one of g, r, i, gri") as caught:
+        prep(tmp_path, tmp_path / "c.csv", "z")
+    assert caught.value.setting == "band"
+    with pytest.raises(InclinetError, match="no such folder of images") as caught:
+        prep(tmp_path / "nowhere", tmp_path / "c.csv", "g")
+    assert caught.value.setting == "impath"

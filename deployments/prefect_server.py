@@ -1,0 +1,143 @@
+"""The Prefect part of the service: its server, work pools, workers and deployments."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import psutil
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import StateType
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
+from prefect.states import Crashed
+from prefect.workers.process import ProcessWorker
+
+from deployments.ports import HOST
+from deployments.processes import Program, clean_environment, log_file, print_status, tail
+from deployments.settings import POOLS, WORKER_SETTINGS, Service
+from inclinet.errors import InclinetError
+from inclinet.networks.devices import gpus
+
+__all__ = [
+    "apply_deployments",
+    "create_pools",
+    "mark_dead_runs",
+    "prefect_client",
+    "server_program",
+    "worker_program",
+]
+
+
+@contextlib.contextmanager
+def prefect_client(service: Service, timeout: float = 60) -> Iterator[SyncPrefectClient]:
+    """Yield a client of the service's own server, whatever the user's Prefect profile says.
+
+    While the block runs, other clients of this process use that server, too. `timeout` (s) limits each request.
+    """
+    settings = {PREFECT_API_URL: service.api, PREFECT_API_REQUEST_TIMEOUT: timeout}
+    with temporary_settings(settings), get_client(sync_client=True) as client:
+        yield client
+
+
+def server_program(service: Service, client: SyncPrefectClient) -> Program:
+    """Return the Prefect server, which is ready when `client` gets an answer."""
+    settings = {
+        "PREFECT_SERVER_UI_API_URL": service.api,  # the UI would look for port 4200
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    return Program(
+        "prefect-server",
+        service.ui,
+        _python("deployments.server", "server", "start", "--host", HOST, "--port", str(service.prefect_port)),
+        service.prefect_environment | settings,
+        lambda process: client.api_healthcheck() is None,
+        deadline=90,
+    )
+
+
+def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Program:
+    """Return the worker of a work pool, which is ready when the server knows of it."""
+    name = f"{pool}-1"
+
+    def ready(process: psutil.Process) -> bool:
+        # A heartbeat older than the process came from its predecessor.
+        with contextlib.suppress(httpx.HTTPError):
+            return any(
+                worker.name == name and worker.last_heartbeat_time.timestamp() >= process.create_time()
+                for worker in client.read_workers_for_work_pool(pool)
+            )
+        return False
+
+    return Program(
+        f"worker-{pool}",
+        f"work pool {pool}",
+        _python("prefect", "worker", "start", "--pool", pool, "--name", name, "--type", "process"),
+        service.environment | WORKER_SETTINGS,
+        ready,
+        deadline=60,
+    )
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def create_pools(client: SyncPrefectClient) -> None:
+    """Create the work pools that do not exist; existing ones keep the limits that people have set."""
+    template = ProcessWorker.get_default_base_job_template()
+    existing = {pool.name for pool in client.read_work_pools()}
+    for name in POOLS:
+        if name not in existing:
+            limit = max(1, len(gpus())) if name == "gpu" else None
+            pool = WorkPoolCreate(name=name, type="process", base_job_template=template, concurrency_limit=limit)
+            client.create_work_pool(pool)
+
+
+def mark_dead_runs(client: SyncPrefectClient) -> None:
+    """Mark runs as crashed if their process died together with its worker, so that they free their place in a pool.
+
+    The automation for silent runs does the same, but only after a while, and only for runs that the server saw alive.
+    """
+    begun = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING])
+    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=begun))):
+        pid = (run.infrastructure_pid or "").rpartition(":")[2]
+        # Runs of workers on other machines have no number here, or the name of a container.
+        if pid.isdecimal() and not _is_prefect(int(pid)):
+            client.set_flow_run_state(run.id, Crashed(message="Its process died with its worker. Retry the run."))
+            print_status("dead run", run.name, "marked as crashed")
+
+
+def _is_prefect(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return any("prefect" in argument for argument in psutil.Process(pid).cmdline())
+    return False
+
+
+def apply_deployments(service: Service) -> None:
+    """Apply the project's `prefect.yaml`.
+
+    Raises
+    ------
+    InclinetError
+        Prefect refused it; with the end of the log.
+    """
+    start = time.monotonic()
+    path = log_file(service.folder, "deploy")
+    with path.open("w") as log:
+        result = subprocess.run(
+            _python("prefect", "deploy", "--all", "--no-prompt"),
+            cwd=service.project,
+            env=clean_environment(service.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if result.returncode != 0:
+        raise InclinetError(f"{service.project / 'prefect.yaml'} was not deployed.\n{tail(path)}")
+    print_status("deployments", "prefect.yaml", f"applied in {time.monotonic() - start:.1f} s")

@@ -1,0 +1,70 @@
+"""What all parts of the service share: its folders, addresses, environment, and the settings of its workers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.object_store import ObjectStore, read_key_pair
+from deployments.ports import HOST
+
+__all__ = ["BUCKET", "FOLDER", "POOLS", "PROJECT", "WORKER_SETTINGS", "Service"]
+
+BUCKET = "inclinet"
+POOLS = ("cpu", "gpu")
+
+WORKER_SETTINGS = {
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "inclinet",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # Prefect allows no less
+    # Delays double from 2 s, so that runs survive a server that is away for two minutes.
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
+}
+"""Prefect settings of the workers and of the runs that they start."""
+
+FOLDER = Path(".service")
+"""Usual state folder, in the current directory."""
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The folder of this project."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service: the folder of its state, the project that it deploys, and its ports on 127.0.0.1."""
+
+    folder: Path
+    project: Path
+    prefect_port: int
+    store_port: int
+
+    @property
+    def ui(self) -> str:
+        """Address of the Prefect UI."""
+        return f"http://{HOST}:{self.prefect_port}"
+
+    @property
+    def api(self) -> str:
+        """Address of the Prefect API."""
+        return f"{self.ui}/api"
+
+    @property
+    def store(self) -> ObjectStore:
+        """The object store."""
+        return ObjectStore(self.folder / "store", self.store_port, *read_key_pair(self.folder / "credentials"))
+
+    @property
+    def prefect_environment(self) -> dict[str, str]:
+        """Environment variables of every client of the Prefect server."""
+        return {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "INCLINET_HOME": str(self.project),
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables of programs that also read and write artifacts, including the secret key."""
+        return self.prefect_environment | {
+            "INCLINET_STORE": f"s3://{BUCKET}",
+            "INCLINET_CACHE": str(self.folder / "cache"),
+            **self.store.environment,
+        }

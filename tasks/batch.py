@@ -1,0 +1,122 @@
+"""Tasks of a run of `predict/batch` around its chunks: which version, which images are missing, one table of all."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from inclinet.errors import InclinetError
+from inclinet.evaluation.filenames import PREDICTIONS_FILE
+from inclinet.prediction.sources import in_store
+from inclinet.registry.champion import choose_version
+from inclinet.settings import Predict
+from inclinet.storage.artifacts import Reference
+from inclinet.storage.atomic import temporary_folder
+from inclinet.storage.digests import json_digest
+from tasks.common import artifacts, locate, make_artifact, stage_task
+from tasks.filenames import IMAGES_FILE
+from tasks.predict import Image, find_predicted, read_images
+
+__all__ = ["Listing", "find_version_task", "gather_task", "list_images_task"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which images are wanted, and which of them are predicted already.
+
+    Attributes
+    ----------
+    images : int
+        Number of images.
+    missing : int
+        How many of them are not predicted yet.
+    chunks : list of str
+        Chunks of the missing ones.
+    reference : Reference
+        Artifact with the lists: of all images, and of each chunk.
+    predicted : list of Reference
+        Artifacts of the predict stage that hold the others.
+    """
+
+    images: int
+    missing: int
+    chunks: list[str]
+    reference: Reference
+    predicted: list[Reference]
+
+
+@stage_task("find", "find-version")
+def find_version_task(version: str) -> State:
+    """Look up a published version, or the one in use if none is named; the data are its name."""
+    published = choose_version(artifacts().store, version or None)
+    return Completed(message=published.version, data=published.version)
+
+
+@stage_task("listing", "listing")
+def list_images_task(what: Predict, version: str) -> State:
+    """List the images, and share those that the version has not predicted yet out over chunks.
+
+    An image that any run has predicted with this version and this code is not predicted again unless it was
+    rewritten, however the folder has grown since: one image more costs one image. The data are a `Listing`.
+    """
+    store, prefix = locate(what.images, artifacts().store)
+    images: list[Image] = [[entry.key, entry.size, entry.tag] for entry in in_store(store.list(prefix))]
+    if not images:
+        raise InclinetError(f"{what.images}: no PNG or JPEG file in {store.uri}", setting="images")
+    missing = {key: [size, tag] for key, size, tag in images}
+    predicted = [one for one in find_predicted(version, store) if _take(missing, read_images(one))]
+    todo = [image for image in images if image[0] in missing]
+    chunks = {f"{n:03d}": todo[n * what.chunk : (n + 1) * what.chunk] for n in range(-(-len(todo) // what.chunk))}
+    lists = {IMAGES_FILE: images} | {f"{chunk}.json": members for chunk, members in chunks.items()}
+
+    def work(folder: Path) -> dict[str, int]:
+        for name, members in lists.items():
+            (folder / name).write_text(json.dumps(members))
+        return {"images": len(images), "missing": len(todo)}
+
+    inputs = {name: json_digest(members) for name, members in lists.items()}
+    reference = make_artifact("listing", "images", inputs=inputs, settings={"store": store.uri}, work=work)
+    message = f"{len(images):,} images, {len(images) - len(todo):,} of them predicted before"
+    return Completed(message=message, data=Listing(len(images), len(todo), list(chunks), reference, predicted))
+
+
+def _take(wanted: dict[str, list], images: Iterable[Image]) -> list[int]:
+    """Return the places of those images that are wanted (size and tag by key), and remove them from `wanted`."""
+    places = []
+    for place, (key, size, tag) in enumerate(images):
+        if wanted.get(key) == [size, tag]:
+            del wanted[key]
+            places.append(place)
+    return places
+
+
+@stage_task("gather", "gather")
+def gather_task(run: str, version: str, listing: Reference, parts: list[Reference]) -> State:
+    """Write the predictions of all images of a listing into `predictions/<run>/predictions.csv` of the store.
+
+    `parts` are the artifacts of the predict stage that hold them; rows of images that are not listed are left out.
+    """
+    store = artifacts().store
+    key = f"predictions/{run}/{PREDICTIONS_FILE}"
+    wanted = {image: [size, tag] for image, size, tag in read_images(listing)}
+    images, flags = 0, Counter[str]()
+    with temporary_folder("gather") as folder:
+        whole = folder / "whole.csv"
+        for part in sorted(parts, key=lambda part: part.key):
+            [path] = artifacts().fetch(part, folder, [PREDICTIONS_FILE])
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[_take(wanted, read_images(part))]
+            rows.to_csv(whole, mode="a", index=False, header=not images)
+            images += len(rows)
+            flags.update(flag for several in rows["flags"] for flag in several.split("; ") if flag)
+        store.put(whole, key)
+    table = [{"": "images", "n": images}, *({"": flag, "n": n} for flag, n in flags.most_common())]
+    create_table_artifact(table, key="predictions", description=f"Version {version}; the table is {store.uri}/{key}")
+    get_run_logger().info("%d images in %s/%s", images, store.uri, key)
+    return Completed(message=f"{images:,} images in {store.uri}/{key}")

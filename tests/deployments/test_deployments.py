@@ -1,0 +1,37 @@
+"""`prefect.yaml`: every deployment can be told apart, and runs code that exists."""
+
+import importlib
+
+import pytest
+import yaml
+
+from deployments.settings import POOLS
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def deployments():
+    return yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+
+
+def test_deployments_run_flows_that_exist(deployments):
+    pytest.importorskip("prefect", reason="needs the extra `service`")
+    names = set()
+    for deployment in deployments:
+        path, name = deployment["entrypoint"].split(":")
+        flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+        names.add(f"{flow.name}/{deployment['name']}")
+        assert deployment["work_pool"]["name"] in POOLS
+    assert names == {"inclinet/full", "inclinet/retrain", "train/gpu", "evaluate/gpu", "predict/batch"}
+
+
+def test_deployments_of_the_same_name_differ_in_description_and_tags(deployments):
+    assert len({deployment["description"] for deployment in deployments}) == len(deployments)
+    labels = [(deployment["name"], *deployment["tags"]) for deployment in deployments]
+    assert len(set(labels)) == len(labels)
+
+
+def test_the_schedule_is_weekly(deployments):
+    scheduled = {d["name"]: d["schedules"] for d in deployments if "schedules" in d}
+    assert scheduled.keys() == {"retrain"}
+    assert [(s["slug"], s["cron"], s["timezone"]) for s in scheduled["retrain"]] == [("weekly", "0 3 * * 1", "UTC")]

@@ -1,0 +1,67 @@
+import dataclasses
+
+import galsim
+import numpy as np
+import pytest
+
+from inclinet.simulation.face_on import PLANE, REACH
+from inclinet.simulation.galaxy import THICKNESS, paint_galaxy, project_disc
+from inclinet.simulation.population import draw_spiral
+
+
+def axis_ratio(image):
+    """Axis ratio by second moments about the centre of light."""
+    y, x = np.indices(image.shape)
+    weights = image.ravel() / image.sum()
+    values = np.linalg.eigvalsh(np.cov(np.array([x.ravel(), y.ravel()]), aweights=weights))
+    return np.sqrt(values[0] / values[1])
+
+
+def paint(mock, size=128):
+    return paint_galaxy(mock, np.random.default_rng(1), size, 2 * 60 * mock.d25 / size)
+
+
+@pytest.mark.parametrize("inclination", [50, 80, 90])
+def test_a_smooth_disc_without_dust_is_galsims(inclination):
+    mock = dataclasses.replace(draw_spiral(np.random.default_rng(0), 1), young_fraction=0.0, q0=0.2)
+    mock = dataclasses.replace(mock, inclination=inclination)
+    axis = np.linspace(-REACH, REACH, PLANE, dtype=np.float32)
+    light = np.exp(-np.hypot(*np.meshgrid(axis, axis)))
+    plane = np.dstack([light, np.zeros_like(light), np.zeros_like(light)])
+    scale_length = 8
+    u, v = np.meshgrid(*2 * [(np.arange(64, dtype=np.float32) - 31.5) / scale_length])
+    ours = project_disc(mock, plane, u, v)[0][1]
+    disc = galsim.InclinedExponential(
+        inclination * galsim.degrees,
+        scale_radius=scale_length,
+        scale_h_over_r=THICKNESS * mock.q0,
+    )
+    theirs = disc.drawImage(nx=64, ny=64, scale=1, method="no_pixel").array
+    ours, theirs = ours / ours.sum(), theirs / theirs.sum()
+    assert ours == pytest.approx(theirs, abs=0.03 * float(theirs.max()))
+
+
+def test_axis_ratio_follows_the_inclination():
+    inclinations = [45, 55, 65, 75, 85, 90]
+    measured = []
+    for k in range(6):
+        mock = dataclasses.replace(draw_spiral(np.random.default_rng(k), 1), q0=0.2)
+        tilted = [dataclasses.replace(mock, inclination=i) for i in inclinations]
+        measured.append([axis_ratio(paint(m)[0][1]) for m in tilted])
+    assert (np.diff(measured) < 0).all()
+    # Hubble's formula. Arms and bars make single galaxies scatter about it.
+    expected = np.sqrt(np.cos(np.radians(inclinations)) ** 2 * (1 - 0.2**2) + 0.2**2)
+    assert np.mean(measured, axis=0) == pytest.approx(expected, abs=0.03)
+    assert np.std(measured, axis=0).max() < 0.06
+
+
+def test_dust_dims_and_reddens_the_nearer_side():
+    mock = draw_spiral(np.random.default_rng(2), 1)
+    mock = dataclasses.replace(mock, inclination=72, tau=2.0, angle=0.0, offset=(0.0, 0.0), near=1)
+    # Upper rows have v < 0: the nearer side. The bulge shines through the dust there.
+    bulge = paint(mock)[1]
+    near, far = bulge[:, :64].sum((1, 2)), bulge[:, 64:].sum((1, 2))
+    assert near[1] < 0.9 * far[1]
+    assert near[0] / near[2] < 0.95 * far[0] / far[2]
+    mirrored = paint(dataclasses.replace(mock, near=-1))[1]
+    assert mirrored[:, ::-1] == pytest.approx(bulge, rel=1e-3)

@@ -1,0 +1,39 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from inclinet.simulation.population import draw_cases, draw_companion, draw_spiral
+
+
+def test_edge_on_discs_are_as_thick_as_the_standards():
+    rng = np.random.default_rng(0)
+    q0 = [draw_spiral(rng, 1).q0 for _ in range(300)]
+    assert np.mean(q0) == pytest.approx(0.2, abs=0.01)
+    assert np.std(q0) < 0.04
+
+
+def test_inclinations_run_from_45_to_90_and_most_are_high():
+    rng = np.random.default_rng(1)
+    inclinations = np.array([draw_spiral(rng, 1).inclination for _ in range(500)])
+    assert inclinations.min() >= 45
+    assert inclinations.max() <= 90
+    assert np.mean(inclinations > 70) > 0.5
+
+
+def test_a_companion_lies_within_the_image_of_its_galaxy():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        mock = draw_spiral(rng, 7)
+        companion = draw_companion(mock, rng)
+        assert companion.pgc == 7
+        assert np.hypot(*companion.offset) < 60 * mock.d25
+
+
+def test_shares_of_flawed_galaxies():
+    assert Counter(draw_cases(1000, 0)) == {
+        "good": 870, "face-on": 60, "merger": 40, "missing": 20, "truncated": 10,
+    }  # fmt: skip
+    assert Counter(draw_cases(5, 0)) == {"good": 1, "face-on": 1, "merger": 1, "missing": 1, "truncated": 1}
+    assert draw_cases(4, 0) == ["good"] * 4
+    assert draw_cases(50, 1) == draw_cases(50, 1) != draw_cases(50, 2)

@@ -1,0 +1,136 @@
+"""Batch prediction through its tasks, with a real network that was not trained."""
+
+import csv
+import shutil
+
+import pytest
+from prefect import flow
+
+from inclinet.errors import InclinetError
+from inclinet.registry.versions import VersionInfo, publish
+from inclinet.settings import Predict
+from inclinet.storage.artifacts import DamagedArtifactError
+from tasks.batch import gather_task, list_images_task
+from tasks.predict import predict_chunk_task
+
+pytestmark = pytest.mark.xdist_group("tasks")
+
+SIZE = 24
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Two files of networks, which differ in their weights."""
+    from inclinet.networks.build import build
+    from inclinet.training.step import save_network
+
+    folder = tmp_path_factory.mktemp("networks")
+    return [save_network(build("model4", SIZE, seed=seed), folder / f"{seed}.keras") for seed in (1, 2)]
+
+
+@pytest.fixture
+def versions(store, networks, tmp_path):
+    """The names of two published versions."""
+
+    def publish_one(network):
+        folder = tmp_path / network.stem
+        folder.mkdir()
+        (folder / "Uset_000_model4.keras").hardlink_to(network)
+        return publish(store, folder, VersionInfo(size=SIZE, bands=("c", "g"))).version
+
+    return [publish_one(network) for network in networks]
+
+
+@pytest.fixture
+def upload(store, small_sample):
+    """Put the images of one band of galaxies into the store."""
+
+    def put(*pgcs):
+        for pgc in pgcs:
+            store.put(small_sample / "galaxies" / f"pgc{pgc}_d25x2_rot_g.png", f"input/galaxies/pgc{pgc}_x_g.png")
+
+    return put
+
+
+@flow
+def batch(what, version):
+    """Return the listing, and the states of the tasks of its chunks."""
+    listing = list_images_task(what, version, return_state=True).result()
+    states = [
+        predict_chunk_task(what, version, listing.reference, chunk, return_state=True) for chunk in listing.chunks
+    ]
+    parts = [*listing.predicted, *(state.result() for state in states)]
+    gather_task("run", version, listing.reference, parts)
+    return listing, states
+
+
+@pytest.fixture
+def predict(store, versions):
+    """Predict all images; gives the listing, the states of the chunks, and the table by image name."""
+
+    def go(version=versions[0], chunk=4):
+        listing, states = batch(Predict(chunk=chunk), version)
+        rows = list(csv.DictReader(store.read("predictions/run/predictions.csv").decode().splitlines()))
+        table = {row["image"].rpartition("/")[2]: row for row in rows}
+        assert len(table) == len(rows) == listing.images
+        return listing, states, table
+
+    return go
+
+
+def test_an_image_more_costs_one_image(upload, predict):
+    upload(*range(1, 11))
+    listing, states, before = predict()
+    assert (listing.images, listing.missing) == (10, 10)
+    assert [state.name for state in states] == ["Completed"] * 3
+    upload(11)
+    listing, states, after = predict()
+    assert (listing.images, listing.missing) == (11, 1)
+    assert [state.result().facts["images"] for state in states] == [1]
+    assert {name: row for name, row in after.items() if name in before} == before
+    listing, states, again = predict()
+    assert (listing.missing, states) == (0, [])
+    assert again == after
+
+
+def test_another_size_of_chunks_predicts_nothing_again(upload, predict):
+    upload(*range(1, 6))
+    predict(chunk=2)
+    assert predict(chunk=5)[0].missing == 0
+
+
+def test_a_rewritten_image_is_predicted_again_and_a_removed_one_is_left_out(upload, predict, store):
+    upload(1, 2, 3)
+    _, _, before = predict()
+    store.write("input/galaxies/pgc2_x_g.png", b"no image")
+    store.delete("input/galaxies/pgc3_x_g.png")
+    listing, _, after = predict()
+    assert (listing.images, listing.missing) == (2, 1)
+    assert after["pgc2_x_g.png"]["flags"] == "not predicted"
+    assert after["pgc1_x_g.png"] == before["pgc1_x_g.png"]
+
+
+def test_another_version_predicts_all_images(upload, predict, versions):
+    upload(1, 2)
+    predict()
+    assert predict(versions[1])[0].missing == 2
+    assert predict(versions[0])[0].missing == 0
+
+
+def test_damaged_predictions_are_remade(upload, predict, store, tmp_path):
+    upload(1, 2)
+    _, [state], before = predict()
+    reference = state.result()
+    [key] = [entry.key for entry in store.list(reference.folder) if entry.key.endswith("predictions.csv")]
+    content = store.read(key)
+    store.write(key, b"x" * len(content))
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(DamagedArtifactError):
+        predict()
+    listing, _, after = predict()
+    assert (listing.missing, after) == (2, before)
+
+
+def test_a_folder_without_images_is_named(versions):
+    with pytest.raises(InclinetError, match="input/galaxies: no PNG or JPEG file in"):
+        batch(Predict(), versions[0])

@@ -1,0 +1,110 @@
+"""Which version is in use, decided by tasks under a real Prefect server, with versions that hold no real network."""
+
+import json
+
+import pytest
+from prefect import flow, get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from inclinet.registry.champion import promote, read_champion
+from inclinet.registry.decisions import read_decision
+from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult, publish
+from inclinet.settings import Retrain
+from inclinet.storage.artifacts import Reference
+from tasks.publish import find_decision_task, fingerprint, promote_first_task
+
+RULES = Retrain(min_galaxies=10)
+
+
+@pytest.fixture
+def put(store, tmp_path):
+    """Publish a version whose networks were trained for some steps, with an RMS of 3 deg."""
+
+    def publish_one(steps, baseline=12.0, **info):
+        folder = tmp_path / f"{steps}-{baseline}"
+        folder.mkdir()
+        (folder / "Uset_000_model4.keras").write_text("a network")
+        baselines = {"mean of the labels": BaselineResult(rms=baseline, version_rms=3)}
+        test = VersionResult(
+            prediction="median of all", rms=3, mae=2, bias=0, images=90, galaxies=30, baselines=baselines
+        )
+        values = {"size": 24, "bands": ("c",), "steps": {"model4_0": steps}, "test": test} | info
+        return publish(store, folder, VersionInfo(**values)).version
+
+    return publish_one
+
+
+@flow
+def decide(version, rules=None):
+    """Return the message and the data of the decision on a first version."""
+    state = promote_first_task(version, rules, return_state=True)
+    return state.message, state.result()
+
+
+@flow
+def look(of, rules):
+    return find_decision_task(of, rules, return_state=True).result()
+
+
+def shown(text):
+    """Return the comparison on a run's page that names a text."""
+    only = ArtifactFilter(key=ArtifactFilterKey(any_=["comparison"]))
+    with get_client(sync_client=True) as client:
+        return next(a.data for a in client.read_artifacts(artifact_filter=only) if text in a.data)
+
+
+def test_the_first_good_version_comes_into_use(store, put):
+    version = put(60)
+    assert decide(version) == (f"in use is {version}", version)
+    assert read_champion(store).version == version
+    assert read_decision(store, version).promoted
+    assert f"Version {version} is in use now" in shown(version)
+    second = put(61)
+    assert decide(second) == (f"in use is {version}", version)
+    assert read_decision(store, second) is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "baseline", "reason"),
+    [(3, 12.0, "trained for 3 steps, fewer than 10"), (60, 2.5, "not lower than the 2.50 deg of a simple baseline")],
+)
+def test_a_bad_version_stays_out_and_says_why_and_what_to_do(store, put, steps, baseline, reason):
+    version = put(steps, baseline)
+    message, in_use = decide(version)
+    assert in_use is None
+    assert read_champion(store) is None
+    assert reason in message
+    assert f"`inclinet promote {version}` puts it into use all the same" in message
+    page = shown(version)
+    assert page.startswith(f"## Version {version} is not in use")
+    assert reason in page
+    assert f"`inclinet promote {version}` puts version {version} into use all the same." in page
+    assert not read_decision(store, version).promoted
+
+
+def test_what_was_decided_is_found_again(store, put):
+    version = put(3, fingerprint="this")
+    assert look("this", RULES) is None
+    decide(version, RULES)
+    assert look("this", RULES).startswith("Nothing to do")
+    assert "which was not promoted on" in look("this", RULES)
+    assert look("other", RULES) is None
+    assert look("this", Retrain(min_galaxies=11)) is None
+    promote(store, version, "by hand")
+    assert look("this", RULES).endswith("which is in use")
+
+
+def test_a_fingerprint_covers_the_code_of_the_tasks(monkeypatch):
+    catalogue = Reference("artifacts/catalogue/catalogue-0", "0" * 64, {})
+
+    def digest():
+        return fingerprint(catalogue, {"g": catalogue}, json.loads('{"size": 24}'))
+
+    covered = []
+    monkeypatch.setattr("tasks.publish.code_digest", lambda *makers: covered.append(makers) or "one")
+    before = digest()
+    assert {"tasks.prep", "tasks.compress", "tasks.split", "tasks.augment", "tasks.train", "tasks.evaluate"} == set(
+        covered[0]
+    )
+    monkeypatch.setattr("tasks.publish.code_digest", lambda *makers: "two")
+    assert digest() != before

@@ -1,0 +1,89 @@
+"""What the artifacts of a training run are found by, on a local store and without a server."""
+
+import shutil
+
+import pytest
+
+from inclinet.data.filenames import batch_file, batch_folder, left_out_file
+from inclinet.preparation.augment import left_out_batch
+from inclinet.settings import Train
+from tasks.common import artifacts
+from tasks.train import Session
+from tests.inclinet.conftest import SIZE, stored  # noqa: F401
+
+
+@pytest.fixture
+def session(stored, tmp_path, monkeypatch):  # noqa: F811
+    """Return sessions on the stored batches of the plain discs, which share one store."""
+    monkeypatch.setenv("INCLINET_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("INCLINET_CACHE", str(tmp_path / "cache"))
+
+    def artifact(name, write):
+        def work(folder):
+            write(folder)
+            return {"images": 1}
+
+        return artifacts().make("test", name, inputs={}, settings=None, code="", work=work)
+
+    def copy(number):
+        name = batch_file(SIZE, number)
+        return lambda folder: (folder / name).write_bytes((stored / batch_folder(0) / name).read_bytes())
+
+    batches = [artifact(f"batch{number}", copy(number)) for number in (1, 2)]
+    left = left_out_batch(stored / "samples", SIZE, 0, 4)
+    left_out = artifact("left_out", lambda folder: left.write(folder / left_out_file(SIZE, 0)))
+
+    def new(passes, **settings):
+        settings = {"schedule": "constant", "training_batch_size": 24, "seed": 1} | settings
+        how = Train(N_batch_iter=passes, **settings)
+        return Session("model4", 0, SIZE, how, batches, None, left_out, {})
+
+    return new
+
+
+def train(session):
+    """Take all steps; returns the history and the weights of the finished network."""
+    with session.run() as run:
+        for step in range(run.step + 1, session.steps + 1):
+            run.reach(step)
+        network = run.finish()
+    return run.history.tobytes(), [array.tobytes() for array in network.get_weights()]
+
+
+def test_a_shorter_run_after_a_longer_one_gives_what_it_gives_at_once(session, tmp_path, monkeypatch):
+    short, long = session(2), session(3)
+    assert short.snapshot_folder() == long.snapshot_folder()
+    train(long)
+    after, again = train(short), train(session(3))
+    monkeypatch.setenv("INCLINET_STORE", str(tmp_path / "other"))
+    shutil.copytree(tmp_path / "store" / "artifacts" / "test", tmp_path / "other" / "artifacts" / "test")
+    assert after == train(session(2))
+    assert again == train(session(3))  # resumes from step 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"passes": 4}, True),
+        ({"keep_every": 5}, True),
+        ({"models": ("model4", "model5")}, True),
+        ({"patience": 2}, False),
+        ({"schedule": "cosine"}, False),
+        ({"learning_rate": 0.01}, False),
+        ({"training_batch_size": 12}, False),
+        ({"precision": "float32"}, False),
+        ({"seed": 2}, False),
+    ],
+)
+def test_snapshots_are_shared_by_runs_that_take_the_same_steps(session, changed, same):
+    assert (session(**{"passes": 3} | changed).snapshot_folder() == session(3).snapshot_folder()) is same
+
+
+def test_with_the_cosine_schedule_the_number_of_passes_changes_every_step(session):
+    assert session(3, schedule="cosine").snapshot_folder() != session(4, schedule="cosine").snapshot_folder()
+
+
+@pytest.mark.parametrize("changed", [{"passes": 4}, {"patience": 2}, {"schedule": "cosine"}])
+def test_a_network_is_found_by_everything_that_changes_it(session, changed):
+    first, second = session(3), session(**{"passes": 3} | changed)
+    assert first.network_key_parts() != second.network_key_parts()
