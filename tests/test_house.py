@@ -118,7 +118,5 @@ def test_commands_and_options_in_the_documentation_exist(page):
 
 
 def test_commands_are_found_in_markdown():
-    page = (
-        "Run `inclinet full -s 64 --bands g`.\n```\ninclinet promote X \\\n  --why no # --not\n```\nimport inclinet now"
-    )
+    page = "Run `inclinet full -s 64`.\n```\ninclinet promote X \\\n  --why no # --not\n```\nimport inclinet now"
     assert list(commands_in(page)) == [("promote", ["--why"]), ("full", ["-s"])]

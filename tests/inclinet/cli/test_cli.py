@@ -48,8 +48,10 @@ def test_help_says_what_goes_in_and_out_and_shows_an_example(inclinet, command):
     assert code == 0
     for word in ("In:", "Out:", f"Example: inclinet {command}", "-v, --verbose"):
         assert word in text
-    flags = set(re.findall(r"(?<!\S)--?\w+", text))
+    flags = set(re.findall(r"(?<!\S)--?\w+", text.partition("Options:")[2]))
     assert set(OPTIONS[command].split()) <= flags
+    example = text.partition("Example:")[2].partition("\n\n")[0]
+    assert set(re.findall(r"(?<!\S)--?\w+", example)) <= flags
 
 
 def test_the_help_lists_every_command_in_groups(inclinet):
@@ -83,7 +85,7 @@ def test_all_stages_on_real_galaxies(inclinet, shared):
     assert "No galaxy fell into the test set" in text
 
 
-def test_the_published_predictions_give_the_published_figures(inclinet, shared):
+def test_the_published_predictions_give_the_published_metrics(inclinet, shared):
     code, text = inclinet("evaluate", "--predictions", shared / "published_predictions.csv", "-o", "out")
     assert code == 0
     assert "median of all" in text
@@ -164,7 +166,7 @@ def test_a_truncated_image_and_a_missing_row_are_counted(inclinet, tmp_path, sma
         assert reason in text
 
 
-def test_simulated_galaxies_go_through(inclinet, tmp_path):
+def test_simulated_galaxies_can_be_prepared(inclinet, tmp_path):
     assert inclinet("simulate", "-n", "6", "-o", "mocks", "-s", "64")[0] == 0
     code, text = inclinet("prep", "-b", "gri", "-p", "mocks", "-c", "mocks/catalog.csv", "-s", "32")
     assert code == 0, text

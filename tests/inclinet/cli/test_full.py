@@ -1,11 +1,12 @@
 """All stages in order, on made data."""
 
 import json
+import re
 
 import pandas as pd
 
 
-def test_all_stages_from_images_to_a_version_in_use(inclinet, small_sample, tmp_path):
+def test_all_stages_from_images_to_a_version(inclinet, small_sample, tmp_path):
     images, catalog = small_sample / "galaxies", small_sample / "catalog.csv"
     arguments = ["full", "-p", images, "-c", catalog, "--bands", "g, gri", "-s", 24, "-n", 1, "-b", 2, "-z", 2]
     code, text = inclinet(*arguments, "-N", 1, "-o", "out", "--workers", 1)
@@ -15,8 +16,11 @@ def test_all_stages_from_images_to_a_version_in_use(inclinet, small_sample, tmp_
     assert (out / "augmented" / "Uset_001_npz" / "24x24_train_aug_02.npz").is_file()
     assert list(json.loads((out / "models" / "Uset_001_model4_evalDict.json").read_text())) == ["1", "2"]
     assert (out / "evaluation" / "report.html").is_file()
-    assert f"to use it: inclinet predict --store {out.relative_to(tmp_path)} image.jpg" in text
     assert "60 images in" in text
+    # Trained for two steps only, it is not put into use.
+    told = re.search(r"to use it: inclinet predict --store (\S+) --version (\S+) image.jpg", text)
+    assert told[1] == str(out.relative_to(tmp_path))
+    assert inclinet("promote", told[2], "--store", out)[0] == 0
     code, text = inclinet("predict", images / "pgc1_d25x2_rot_g.png", "--store", out, "-o", "table.csv")
     assert code == 0, text
     assert pd.read_csv(tmp_path / "table.csv")["inclination"].notna().all()

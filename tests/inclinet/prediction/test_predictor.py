@@ -42,7 +42,7 @@ def image(tmp_path):
     return save
 
 
-def test_the_same_as_in_the_evaluation(predict, published, small_sample):
+def test_predictions_are_those_of_the_evaluation(predict, published, small_sample):
     evaluated = pd.read_csv(published[1] / PREDICTIONS_FILE)
     predicted = predict(small_sample / "galaxies")
     both = evaluated.merge(predicted, left_on=["pgc", "filter"], right_on=["pgc", "band"])
@@ -84,7 +84,7 @@ def test_either_polarity_any_size_colour_or_gray(predict, image):
     assert not predict(image(wide, "wide.png")).loc[0, "problem"]
 
 
-def test_bad_images_end_nothing(predict, image, tmp_path):
+def test_a_bad_image_does_not_stop_the_others(predict, image, tmp_path):
     good = image(disc(96, 70), "pgc5_d25x2_rot_g.png")
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "cut.jpg").write_bytes(image(disc(96, 70), "whole.jpg").read_bytes()[:300])
@@ -95,7 +95,7 @@ def test_bad_images_end_nothing(predict, image, tmp_path):
     assert table["inclination"].isna().tolist() == [False, True, True]
 
 
-def test_names_that_are_no_keys_of_a_store(predict, image, tmp_path, monkeypatch):
+def test_file_names_that_a_store_does_not_accept(predict, image, tmp_path, monkeypatch):
     odd = tmp_path / "a#1?"
     odd.mkdir()
     (odd / "pgc8_d25x2_rot_g.png").write_bytes(image(disc(96, 70)).read_bytes())
@@ -112,7 +112,7 @@ def test_names_that_are_no_keys_of_a_store(predict, image, tmp_path, monkeypatch
     assert predict("catalog.csv")["truth"].tolist() == [70]
 
 
-def test_what_is_no_galaxy_of_that_kind_is_flagged(predict, image):
+def test_images_unlike_the_training_images_are_flagged(predict, image):
     rng = np.random.default_rng(0)
     strange = [
         image(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), "noise.png"),
@@ -135,7 +135,7 @@ def test_a_round_galaxy_is_nearly_face_on(predict, image):
     assert "nearly face-on" not in table["flags"][1]
 
 
-def test_a_catalogue_brings_its_inclinations(predict, small_sample, tmp_path):
+def test_every_galaxy_of_a_catalogue_has_a_row(predict, small_sample, tmp_path):
     table = predict(small_sample / "catalog.csv")
     assert len(table) == 240
     assert table["truth"].between(45, 90).all()
@@ -177,7 +177,7 @@ def test_a_predictor_in_a_notebook(published, small_sample):
     assert predictor.predict([]).columns.tolist() == one.columns.tolist()
 
 
-def test_the_bundle_says_what_it_is(published):
+def test_a_version_describes_itself(published):
     bundle = choose_version(published[0])
     card = published[0].read(f"registry/{bundle.version}/README.md").decode()
     assert "# Inclinations of spiral galaxies" in card
@@ -214,6 +214,6 @@ def test_the_report_holds_everything(published):
     assert 'src="http' not in page
 
 
-def test_a_batch_is_read_only_where_it_is(stored):
+def test_a_missing_stored_batch_is_left_out(stored):
     assert read_pictures({}, {}, stored / "none.npz").batch is None
     assert isinstance(read_pictures({}, {}, stored / batch_folder(0) / batch_file(SIZE, 1)).batch, Batch)

@@ -28,7 +28,7 @@ def table():
 
 
 @pytest.mark.parametrize("name", ["t.fits", "t.vot", "t.xml"])
-def test_astronomers_read_it_with_units(table, tmp_path, name):
+def test_columns_have_units(table, tmp_path, name):
     read = Table.read(write_table(table, tmp_path / name, ABOUT), **({} if name == "t.fits" else {"format": "votable"}))
     assert len(read) == 2
     assert {column: str(read[column].unit) for column in ("inclination", "low95", "model4_0")} == {
@@ -64,6 +64,6 @@ def test_csv_and_json(table, tmp_path):
     assert found["predictions"][0]["pgc"] == 2148
 
 
-def test_other_formats_are_refused_by_name(tmp_path):
+def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(InclinetError, match=r"t\.xlsx: unknown format of a table; end the file name in \.csv"):
         check_format(tmp_path / "t.xlsx")
