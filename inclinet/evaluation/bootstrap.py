@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 __all__ = ["confidence_intervals", "rms_difference"]
 
 _RESAMPLES = 1000
-_CELLS = 4_000_000  # weights in memory at a time: resamples × images
+_CELLS = 500_000  # weights in memory at a time: resamples × images
 _RANGE = (2.5, 97.5)  # percentiles between which 95 % of the resamples lie
 
 

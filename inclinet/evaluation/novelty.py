@@ -16,6 +16,7 @@ __all__ = ["Novelty", "describe", "learn_novelty"]
 
 _SHARE = 99.9  # % of the training images that do not count as unusual
 _MAX_IMAGES = 2000
+_BLOCK = 32  # images described at a time
 _FLOOR = 1e-3  # keeps logarithms of empty images finite
 _COLOUR_LETTER = FILTERS[stored_band(COLOUR)]
 _CLASSES = {"colour": {_COLOUR_LETTER}, "gray": set(FILTERS.values()) - {_COLOUR_LETTER}}
@@ -71,6 +72,12 @@ def describe(images: np.ndarray) -> np.ndarray:
     -------
     ndarray of float, shape (N, 9)
     """
+    # In blocks, because in float64 2000 images of 128 pixels take 0.8 GB, several times over.
+    blocks = [_describe_block(images[start : start + _BLOCK]) for start in range(0, len(images), _BLOCK)]
+    return np.concatenate([np.empty((0, 9)), *blocks])
+
+
+def _describe_block(images: np.ndarray) -> np.ndarray:
     size = images.shape[1]
     bright = positive(images).astype(float) / 255
     level = sky(bright).mean(axis=-1)

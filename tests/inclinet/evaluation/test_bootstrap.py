@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,14 @@ def test_the_difference_is_paired():
     assert high - low < 0.25  # each RMS by itself is uncertain by about 0.2
     assert rms_difference(first, first, pgcs) == (0, (0, 0))
     assert rms_difference(second, first, pgcs)[0] == pytest.approx(-difference)
+
+
+def test_resamples_take_little_memory_whatever_the_number_of_images():
+    pgcs = np.repeat(np.arange(2000), 4)
+    tracemalloc.start()
+    try:
+        confidence_intervals({"a": np.linspace(-5, 5, 8000)}, np.linspace(45, 90, 8000), pgcs)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 50 * 2**20
