@@ -1,6 +1,6 @@
 """The settings of every stage: one default, one set of bounds and one description for command line and flows."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -134,13 +134,6 @@ class Train(Record):
     def steps(self, nbatch: int) -> int:
         """Return the number of steps over `nbatch` stored batches."""
         return nbatch * self.N_batch_iter
-
-    def of_a_step(self) -> dict[str, Any]:
-        """Return the settings that change what a step does, fit for JSON.
-
-        With the `cosine` schedule, what a step does also depends on the number of steps.
-        """
-        return self.model_dump(mode="json", exclude={"models", "N_batch_iter", "keep_every", "patience"})
 
 
 class Retrain(Record):

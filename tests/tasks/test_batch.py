@@ -22,7 +22,7 @@ SIZE = 24
 def networks(tmp_path_factory):
     """Two files of networks, which differ in their weights."""
     from inclinet.networks.build import build
-    from inclinet.training.step import save_network
+    from inclinet.networks.save import save_network
 
     folder = tmp_path_factory.mktemp("networks")
     return [save_network(build("model4", SIZE, seed=seed), folder / f"{seed}.keras") for seed in (1, 2)]

