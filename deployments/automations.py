@@ -64,7 +64,8 @@ def _new_images(retrain: UUID) -> AutomationCore:
 
 def _content(automation: AutomationCore) -> dict:
     """Return the definition of an automation, without the ids that the server assigns."""
-    content = automation.model_dump(mode="json", exclude={"id": True, "trigger": {"id"}})
+    # Not as JSON: sets become lists there, whose order may differ from one call to the next.
+    content = automation.model_dump(exclude={"id": True, "trigger": {"id"}})
     return {name: content[name] for name in AutomationCore.model_fields if name in content}
 
 

@@ -24,7 +24,7 @@ from inclinet.errors import InclinetError
 from inclinet.storage.artifacts import Artifacts, Reference
 from inclinet.storage.cache import cache_folder, cache_limit
 from inclinet.storage.code_digest import code_digest
-from inclinet.storage.store import Store, open_store
+from inclinet.storage.store import Store, open_store, split_address
 
 __all__ = [
     "DAMAGED",
@@ -79,11 +79,18 @@ def _open(uri: str) -> Store:
 
 
 def locate(source: str, store: Store) -> tuple[Store, str]:
-    """Return the store and key of an input: s3://bucket/key, an absolute path, or a key of `store`."""
+    """Return the store and key of an input: s3://bucket/key, an absolute path, or a key of `store`.
+
+    The key of a whole bucket is empty.
+    """
     if "://" not in source and not source.startswith("/"):
         return store, source.rstrip("/")
-    folder, _, name = source.rstrip("/").rpartition("/")
-    return _open(folder or "/"), name
+    return _split(source)
+
+
+@cache
+def _split(address: str) -> tuple[Store, str]:
+    return split_address(address)
 
 
 def is_transient(error: BaseException) -> bool:

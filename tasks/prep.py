@@ -39,7 +39,7 @@ def prep_task(sample: Sample, band: str, size: int, listing: Reference, bucket: 
 
             def fetch(name: str) -> Path:
                 try:
-                    content = store.read(f"{prefix}/{name}")
+                    content = store.read(f"{prefix}/{name}".lstrip("/"))
                 except FileNotFoundError:
                     content = b""
                 if hashlib.sha256(content).hexdigest() != digests[name]:

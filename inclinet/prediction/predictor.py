@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from inclinet.data.bands import COLOUR_LETTER, is_colour
 from inclinet.data.columns import network_name, spread_column
 from inclinet.data.images import BadImageError, small_pixels
 from inclinet.data.inclination import BIN_WIDTH, MIN_INCLINATION
@@ -197,7 +198,7 @@ class Predictor:
     def _load(self, source: Source) -> np.ndarray | str:
         """Return the pixels of an image, uint8 (size, size) or (size, size, 3), or why it cannot be used."""
         try:
-            return small_pixels(source.open(), self.size, None if source.band is None else source.band == "c")
+            return small_pixels(source.open(), self.size, None if source.band is None else is_colour(source.band))
         except BadImageError as error:
             return str(error)
 
@@ -235,7 +236,7 @@ def _in_three_channels(image: np.ndarray) -> np.ndarray:
 def _band(source: Source, loaded: np.ndarray | str) -> str:
     if source.band or isinstance(loaded, str):
         return source.band or ""
-    return "c" if loaded.ndim == 3 else _GUESSED_GRAY
+    return COLOUR_LETTER if loaded.ndim == 3 else _GUESSED_GRAY
 
 
 def _all_flags(source: Source, problem: str, found: list[str]) -> list[str]:

@@ -4,21 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from inclinet.data.bands import BANDS, COLOUR, stored_band
+from inclinet.data.bands import COLOUR, GRAY_BANDS, stored_band
 from inclinet.data.inclination import inclination_bin
 from inclinet.data.samples import Samples
 
-__all__ = ["GRAY_BANDS", "choose_rows", "is_colour"]
-
-GRAY_BANDS = tuple(stored_band(band) for band in BANDS if band != COLOUR)
-"""The stored bands whose images are grayscale."""
+__all__ = ["choose_rows"]
 
 _COLOUR_CLASSES = ((stored_band(COLOUR),), GRAY_BANDS)
-
-
-def is_colour(band: str) -> bool:
-    """Return whether the images of a stored band are in colour."""
-    return band not in GRAY_BANDS
 
 
 def choose_rows(

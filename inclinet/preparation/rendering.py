@@ -6,8 +6,7 @@ Nothing is random here, so the bytes of a batch do not depend on the number of w
 import cv2
 import numpy as np
 
-from inclinet.data.bands import is_negative, sky
-from inclinet.preparation.choice import is_colour
+from inclinet.data.bands import is_colour, is_negative, sky
 from inclinet.preparation.transformation import Transformation
 
 __all__ = ["render"]

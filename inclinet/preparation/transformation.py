@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inclinet.preparation.choice import is_colour
+from inclinet.data.bands import is_colour
 
 __all__ = ["Transformation", "draw_noise", "draw_transformations"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inclinet.simulation.observation import GRAY_BANDS
+from inclinet.data.bands import GRAY_BANDS
 from inclinet.simulation.population import Case, Mock
 
 __all__ = ["Entry", "catalogue_row", "catalogue_text", "draw_entry"]

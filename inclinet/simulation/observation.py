@@ -1,6 +1,7 @@
 """How the survey (SDSS) sees a galaxy: stars and neighbours, seeing, sky noise, and the stretch of the images.
 
-Fluxes are in nanomaggies (22.5 mag = 1). The first axis of every array is the band: g, r, i.
+Fluxes are in nanomaggies (22.5 mag = 1). The first axis of every array is the band, in the order of
+`inclinet.data.bands.GRAY_BANDS`: g, r, i.
 """
 
 import math
@@ -9,14 +10,10 @@ import cv2
 import galsim
 import numpy as np
 
-from inclinet.data.bands import BANDS, COLOUR
 from inclinet.simulation.galaxy import relative_fluxes
 from inclinet.simulation.population import Mock
 
-__all__ = ["GRAY_BANDS", "PIXEL", "SEEING", "observe", "paint_field", "to_colour", "to_negatives"]
-
-GRAY_BANDS = tuple(band for band in BANDS if band != COLOUR)
-"""The bands in the order of the first axis."""
+__all__ = ["PIXEL", "SEEING", "observe", "paint_field", "to_colour", "to_negatives"]
 
 PIXEL = 0.396
 """Side of a pixel of the SDSS camera, arcsec."""

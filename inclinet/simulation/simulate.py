@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from inclinet.data.bands import GRAY_BANDS
 from inclinet.data.catalog import SIMULATED_PGC
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
 from inclinet.simulation.catalogue import catalogue_row, catalogue_text, draw_entry
 from inclinet.simulation.galaxy import paint_galaxy
-from inclinet.simulation.observation import GRAY_BANDS, observe, paint_field, to_colour, to_negatives
+from inclinet.simulation.observation import observe, paint_field, to_colour, to_negatives
 from inclinet.simulation.photometry import axis_ratios
 from inclinet.simulation.population import Case, Mock, draw_cases, draw_companion, draw_spiral
 from inclinet.storage.atomic import atomic_file

@@ -1,6 +1,7 @@
 import tracemalloc
 
 from inclinet.storage.store import FolderStore
+from tasks.common import locate
 from tasks.inputs import _digests
 
 FILES = 4000
@@ -23,3 +24,13 @@ def test_reading_many_files_takes_little_memory(tmp_path, monkeypatch):
         tracemalloc.stop()
     assert len(digests) == FILES
     assert peak / FILES < 1200
+
+
+def test_a_whole_bucket_is_a_place_for_inputs(store):
+    found, key = locate("s3://tests/", store)
+    assert (found.uri, key) == ("s3://tests", "")
+    found, key = locate("s3://tests/input/galaxies/", store)
+    assert (found.uri, key) == ("s3://tests", "input/galaxies")
+    assert locate("input/galaxies/", store) == (store, "input/galaxies")
+    found, key = locate("/tmp/galaxies", store)
+    assert (found.uri, key) == ("/tmp", "galaxies")

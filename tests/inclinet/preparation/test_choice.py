@@ -3,8 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from inclinet.data.bands import GRAY_BANDS
 from inclinet.data.samples import Samples
-from inclinet.preparation.choice import GRAY_BANDS, choose_rows, is_colour
+from inclinet.preparation.choice import choose_rows
 
 NOBODY = np.empty(0, int)
 
@@ -16,12 +17,6 @@ def sample(labels):
 
 def choose(samples, batchsize, without=NOBODY, seed=0):
     return choose_rows(samples, batchsize, np.random.default_rng(seed), without)
-
-
-def test_bands_are_colour_or_grayscale():
-    assert GRAY_BANDS == ("g", "r", "i")
-    assert is_colour("RGB")
-    assert not any(map(is_colour, GRAY_BANDS))
 
 
 @pytest.mark.parametrize("batchsize", [1, 6, 50])
