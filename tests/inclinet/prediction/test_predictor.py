@@ -129,10 +129,17 @@ def test_training_galaxies_are_not_flagged_as_strange(predict, small_sample):
     assert {flag for row in flags for flag in row.split("; ") if flag} <= set(FLAGS)
 
 
-def test_a_round_galaxy_is_nearly_face_on(predict, image):
-    table = predict(image(disc(96, 20)), image(disc(96, 85), "edge.png"))
-    assert "nearly face-on" in table["flags"][0]
-    assert "nearly face-on" not in table["flags"][1]
+def test_low_answers_and_intervals_that_reach_below_the_labels_are_nearly_face_on(published):
+    predictor = open_predictor(published[0])
+    answers = pd.DataFrame({"inclination": [50.0, 60.0, 60.0], "low95": [46.0, 45.0, 45.1]})
+    flags = predictor._flags(answers, np.zeros((3, SIZE, SIZE, 3), np.uint8), np.zeros(3, bool))
+    assert ["nearly face-on" in row for row in flags] == [True, True, False]
+
+
+def test_flags_agree_with_the_table(predict, small_sample):
+    table = predict(small_sample / "galaxies")
+    low = (table["inclination"] <= 50) | (table["low95"] <= 45)
+    assert table["flags"].str.contains("nearly face-on").equals(low)
 
 
 def test_every_galaxy_of_a_catalogue_has_a_row(predict, small_sample, tmp_path):
