@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from inclinet.records import Record
 
@@ -48,6 +48,14 @@ class Sample(Record):
     bands: tuple[Band, ...] = Field(
         get_args(Band), min_length=1, title="Bands", description="Bands to use, gri for colour; one is enough."
     )
+
+    @field_validator("bands")
+    @classmethod
+    def _in_one_order(cls, bands: tuple[Band, ...]) -> tuple[Band, ...]:
+        """Return the bands in the order of their definition: the same bands are the same sample."""
+        if len(set(bands)) < len(bands):
+            raise ValueError("a band is named twice")
+        return tuple(band for band in get_args(Band) if band in bands)
 
 
 class Split(Record):

@@ -19,3 +19,9 @@ def test_every_setting_has_a_title_and_a_description(model):
 
 def test_the_bands_of_the_settings_are_the_bands():
     assert get_args(settings.Band) == BANDS == settings.Sample().bands
+
+
+def test_bands_in_any_order_are_the_same_sample():
+    assert settings.Sample(bands=("gri", "g")) == settings.Sample(bands=("g", "gri"))
+    with pytest.raises(ValueError, match="a band is named twice"):
+        settings.Sample(bands=("g", "g"))
