@@ -53,7 +53,6 @@ def parse_bands(text: str) -> tuple[str, ...]:
         raise InclinetError(f"{unknown[0]!r} is not a band: choose from {choices}", setting="bands")
     if not given:
         raise InclinetError(f"no band in {text!r}: choose from {choices}", setting="bands")
-    # Another order would count as other settings, and so give another version of the same networks.
     return tuple(band for band in BANDS if band in given)
 
 

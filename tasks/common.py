@@ -159,17 +159,9 @@ def make_artifact(
     return reference
 
 
-def make(
-    stage: str,
-    name: str,
-    *,
-    inputs: Mapping[str, str],
-    settings: object,
-    work: Callable[[Path], Mapping[str, Any]],
-    code: str | None = None,
-) -> State:
+def make(stage: str, name: str, **how: Any) -> State:
     """Make an artifact as `make_artifact` does; return the final state of the task, with the reference as its data."""
-    return finished(make_artifact(stage, name, inputs=inputs, settings=settings, work=work, code=code))
+    return finished(make_artifact(stage, name, **how))
 
 
 def fetch_samples(
