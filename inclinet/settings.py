@@ -1,6 +1,6 @@
 """The settings of every stage: one default, one set of bounds and one description for command line and flows."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -9,7 +9,7 @@ from inclinet.records import Record
 __all__ = ["Augment", "Band", "Model", "Precision", "Predict", "Retrain", "Sample", "Size", "Split", "Train"]
 
 Band = Literal["g", "r", "i", "gri"]
-Model = Literal["model4", "model5", "model6"]
+Model = Literal["residual", "model4", "model5", "model6"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Images = Annotated[
     str,
@@ -79,8 +79,30 @@ class Split(Record):
     )
 
 
+def _range(title: str, description: str, low: float, high: float) -> Any:
+    return Field(None, ge=low, le=high, title=title, description=f"{description} Default: the preset's.")
+
+
 class Augment(Record):
     """How the stored training batches are made."""
+
+    preset: Literal["wide", "published"] = Field(
+        "wide",
+        title="Preset",
+        description="Ranges of the transformations: wide, as images from different surveys vary, or those of the "
+        "published recipe.",
+    )
+    shift: float | None = _range("Shift", "Largest shift, as a fraction of the image side.", 0, 0.5)
+    zoom_min: float | None = _range("Smallest zoom", "Smallest zoom.", 0.2, 1)
+    zoom_max: float | None = _range("Largest zoom", "Largest zoom.", 1, 5)
+    gamma_min: float | None = _range("Smallest gamma", "Smallest exponent of the contrast.", 0.1, 1)
+    gamma_max: float | None = _range("Largest gamma", "Largest exponent of the contrast.", 1, 10)
+    brightness_min: float | None = _range("Smallest brightness", "Smallest factor of the brightness.", 0.1, 1)
+    brightness_max: float | None = _range("Largest brightness", "Largest factor of the brightness.", 1, 10)
+    sky_min: float | None = _range("Least sky", "Smallest light added to the sky, of 255.", -100, 0)
+    sky_max: float | None = _range("Most sky", "Largest light added to the sky, of 255.", 0, 100)
+    noise: float | None = _range("Noise", "Largest standard deviation of the noise, of 255.", 0, 50)
+    inverted: float | None = _range("Inverted", "Fraction of the grayscale images that are inverted.", 0, 1)
 
     nbatch: int = Field(3, ge=1, le=99, title="Stored batches", description="Stored batches for each subsample.")
     batchsize: int = Field(
@@ -104,17 +126,41 @@ class Train(Record):
     """How a network is trained."""
 
     models: tuple[Model, ...] = Field(
-        ("model4",), min_length=1, title="Architectures", description="Architectures of the networks to train."
+        ("residual",), min_length=1, title="Architectures", description="Architectures of the networks to train."
     )
     N_batch_iter: int = Field(1, ge=1, le=10_000, title="Passes", description="Passes over all stored batches.")
     training_batch_size: int = Field(64, ge=1, le=65_536, title="Mini-batch", description="Images in a mini-batch.")
     learning_rate: float = Field(
-        1e-3, gt=0, le=1, title="Learning rate", description="Learning rate of Adam at the first step."
+        1e-3,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Largest learning rate, reached at the first step or, with a warm-up, at its end.",
+    )
+    optimizer: Literal["adamw", "adam"] = Field(
+        "adamw", title="Optimizer", description="adamw: Adam with decoupled weight decay; adam: without weight decay."
+    )
+    weight_decay: float = Field(
+        1e-3, ge=0, le=1, title="Weight decay", description="Weight decay of adamw; adam has none."
+    )
+    loss: Literal["huber", "mse"] = Field(
+        "huber",
+        title="Loss",
+        description="huber: squared error up to 4.5 deg, absolute error beyond, so that wrong labels weigh less; mse: "
+        "mean squared error.",
+    )
+    warm_up: int = Field(
+        1,
+        ge=0,
+        le=1000,
+        title="Warm-up",
+        description="Steps over which the learning rate rises linearly from zero, mini-batch by mini-batch; with 0 it "
+        "starts at its largest and changes only from step to step.",
     )
     schedule: Literal["constant", "cosine"] = Field(
         "cosine",
         title="Learning rate schedule",
-        description="Learning rate from step to step: falling as half a cosine, or constant.",
+        description="Learning rate after the warm-up: falling as half a cosine, or constant.",
     )
     seed: int = Field(
         0, ge=0, title="Seed", description="Seed of the weights, the dropout, and the order of batches and images."

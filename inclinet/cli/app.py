@@ -22,10 +22,12 @@ __all__ = [
     "NBATCH",
     "NITER",
     "PRECISION",
+    "PRESET",
     "SIZE",
     "Nbatch",
     "Niter",
     "PrecisionOption",
+    "PresetOption",
     "SizeOption",
     "StoreOption",
     "Verbose",
@@ -34,6 +36,7 @@ __all__ = [
     "console",
     "default",
     "option",
+    "parse_ranges",
     "settings",
     "show_table",
     "track",
@@ -103,6 +106,24 @@ def settings(model: type[T], **values: Any) -> T:
         raise InclinetError(f"{name} {first['input']}: {first['msg']}", setting=name) from None
 
 
+def parse_ranges(texts: Sequence[str]) -> dict[str, str]:
+    """Return the ranges of `augment` given as `name=value`, by name.
+
+    Raises
+    ------
+    InclinetError
+        When one has no value, or there is no such range.
+    """
+    known = [name for name, field in Augment.model_fields.items() if field.default is None]
+    ranges = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in known or not value:
+            raise InclinetError(f"{text!r}: give NAME=VALUE, NAME one of {', '.join(known)}", setting="range")
+        ranges[name] = value
+    return ranges
+
+
 def _verbose(value: bool) -> bool:
     logging.basicConfig(
         level=logging.INFO if value else logging.WARNING,
@@ -121,6 +142,7 @@ SizeOption = Annotated[int, option(Size, "size", "-s", "--size")]
 Niter = Annotated[int, option(Split, "niter", "-n", "--niter")]
 Nbatch = Annotated[int, option(Augment, "nbatch", "-b", "--nbatch")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; default: one per core.")]
+PresetOption = Annotated[str, option(Augment, "preset", "--preset")]
 PrecisionOption = Annotated[str, option(Train, "precision", "--precision")]
 StoreOption = Annotated[
     str | None,
@@ -130,7 +152,7 @@ StoreOption = Annotated[
         help="Store: s3://bucket/prefix or a folder. For S3, set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on.",
     ),
 ]
-PRECISION = default(Train, "precision")
+PRECISION, PRESET = default(Train, "precision"), default(Augment, "preset")
 SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")
 
 

@@ -10,10 +10,12 @@ from inclinet.cli.app import (
     NBATCH,
     NITER,
     PRECISION,
+    PRESET,
     SIZE,
     Nbatch,
     Niter,
     PrecisionOption,
+    PresetOption,
     SizeOption,
     Verbose,
     Workers,
@@ -51,11 +53,15 @@ def full(
     niter: Niter = NITER,
     nbatch: Nbatch = NBATCH,
     batchsize: Annotated[int, option(Augment, "batchsize", "-z", "--batchsize")] = default(Augment, "batchsize"),
-    models: Annotated[str, typer.Option("-m", "--modelNames", help="Networks, separated by commas.")] = "model4",
+    models: Annotated[str, typer.Option("-m", "--modelNames", help="Networks, separated by commas.")] = ",".join(
+        default(Train, "models")
+    ),
     passes: Annotated[int, option(Train, "N_batch_iter", "-N", "--N_batch_iter")] = default(Train, "N_batch_iter"),
     minibatch: Annotated[int, option(Train, "training_batch_size", "--training_batch_size")] = default(
         Train, "training_batch_size"
     ),
+    rate: Annotated[float, option(Train, "learning_rate", "--learning_rate")] = default(Train, "learning_rate"),
+    preset: PresetOption = PRESET,
     precision: PrecisionOption = PRECISION,
     restart: Annotated[bool, typer.Option("--restart", help="Train again from the start instead of resuming.")] = False,
     workers: Workers = None,
@@ -84,8 +90,15 @@ def full(
         sample=sample,
         size=size,
         split=settings(Split, niter=niter),
-        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize),
-        train=settings(Train, models=networks, N_batch_iter=passes, training_batch_size=minibatch, precision=precision),
+        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset),
+        train=settings(
+            Train,
+            models=networks,
+            N_batch_iter=passes,
+            training_batch_size=minibatch,
+            learning_rate=rate,
+            precision=precision,
+        ),
         restart=restart,
         workers=workers,
     )

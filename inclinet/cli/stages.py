@@ -9,10 +9,12 @@ from inclinet.cli.app import (
     NBATCH,
     NITER,
     PRECISION,
+    PRESET,
     SIZE,
     Nbatch,
     Niter,
     PrecisionOption,
+    PresetOption,
     SizeOption,
     Verbose,
     Workers,
@@ -20,12 +22,14 @@ from inclinet.cli.app import (
     console,
     default,
     option,
+    parse_ranges,
     settings,
     track,
 )
 from inclinet.cli.group import check_extra
 from inclinet.data.bands import BANDS
 from inclinet.data.filenames import band_folder, parse_band_folder
+from inclinet.networks.architectures import MODELS, check_fits
 from inclinet.settings import Augment, Sample, Size, Split, Train
 
 __all__ = ["augment", "compress", "prep", "simulate", "split", "train"]
@@ -133,6 +137,11 @@ def augment(
     leave_out: Annotated[bool, option(Augment, "leave_out", "--leave_out/--leave_out_none")] = default(
         Augment, "leave_out"
     ),
+    preset: PresetOption = PRESET,
+    ranges: Annotated[
+        list[str],
+        typer.Option("--range", help="Another range than the preset's, such as zoom_max=1.3; may be repeated."),
+    ] = [],  # noqa: B006 (Typer copies it)
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
@@ -142,12 +151,20 @@ def augment(
 
     Out: Uset_<kkk>_npz/<size>x<size>_train_aug_<bb>.npz for each subsample and stored batch.
 
-    Example: inclinet augment -i samples -o augmented -n 3 -b 50 -z 1000
+    Example: inclinet augment -i samples -o augmented -n 3 -b 50 -z 1000 --range zoom_max=1.3
     """
     check_extra("augment")
     from inclinet.preparation.augment import augment as make_batches
 
-    chosen = settings(Augment, nbatch=nbatch, batchsize=batchsize, seed=seed, leave_out=leave_out)
+    chosen = settings(
+        Augment,
+        nbatch=nbatch,
+        batchsize=batchsize,
+        seed=seed,
+        leave_out=leave_out,
+        preset=preset,
+        **parse_ranges(ranges),
+    )
     niter, size = settings(Split, niter=niter).niter, settings(Size, size=size).size
     written = make_batches(infolder, outfolder, size=size, niter=niter, settings=chosen, workers=workers, track=track)
     console.print(f"wrote {len(list(written))} stored batches to {outfolder}")
@@ -161,7 +178,9 @@ def train(
     samples: Annotated[Path, typer.Option("-i", "--samples", help="Folder of the samples.")] = Path("samples"),
     size: SizeOption = SIZE,
     outmodels: Annotated[Path, typer.Option("-o", "--outModels", help="Folder to write to.")] = Path("models"),
-    model: Annotated[str, typer.Option("-m", "--modelName", help="Network: model4, model5 or model6.")] = "model4",
+    model: Annotated[str, typer.Option("-m", "--modelName", help=f"Network: {', '.join(MODELS)}.")] = default(
+        Train, "models"
+    )[0],
     niter: Niter = NITER,
     nbatch: Nbatch = NBATCH,
     passes: Annotated[int, option(Train, "N_batch_iter", "-N", "--N_batch_iter")] = default(Train, "N_batch_iter"),
@@ -170,6 +189,10 @@ def train(
     ),
     rate: Annotated[float, option(Train, "learning_rate", "--learning_rate")] = default(Train, "learning_rate"),
     schedule: Annotated[str, option(Train, "schedule", "--schedule")] = default(Train, "schedule"),
+    warm_up: Annotated[int, option(Train, "warm_up", "--warm_up")] = default(Train, "warm_up"),
+    optimizer: Annotated[str, option(Train, "optimizer", "--optimizer")] = default(Train, "optimizer"),
+    weight_decay: Annotated[float, option(Train, "weight_decay", "--weight_decay")] = default(Train, "weight_decay"),
+    loss: Annotated[str, option(Train, "loss", "--loss")] = default(Train, "loss"),
     seed: Annotated[int, option(Train, "seed", "--seed")] = default(Train, "seed"),
     precision: PrecisionOption = PRECISION,
     keep_every: Annotated[int, option(Train, "keep_every", "--keep_every")] = default(Train, "keep_every"),
@@ -185,11 +208,11 @@ def train(
     metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). Call it again to resume an
     interrupted run.
 
-    Example: inclinet train -a augmented -i samples -m model4 -n 3 -b 50 -N 14
+    Example: inclinet train -a augmented -i samples -m residual -n 3 -b 50 -N 14
+
+    The published recipe: -m model4 --optimizer adam --loss mse --warm_up 0, on batches of --preset published
     """
     check_extra("train")
-    from inclinet.networks.architectures import check_fits
-
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
     from inclinet.training.train import train_network
@@ -201,6 +224,10 @@ def train(
         training_batch_size=minibatch,
         learning_rate=rate,
         schedule=schedule,
+        warm_up=warm_up,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        loss=loss,
         seed=seed,
         precision=precision,
         keep_every=keep_every,

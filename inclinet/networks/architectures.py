@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from inclinet.errors import InclinetError
 
-__all__ = ["KERNEL", "MODELS", "Block", "Network", "check_fits", "smallest_size"]
+__all__ = ["KERNEL", "MODELS", "Block", "Network", "Residual", "check_fits", "smallest_size"]
 
 KERNEL = 3
 """Side of every convolution kernel (pixels)."""
@@ -29,7 +29,25 @@ class Network:
     dense: tuple[int, ...]
 
 
-MODELS = {
+@dataclass(frozen=True)
+class Residual:
+    """A small residual network (He et al. 2016, CVPR 770), with the mean over the image before the dense layer.
+
+    It sees one gray channel. The size of the image changes its arithmetic, but not its weights.
+    """
+
+    stem: int
+    """Filters of the first convolution, which is followed by pooling."""
+    blocks: tuple[tuple[int, bool], ...]
+    """Filters of each block, and whether it halves the image."""
+    dense: int
+    dropout: float = 0.2
+
+
+MODELS: dict[str, Network | Residual] = {
+    "residual": Residual(
+        24, ((32, False), (64, True), (64, False), (96, True), (96, False), (160, True), (160, False)), 64
+    ),
     "model4": Network((Block(16, 2, normalised=False), Block(32, 4)), (256, 32, 8)),
     "model5": Network((Block(128, 2, normalised=False), Block(256, 4), Block(256, 4, dropout=0)), (256, 128, 64, 8)),
     "model6": Network((Block(32, 2, normalised=False), Block(64, 4)), (128, 64, 8)),
@@ -39,8 +57,11 @@ MODELS = {
 
 def smallest_size(name: str) -> int:
     """Return the smallest image side (pixels) that a network takes."""
+    network = MODELS[name]
+    if isinstance(network, Residual):
+        return 2 ** (1 + sum(halves for _, halves in network.blocks))
     size = 1
-    for block in reversed(MODELS[name].blocks):
+    for block in reversed(network.blocks):
         size = size * block.pool + 2 * (KERNEL - 1)
     return size
 

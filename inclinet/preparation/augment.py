@@ -6,6 +6,7 @@ A batch is made in three steps: `choice` says which images it holds, `transforma
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from os import cpu_count
 from pathlib import Path
 
@@ -19,7 +20,14 @@ from inclinet.errors import InclinetError
 from inclinet.preparation.choice import choose_rows
 from inclinet.preparation.rendering import render
 from inclinet.preparation.split import left_out_galaxies, left_out_side
-from inclinet.preparation.transformation import Transformation, draw_noise, draw_transformations
+from inclinet.preparation.transformation import (
+    PRESETS,
+    Ranges,
+    Transformation,
+    draw_noise,
+    draw_transformations,
+    ranges_of,
+)
 from inclinet.progress import Track, silent
 from inclinet.settings import Augment
 
@@ -27,6 +35,7 @@ __all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "vali
 
 _CHUNK = 64  # images that a thread renders before the progress moves on
 _VALIDATION_SEED = 45  # fixed: validation metrics are comparable whatever the training batches
+_VALIDATION_RANGES = replace(PRESETS["published"], positive=True, inverted=0)  # as images are shown when predicting
 _VALIDATION_SHARE = 8  # a stored batch holds 8 times as many images as its validation batch
 
 
@@ -79,6 +88,7 @@ def training_batch(
         samples,
         settings.batchsize,
         [settings.seed, subsample, batch],
+        ranges=ranges_of(settings),
         without=without,
         workers=workers,
         track=track,
@@ -95,7 +105,8 @@ def validation_batch(
     """
     if not samples:
         return None
-    return augment_batch(samples, max(1, batchsize // _VALIDATION_SHARE), [_VALIDATION_SEED], without=without)
+    n = max(1, batchsize // _VALIDATION_SHARE)
+    return augment_batch(samples, n, [_VALIDATION_SEED], ranges=_VALIDATION_RANGES, without=without)
 
 
 def left_out_batch(infolder: Path, size: int, subsample: int, batchsize: int) -> Batch | None:
@@ -121,6 +132,7 @@ def augment_batch(
     batchsize: int,
     seed: Sequence[int],
     *,
+    ranges: Ranges = PRESETS["wide"],
     without: np.ndarray | None = None,
     workers: int | None = None,
     track: Track = silent,
@@ -135,6 +147,8 @@ def augment_batch(
         Images in each bin and colour class.
     seed : sequence of int
         The same seed and samples give the same bytes, whatever the number of workers.
+    ranges : Ranges
+        Ranges of the transformations.
     without : ndarray of int or None
         PGC numbers of galaxies to leave out, unless no galaxy would remain.
     workers : int or None
@@ -152,7 +166,7 @@ def augment_batch(
     if without is None or all(np.isin(sample.pgcs, without).all() for sample in samples.values()):
         without = np.empty(0, int)
     rng = np.random.default_rng(list(seed))
-    transformations = draw_transformations(choose_rows(samples, batchsize, rng, without), rng)
+    transformations = draw_transformations(choose_rows(samples, batchsize, rng, without), ranges, rng)
     noise_values = draw_noise(rng)
     return Batch(
         _render_all(samples, transformations, noise_values, workers, track, description),

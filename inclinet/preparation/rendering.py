@@ -11,6 +11,7 @@ from inclinet.preparation.transformation import Transformation
 
 __all__ = ["render"]
 
+_ANTIALIASED = 0.75  # a smaller zoom would alias
 _LEAST_BLUR = 0.1  # pixels; less changes nothing visible
 
 
@@ -33,16 +34,18 @@ def render(image: np.ndarray, transformation: Transformation, noise_values: np.n
     pixels = np.ascontiguousarray(image if colour else image[..., :1], np.uint8)
     size = len(pixels)
     sky_level = sky(pixels)
+    if transformation.zoom < _ANTIALIASED:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.35 / transformation.zoom).reshape(pixels.shape)
     result = _warp(pixels, sky_level, transformation)
     sigma = transformation.blur * size / 128
     if sigma > _LEAST_BLUR:
         result = cv2.GaussianBlur(result, (0, 0), sigma)
     table = _tone_table(transformation, bool(is_negative(sky_level)), 3 if colour else 1)
     result = cv2.LUT(result, table.reshape(1, 256, -1))
-    if not colour:
-        return np.broadcast_to(result.reshape(size, size, 1), (size, size, 3))
-    noise = transformation.noise * _noise(transformation.offset, result.shape, noise_values)
-    return np.clip(np.rint(result + noise), 0, 255).astype(np.uint8)
+    if transformation.noise:
+        noise = transformation.noise * _noise(transformation.offset, result.shape, noise_values)
+        result = np.clip(np.rint(result + noise), 0, 255).astype(np.uint8)
+    return result if colour else np.broadcast_to(result.reshape(size, size, 1), (size, size, 3))
 
 
 def _warp(image: np.ndarray, fill: np.ndarray, transformation: Transformation) -> np.ndarray:
@@ -61,7 +64,7 @@ def _warp(image: np.ndarray, fill: np.ndarray, transformation: Transformation) -
 
 
 def _tone_table(transformation: Transformation, negative: bool, channels: int) -> np.ndarray:
-    """Return the lookup table, uint8 (256, channels), of gamma, brightness, channel factors and inversion.
+    """Return the lookup table, uint8 (256, channels), of gamma, brightness, channel factors, sky and inversion.
 
     Gamma and brightness act on light, so an image that is dark on a light sky is inverted first. Otherwise its sky
     would be cut off at 255, and the faint parts of the galaxy with it.
@@ -70,8 +73,9 @@ def _tone_table(transformation: Transformation, negative: bool, channels: int) -
     if negative:
         light = 1 - light
     factors = transformation.channels if channels == 3 else np.ones(1)
-    light = np.clip(light**transformation.gamma * transformation.brightness * factors, 0, 1)
-    dark_on_light = negative != transformation.invert
+    light = light**transformation.gamma * transformation.brightness * factors + transformation.sky / 255
+    light = np.clip(light, 0, 1)
+    dark_on_light = (negative and not transformation.positive) != transformation.invert
     return np.rint(255 * (1 - light if dark_on_light else light)).astype(np.uint8)
 
 

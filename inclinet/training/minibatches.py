@@ -38,12 +38,26 @@ class MiniBatches(keras.utils.PyDataset):
         return self.batch.images[rows], to_scaled(self.batch.labels[rows])[:, None]
 
 
-def fit_minibatches(network: keras.Model, minibatches: MiniBatches) -> dict[str, float]:
-    """Train a compiled network on each mini-batch once, in order; returns the metrics averaged over the images."""
+def fit_minibatches(network: keras.Model, minibatches: MiniBatches, rates: np.ndarray) -> dict[str, float]:
+    """Train a compiled network on each mini-batch once, in order; returns the metrics averaged over the images.
+
+    `rates` holds the learning rate of each mini-batch, (len(minibatches),).
+    """
+
+    def set_rate(index: int, logs: object = None) -> None:
+        if index == 0 or rates[index] != rates[index - 1]:
+            network.optimizer.learning_rate.assign(rates[index])
+
     if _keras_loop_is_faster():
-        history = network.fit(minibatches, shuffle=False, verbose=0).history
+        schedule = keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate)
+        history = network.fit(minibatches, shuffle=False, verbose=0, callbacks=[schedule]).history
         return {name: float(values[-1]) for name, values in history.items()}
-    return _average(network.train_on_batch, minibatches)
+
+    def train(images: np.ndarray, labels: np.ndarray, index: int) -> dict[str, float]:
+        set_rate(index)
+        return network.train_on_batch(images, labels, return_dict=True)
+
+    return _average(train, minibatches)
 
 
 def evaluate_minibatches(network: keras.Model, minibatches: MiniBatches) -> dict[str, float]:
@@ -51,7 +65,7 @@ def evaluate_minibatches(network: keras.Model, minibatches: MiniBatches) -> dict
     if _keras_loop_is_faster():
         metrics = network.evaluate(minibatches, verbose=0, return_dict=True)
         return {name: float(value) for name, value in metrics.items()}
-    return _average(network.test_on_batch, minibatches)
+    return _average(lambda images, labels, _: network.test_on_batch(images, labels, return_dict=True), minibatches)
 
 
 def _keras_loop_is_faster() -> bool:
@@ -66,8 +80,9 @@ def _keras_loop_is_faster() -> bool:
 def _average(run: Callable, minibatches: MiniBatches) -> dict[str, float]:
     """Run mini-batches; returns their metrics averaged over the images. Stops at the first loss that is not finite."""
     totals = dict.fromkeys(METRICS, 0.0)
-    for images, labels in (minibatches[i] for i in range(len(minibatches))):
-        metrics = run(images, labels, return_dict=True)  # of this mini-batch only
+    for index in range(len(minibatches)):
+        images, labels = minibatches[index]
+        metrics = run(images, labels, index)  # of this mini-batch only
         for name in totals:
             totals[name] += float(metrics[name]) * len(labels)
         if not math.isfinite(metrics["loss"]):

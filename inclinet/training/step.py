@@ -8,6 +8,7 @@ same weights as a run without interruption.
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import keras
 import numpy as np
@@ -19,11 +20,12 @@ from inclinet.networks.build import build
 from inclinet.networks.devices import device_name, on_gpu, share_among_gpus
 from inclinet.settings import Train
 from inclinet.training.minibatches import MiniBatches, evaluate_minibatches, fit_minibatches
-from inclinet.training.schedule import learning_rate
+from inclinet.training.schedule import learning_rates
 
 __all__ = ["NetworkStepper", "weights_in"]
 
 _MEASURING_MINIBATCH = 256
+_HUBER_DELTA = 0.2  # 4.5 deg
 # Both backends use exceptions that also mean other things: only the text tells.
 _OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
 
@@ -61,11 +63,9 @@ class NetworkStepper:
     def __init__(self, model: str, size: int, steps: int, settings: Train, precision: str = "float32") -> None:
         self._devices = share_among_gpus()
         self.network = build(model, size, seed=settings.seed, precision=precision)
-        # With a fixed name: by default Keras numbers the optimizers of a process, and snapshots hold that name.
-        adam = keras.optimizers.Adam(settings.learning_rate, name="adam")
         # XLA is faster on GPUs; on a CPU, TensorFlow's own kernels are four times faster. JAX has nothing but XLA.
         compiled = on_gpu() or keras.backend.backend() == "jax"
-        self.network.compile(adam, "mse", metrics=["mse", "mae"], jit_compile=compiled)
+        self.network.compile(_optimizer(settings), _loss(settings), metrics=["mse", "mae"], jit_compile=compiled)
         self.network.optimizer.build(self.network.trainable_variables)
         self.model, self.size, self.settings, self.steps = model, size, settings, steps
         self.step = 0
@@ -118,18 +118,18 @@ class NetworkStepper:
             When the loss is not finite, or there is not enough memory. The state of the network is undefined then.
         """
         step = self.step + 1
-        rate = learning_rate(step, self.steps, self.settings)
-        self.network.optimizer.learning_rate.assign(rate)
         self._seed_dropout(step)
         order = np.random.default_rng([self.settings.seed, 3, step]).permutation(len(batch.labels))
         order = order[: len(order) - len(order) % self._devices]
         self._check_memory(min(len(order), self.settings.training_batch_size))
         start = time.perf_counter()
-        metrics = self._run(fit_minibatches, MiniBatches(batch, order, self.settings.training_batch_size))
+        minibatches = MiniBatches(batch, order, self.settings.training_batch_size)
+        rates = learning_rates(step, self.steps, len(minibatches), self.settings)
+        metrics = self._run(partial(fit_minibatches, rates=rates), minibatches)
         self.images_per_second = len(order) / (time.perf_counter() - start)
         if not math.isfinite(metrics["loss"]):
             raise InclinetError(
-                f"the loss is {metrics['loss']} at learning rate {rate:.3g}: lower learning_rate "
+                f"the loss is {metrics['loss']} at learning rate {rates[-1]:.3g}: lower learning_rate "
                 f"(now {self.settings.learning_rate}) and train again from the start",
                 setting="learning_rate",
             )
@@ -178,6 +178,19 @@ class NetworkStepper:
         for name, variable in _weights_of(network).items():
             variable.assign(weights[name])
         return network
+
+
+def _optimizer(settings: Train) -> keras.optimizers.Optimizer:
+    # With a fixed name: by default Keras numbers the optimizers of a process, and snapshots hold that name.
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(settings.learning_rate, name="adam")
+    adamw = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, name="adamw")
+    adamw.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return adamw
+
+
+def _loss(settings: Train) -> keras.losses.Loss:
+    return keras.losses.MeanSquaredError() if settings.loss == "mse" else keras.losses.Huber(_HUBER_DELTA)
 
 
 def weights_in(state: Mapping[str, np.ndarray]) -> Arrays:

@@ -78,8 +78,8 @@ def test_all_stages_on_real_galaxies(inclinet, shared):
     assert len(list((out / "packed").glob("32x32_*.npz"))) == 4
     assert len(list((out / "samples").glob("*.npz"))) == 16
     assert (out / "augmented" / "Uset_001_npz" / "32x32_train_aug_02.npz").is_file()
-    assert (out / "models" / "Uset_001_model4.keras").is_file()
-    steps = json.loads((out / "models" / "Uset_000_model4_evalDict.json").read_text())
+    assert (out / "models" / "Uset_001_residual.keras").is_file()
+    steps = json.loads((out / "models" / "Uset_000_residual_evalDict.json").read_text())
     assert list(steps) == ["1", "2", "3", "4"]
     # Of the five labelled galaxies none falls into the test set.
     assert "No galaxy fell into the test set" in text

@@ -60,10 +60,10 @@ def test_brightness_does_not_cut_off_a_bright_sky():
     assert changed.min() < image.min()
 
 
-def test_noise_is_for_colour_images_only():
+def test_noise_changes_the_image():
     image = disc(32, 60)
     assert not np.array_equal(render(image, transformation(noise=5.0), NOISE), image)
-    assert np.array_equal(render(image, transformation(band="g", noise=5.0), NOISE), image)
+    assert np.array_equal(render(image, transformation(band="g"), NOISE), image)
 
 
 def test_noise_repeats_where_an_image_is_larger_than_its_values():
@@ -71,3 +71,21 @@ def test_noise_repeats_where_an_image_is_larger_than_its_values():
     noisy = render(image, transformation(noise=5.0, offset=7), NOISE[:100]).ravel()
     assert noisy.std() > 3
     assert np.array_equal(noisy[:100], noisy[100:200])
+
+
+def test_a_positive_image_is_bright_on_dark_whatever_it_was():
+    image = disc(64, 60)
+    shown = [render(each, transformation(band="g", positive=True), NOISE) for each in (image, 255 - image)]
+    assert np.array_equal(*shown)
+    assert shown[0][0, 0, 0] < 127
+
+
+def test_light_is_added_and_gray_noise_is_the_same_in_all_channels():
+    image = disc(64, 60)
+    plain = render(image, transformation(band="g"), NOISE).astype(int)
+    brighter = render(image, transformation(band="g", sky=20.0), NOISE).astype(int)
+    assert np.all((brighter - plain == 20) | (brighter == 255))
+    noisy = render(image, transformation(band="g", noise=8.0), NOISE)
+    assert noisy[..., 0].astype(int).std() > 0
+    assert np.array_equal(noisy[..., 0], noisy[..., 2])
+    assert not np.array_equal(noisy, plain)

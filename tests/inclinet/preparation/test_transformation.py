@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from inclinet.preparation.transformation import draw_noise, draw_transformations
+from inclinet.preparation.transformation import PRESETS, draw_noise, draw_transformations, ranges_of
+from inclinet.settings import Augment
 
 
-def draw(chosen, seed=0):
-    return draw_transformations(chosen, np.random.default_rng(seed))
+def draw(chosen, seed=0, preset="published"):
+    return draw_transformations(chosen, PRESETS[preset], np.random.default_rng(seed))
 
 
 def test_every_chosen_image_is_drawn_once_in_random_order():
@@ -31,6 +32,31 @@ def test_ranges_are_those_of_the_published_recipe():
         values = np.array([getattr(each, name) for each in drawn])
         assert low <= values.min() < low + 0.05 * (high - low), name
         assert high - 0.05 * (high - low) < values.max() <= high, name
+
+
+def test_the_published_recipe_adds_noise_to_colour_images_only():
+    drawn = draw([("g", 0), ("RGB", 0)] * 20)
+    assert all((each.noise > 0) == (each.band == "RGB") for each in drawn)
+
+
+def test_the_wide_preset_keeps_images_bright_on_dark_and_enlarges_half_of_them():
+    drawn = draw([("g", 0)] * 3000, preset="wide")
+    zoom = np.array([each.zoom for each in drawn])
+    assert zoom.min() >= 0.65
+    assert zoom.max() <= 1.5
+    assert np.mean(zoom > np.sqrt(0.65 * 1.5)) == pytest.approx(0.5, abs=0.03)
+    assert all(each.positive and not each.invert for each in drawn)
+    assert np.mean([each.blur > 0 for each in drawn]) == pytest.approx(0.3, abs=0.03)
+    assert max(each.noise for each in drawn) > 7.5
+
+
+def test_a_setting_replaces_a_range_of_the_preset():
+    ranges = ranges_of(Augment(preset="published", zoom_max=1.7, noise=0, sky_min=-9))
+    assert ranges.zoom == (0.8, 1.7)
+    assert ranges.noise == 0
+    assert ranges.sky == (-9, 0)
+    assert ranges.gamma == PRESETS["published"].gamma
+    assert ranges_of(Augment()) == PRESETS["wide"]
 
 
 def test_noise_has_a_standard_deviation_of_1():

@@ -6,11 +6,15 @@ import shutil
 import numpy as np
 import pytest
 
+from inclinet.data.filenames import batch_file, batch_folder
+from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import network_file
 from inclinet.preparation.augment import augment
 from inclinet.settings import Augment, Train
+from inclinet.storage.store import FolderStore
 from inclinet.training.filenames import checkpoint_folder, metrics_file, snapshot_file
+from inclinet.training.plan import Plan
 from inclinet.training.run import TrainingRun
 from inclinet.training.snapshots import Snapshot
 from inclinet.training.train import train_network
@@ -214,3 +218,19 @@ def test_a_best_network_that_is_not_finite_is_never_finished(stored, after, monk
         run(stored, out, 20, **PATIENT)
     assert error.value.setting == "learning_rate"
     assert not (out / network_file(0, "model4")).exists()
+
+
+def test_a_residual_network_is_resumed_within_its_warm_up(stored, tmp_path):
+    plan = Plan("residual", 0, SIZE, 2, Train(N_batch_iter=2, training_batch_size=24, warm_up=2))
+    networks = []
+    for stops in ((4,), (1, 2, 4)):
+        store = FolderStore(tmp_path / str(len(stops)))
+        for stop in stops:
+            with TrainingRun(plan, lambda number: Batch.read(_batch(stored, number)), {}, store) as live:
+                live.reach(stop)
+                networks.append(live.finish().get_weights())
+    assert all(np.array_equal(one, other) for one, other in zip(networks[0], networks[-1], strict=True))
+
+
+def _batch(stored, number):
+    return stored / batch_folder(0) / batch_file(SIZE, number)

@@ -14,7 +14,7 @@ from inclinet.preparation.augment import augment, left_out_batch
 from inclinet.settings import Augment, Train
 from inclinet.storage.npz import read_arrays
 from inclinet.training.filenames import checkpoint_folder, metrics_file, parse_snapshot, snapshot_file
-from inclinet.training.schedule import batch_of_step, learning_rate
+from inclinet.training.schedule import batch_of_step, learning_rates
 from inclinet.training.snapshots import Snapshot
 from inclinet.training.step import NetworkStepper
 from inclinet.training.train import train_network
@@ -46,11 +46,23 @@ def test_every_pass_takes_every_batch_once_in_its_own_order():
 
 
 def test_learning_rate_falls_as_half_a_cosine():
-    rates = [learning_rate(step, 10, Train(schedule="cosine")) for step in range(1, 11)]
-    assert rates[0] == pytest.approx(1e-3)
-    assert rates[5] == pytest.approx(5e-4)
-    assert rates == sorted(rates, reverse=True)
-    assert learning_rate(7, 10, Train(schedule="constant")) == 1e-3
+    settings = Train(schedule="cosine", warm_up=0)
+    rates = [learning_rates(step, 10, 3, settings) for step in range(1, 11)]
+    assert all(len(set(of_step)) == 1 for of_step in rates)
+    assert rates[0][0] == pytest.approx(1e-3)
+    assert rates[5][0] == pytest.approx(5e-4)
+    assert [of_step[0] for of_step in rates] == sorted((of_step[0] for of_step in rates), reverse=True)
+    assert set(learning_rates(7, 10, 3, Train(schedule="constant", warm_up=0))) == {1e-3}
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_learning_rate_rises_in_the_warm_up_mini_batch_by_mini_batch(schedule):
+    settings = Train(schedule=schedule, warm_up=2)
+    rates = np.concatenate([learning_rates(step, 10, 4, settings) for step in range(1, 11)])
+    assert rates[:8] == pytest.approx(1e-3 * np.arange(1, 9) / 8)
+    assert rates.max() == pytest.approx(1e-3)
+    assert np.all(np.diff(rates[7:]) <= 0)
+    assert rates[-1] == pytest.approx(1e-5 if schedule == "cosine" else 1e-3)
 
 
 def test_what_a_run_writes(stored, tmp_path):
