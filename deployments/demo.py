@@ -91,14 +91,14 @@ def _simulate_sample(service: Service, bands: tuple[str, ...] | None) -> LocalSa
 
 
 def _run(service: Service, sample: Sample) -> FlowRun:
-    bands, networks = len(sample.bands), (SPLIT.niter + 1) * len(TRAIN.models)
+    bands, networks = len(sample.bands), (SPLIT.subsamples + 1) * len(TRAIN.models)
     expected = {
         "catalogue": 1,
         "inventory": bands,
         "prep": bands,
         "compress": bands,
         "split": bands,
-        "augment": (SPLIT.niter + 1) * (AUGMENT.nbatch + 1) + 1,
+        "augment": (SPLIT.subsamples + 1) * (AUGMENT.nbatch + 1) + 1,
         "step": networks * AUGMENT.nbatch * TRAIN.N_batch_iter,
         "network": networks,
         "evaluate": 1,

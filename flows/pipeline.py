@@ -12,6 +12,7 @@ from prefect.utilities.annotations import opaque
 
 from flows.children import cancel_children, run_children
 from inclinet.data.bands import stored_band
+from inclinet.data.columns import parse_network_name
 from inclinet.data.filenames import batch_folder
 from inclinet.errors import InclinetError
 from inclinet.settings import Augment, Sample, Split, Train
@@ -73,6 +74,7 @@ class PipelineSettings:
             "size": self.size,
             "bands": list(self.sample.bands),
             "imroot": self.sample.imroot,
+            "framing": self.sample.framing,
             **{name: getattr(self, name).model_dump(mode="json") for name in ("split", "augment", "train")},
         }
 
@@ -227,16 +229,20 @@ class PipelineResult:
 def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References) -> PipelineResult:
     """Run every stage in the order of the data, reusing existing artifacts, and publish the networks."""
     size, split = settings.size, settings.split
+    # With folds, every galaxy is measured by the network of another fold: the published one leaves out none.
+    augmenting = settings.augment.model_copy(update={"leave_out": False}) if split.folds else settings.augment
     prepared = _prepare(size, settings.sample, labels, listings)
     samples = _split(size, prepared.packed, split)
     count_galaxies_task(run_name(), listings, prepared.small, samples, return_state=True).result()
     stored = {stored_band(band): reference for band, reference in samples.items()}
-    batches = _augment(size, stored, split.niter, settings.augment)
-    monitors = _augment_monitors(size, stored, split.niter, settings.augment)
+    batches = _augment(size, stored, split.subsamples, augmenting)
+    monitors = _augment_monitors(size, stored, split.subsamples, augmenting)
     networks = _train(size, settings.train, batches, monitors, stored)
     evaluation = evaluate_task(networks, labels, stored, batches[0][0], size, return_state=True).result()
     of = fingerprint(labels, listings, settings.as_json())
-    version = publish_task(run_name(), networks, evaluation, stored, of, settings.as_json(), return_state=True).result()
+    # The networks of the folds have done their work.
+    kept = {name: of_all for name, of_all in networks.items() if not split.folds or parse_network_name(name)[1] == 0}
+    version = publish_task(run_name(), kept, evaluation, stored, of, settings.as_json(), return_state=True).result()
     files = {
         "catalogue": [labels],
         **{f"inventory/{band}": [reference] for band, reference in listings.items()},

@@ -6,11 +6,12 @@ from pydantic import Field, field_validator
 
 from inclinet.records import Record
 
-__all__ = ["Augment", "Band", "Model", "Precision", "Predict", "Retrain", "Sample", "Size", "Split", "Train"]
+__all__ = ["Augment", "Band", "Framing", "Model", "Precision", "Predict", "Retrain", "Sample", "Size", "Split", "Train"]
 
 Band = Literal["g", "r", "i", "gri"]
 Model = Literal["residual", "model4", "model5", "model6"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Framing = Literal["measured", "given"]
 Images = Annotated[
     str,
     Field(
@@ -49,6 +50,13 @@ class Sample(Record):
         get_args(Band), min_length=1, title="Bands", description="Bands to use, gri for colour; one is enough."
     )
 
+    framing: Framing = Field(
+        "measured",
+        title="Framing",
+        description="measured: find the galaxy in each image, and cut the image to a field in proportion to its size; "
+        "given: take images as they are framed.",
+    )
+
     @field_validator("bands")
     @classmethod
     def _in_one_order(cls, bands: tuple[Band, ...]) -> tuple[Band, ...]:
@@ -68,6 +76,15 @@ class Split(Record):
         title="Subsamples",
         description="Number of bagging subsamples, in addition to subsample 0, which is the whole training set.",
     )
+    folds: int = Field(
+        0,
+        ge=0,
+        le=20,
+        title="Folds",
+        description="Cross-validation: with 5, five networks each leave out another fifth of the galaxies, so every "
+        "galaxy is predicted by one that never saw it, and the published network is trained on all. There is no test "
+        "set then, and the other settings of the split do not count. 0 for a test set and bagging subsamples.",
+    )
     test_fraction: float = Field(
         0.10, gt=0, lt=1, title="Test fraction", description="Fraction of the galaxies in the test set."
     )
@@ -77,6 +94,18 @@ class Split(Record):
     seed: int = Field(
         0, ge=0, title="Seed", description="Seed of the split; with another one, every galaxy is assigned again."
     )
+
+    @field_validator("folds")
+    @classmethod
+    def _more_than_one(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one fold would leave nothing to train on; give 2 or more, or 0 for a test set")
+        return folds
+
+    @property
+    def subsamples(self) -> int:
+        """Number of subsamples besides subsample 0: one per fold, else `niter`."""
+        return self.folds or self.niter
 
 
 def _range(title: str, description: str, low: float, high: float) -> Any:

@@ -1,7 +1,16 @@
 """Names of the files in artifacts that only tasks write and read."""
 
-__all__ = ["CATALOG_FILE", "FILES_FILE", "IMAGES_FILE", "LABELS_FILE", "SKIPPED_FILE", "SMALL_IMAGES_FILE"]
+__all__ = [
+    "CATALOG_FILE",
+    "FILES_FILE",
+    "IMAGES_FILE",
+    "LABELS_FILE",
+    "SHAPES_FILE",
+    "SKIPPED_FILE",
+    "SMALL_IMAGES_FILE",
+]
 
 CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.json", "skipped.csv", "files.json"
+SHAPES_FILE = "shapes.csv"
 SMALL_IMAGES_FILE = "images.zip"
 IMAGES_FILE = "images.json"

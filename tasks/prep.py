@@ -8,13 +8,13 @@ from pathlib import Path
 from prefect.client.schemas.objects import State
 
 from inclinet.errors import InclinetError
-from inclinet.preparation.prep import downsample, write_skipped
+from inclinet.preparation.prep import downsample, write_shapes, write_skipped
 from inclinet.settings import Sample
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from tasks.buckets import read_bucket
 from tasks.common import artifacts, locate, make, stage_task
-from tasks.filenames import FILES_FILE, SKIPPED_FILE, SMALL_IMAGES_FILE
+from tasks.filenames import FILES_FILE, SHAPES_FILE, SKIPPED_FILE, SMALL_IMAGES_FILE
 
 __all__ = ["prep_task"]
 
@@ -50,19 +50,22 @@ def prep_task(sample: Sample, band: str, size: int, listing: Reference, bucket: 
 
             small = folder / "small"
             small.mkdir()
-            skipped = downsample(
+            skipped, shapes = downsample(
                 {pgc: name for pgc, name, _, _ in rows},
                 {pgc: label for pgc, _, _, label in rows},
                 fetch,
                 small,
                 band,
                 size,
+                sample.framing,
                 workers=2,
             )
             _zip(small, out / SMALL_IMAGES_FILE)
         write_skipped(out / SKIPPED_FILE, skipped)
+        if shapes:
+            write_shapes(out / SHAPES_FILE, shapes)
         return {"images": len(rows) - len(skipped), "skipped": len(skipped)}
 
     inputs = {"images": listing.facts["chunks"][bucket]}
-    settings = {"band": band, "size": size}
+    settings = {"band": band, "size": size, "framing": sample.framing}
     return make("prep", f"{band}-{bucket}", inputs=inputs, settings=settings, work=work)

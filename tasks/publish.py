@@ -83,6 +83,7 @@ def publish_task(
         artifacts().fetch(evaluation, folder)
         info = VersionInfo(
             size=size,
+            framing=settings["framing"],
             bands=tuple(FILTERS[band] for band in samples),
             settings=settings,
             lineage={name: _lineage(reference) for name, reference in networks.items()},

@@ -30,7 +30,7 @@ def split_task(band: str, size: int, packed: Reference, settings: Split) -> Stat
         def pgcs(side: str, k: int) -> np.ndarray:
             return read_arrays(out / sample_file(band, size, side, k), ["pgcIDs"])["pgcIDs"]
 
-        left_out = {f"left_out_{k}": len(pgcs("test", k)) for k in range(1, settings.niter + 1)}
+        left_out = {f"left_out_{k}": len(pgcs("test", k)) for k in range(1, settings.subsamples + 1)}
         left_out_0 = int(left_out_of_all(pgcs("train", 0)).sum())
         return {"train": len(pgcs("train", 0)), "test": len(pgcs("test", 0)), "left_out_0": left_out_0, **left_out}
 

@@ -16,14 +16,18 @@ from rich.text import Text
 
 from inclinet.cli.group import CommandGroup
 from inclinet.errors import InclinetError
-from inclinet.settings import Augment, Size, Split, Train
+from inclinet.settings import Augment, Sample, Size, Split, Train
 
 __all__ = [
+    "FOLDS",
+    "FRAMING",
     "NBATCH",
     "NITER",
     "PRECISION",
     "PRESET",
     "SIZE",
+    "FoldsOption",
+    "FramingOption",
     "Nbatch",
     "Niter",
     "PrecisionOption",
@@ -140,6 +144,8 @@ Verbose = Annotated[
 ]
 SizeOption = Annotated[int, option(Size, "size", "-s", "--size")]
 Niter = Annotated[int, option(Split, "niter", "-n", "--niter")]
+FramingOption = Annotated[str, option(Sample, "framing", "--framing")]
+FoldsOption = Annotated[int, option(Split, "folds", "--folds")]
 Nbatch = Annotated[int, option(Augment, "nbatch", "-b", "--nbatch")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; default: one per core.")]
 PresetOption = Annotated[str, option(Augment, "preset", "--preset")]
@@ -154,6 +160,7 @@ StoreOption = Annotated[
 ]
 PRECISION, PRESET = default(Train, "precision"), default(Augment, "preset")
 SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")
+FOLDS, FRAMING = default(Split, "folds"), default(Sample, "framing")
 
 
 _MIN_TEXT_WIDTH = 18  # characters

@@ -82,8 +82,8 @@ def _show_report(evaluation: dict | None, outfolder: Path) -> None:
 
 def show_evaluation(evaluation: dict) -> None:
     """Print the result table of an evaluation, without the columns that do not fit on a terminal."""
-    from inclinet.evaluation.results import metric_rows, summary
+    from inclinet.evaluation.results import measured_on, metric_rows, summary
 
-    title = f"{evaluation['images']} test images of {evaluation['galaxies']} galaxies; angles in degrees"
+    title = f"{measured_on(evaluation).capitalize()}; angles in degrees"
     shown = ("", "n", "RMS", "95 % CI", "MAE", "bias", "68 %", "> 10")
     show_table([{name: row[name] for name in shown} for row in metric_rows(summary(evaluation))], title)

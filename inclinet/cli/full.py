@@ -7,11 +7,15 @@ from typing import Annotated
 import typer
 
 from inclinet.cli.app import (
+    FOLDS,
+    FRAMING,
     NBATCH,
     NITER,
     PRECISION,
     PRESET,
     SIZE,
+    FoldsOption,
+    FramingOption,
     Nbatch,
     Niter,
     PrecisionOption,
@@ -49,8 +53,10 @@ def full(
     ] = Path("catalog.csv"),
     bands: Annotated[str, typer.Option("--bands", help="Bands, separated by commas.")] = ",".join(BANDS),
     size: SizeOption = SIZE,
+    framing: FramingOption = FRAMING,
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("inclinet-out"),
     niter: Niter = NITER,
+    folds: FoldsOption = FOLDS,
     nbatch: Nbatch = NBATCH,
     batchsize: Annotated[int, option(Augment, "batchsize", "-z", "--batchsize")] = default(Augment, "batchsize"),
     models: Annotated[str, typer.Option("-m", "--modelNames", help="Networks, separated by commas.")] = ",".join(
@@ -80,7 +86,7 @@ def full(
     networks = _split_names(models)
     size = settings(Size, size=size).size
     check_fits(networks, size)
-    sample = settings(Sample, imroot=imroot, bands=_split_names(bands))
+    sample = settings(Sample, imroot=imroot, bands=_split_names(bands), framing=framing)
     # One folder for each choice of bands, so that runs do not mix their files.
     folder = outfolder / "-".join([f"{size}x{size}", *sample.bands])
     run_all_stages(
@@ -89,8 +95,8 @@ def full(
         folder,
         sample=sample,
         size=size,
-        split=settings(Split, niter=niter),
-        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset),
+        split=settings(Split, niter=niter, folds=folds),
+        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset, leave_out=not folds),
         train=settings(
             Train,
             models=networks,
@@ -132,7 +138,7 @@ def run_all_stages(
     folder : Path
         Where to write everything; also the store of the version.
     sample : Sample
-        Root of the image names, and bands; its `images` and `catalog` do not count.
+        Root of the image names, bands and framing; its `images` and `catalog` do not count.
     size : int
         Pixels a side of the downsampled images.
     split, augment, train
@@ -148,17 +154,20 @@ def run_all_stages(
         When a stage cannot work with its input.
     """
     _prepare(impath, catalog, folder, sample, size, split, augment, workers)
-    files = _train(folder, size, split.niter, augment.nbatch, train, restart)
+    files = _train(folder, size, split.subsamples, augment.nbatch, train, restart)
     models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
     evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=catalog, files=files)
     how = {
-        "niter": split.niter,
+        "framing": sample.framing,
+        "split": split.model_dump(),
         "nbatch": augment.nbatch,
         "batchsize": augment.batchsize,
         "N_batch_iter": train.N_batch_iter,
         "models": train.models,
     }
     store = open_named_store(str(folder))
+    if split.folds:  # the other networks have done their work
+        files = [network_file(0, model) for model in train.models]
     published = publish_networks(models, samples, evaluation, size, store, how, files)
     why_not = why_not_in_use(published.info)
     champion = None if why_not else promote(store, published.version, "the last run")
@@ -190,6 +199,7 @@ def _prepare(
             band,
             imroot=sample.imroot,
             size=size,
+            framing=sample.framing,
             outfolder=folder / "small",
             workers=workers,
             track=track,
@@ -198,7 +208,7 @@ def _prepare(
         pack(done.folder, folder / "packed", size=size, workers=workers, track=track)
     samples, augmented = folder / "samples", folder / "augmented"
     divide(folder / "packed", samples, size=size, settings=split, track=track)
-    make_batches(samples, augmented, size=size, niter=split.niter, settings=augment, workers=workers, track=track)
+    make_batches(samples, augmented, size=size, niter=split.subsamples, settings=augment, workers=workers, track=track)
 
 
 def _train(folder: Path, size: int, niter: int, nbatch: int, settings: Train, restart: bool) -> Sequence[str]:

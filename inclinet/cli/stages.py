@@ -6,11 +6,15 @@ from typing import Annotated
 import typer
 
 from inclinet.cli.app import (
+    FOLDS,
+    FRAMING,
     NBATCH,
     NITER,
     PRECISION,
     PRESET,
     SIZE,
+    FoldsOption,
+    FramingOption,
     Nbatch,
     Niter,
     PrecisionOption,
@@ -44,6 +48,7 @@ def prep(
         Path, typer.Option("-c", "--catalog", help="Catalogue; its columns are separated by '|'.")
     ] = Path("catalog.csv"),
     size: SizeOption = SIZE,
+    framing: FramingOption = FRAMING,
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path(),
     workers: Workers = None,
     verbose: Verbose = False,
@@ -52,17 +57,20 @@ def prep(
 
     In: a folder of images pgc<ID>_<imroot>_<band>.png (colour: _gri.sdss.jpg, else _gri.jpg), and the catalogue.
 
-    Out: a folder <size>x<size>_<band> of JPEGs named after galaxy and label, and a table of the skipped galaxies.
+    Out: a folder <size>x<size>_<band> of JPEGs named after galaxy and label, and tables of the skipped galaxies and of
+    the shapes of the others.
 
     Example: inclinet prep -p galaxies -c catalog.csv -b g -s 128
     """
     from inclinet.preparation.prep import prep as prepare
 
+    sample = settings(Sample, imroot=imroot, framing=framing)
     done = prepare(
         impath,
         catalog,
         band,
-        imroot=settings(Sample, imroot=imroot).imroot,
+        imroot=sample.imroot,
+        framing=sample.framing,
         size=settings(Size, size=size).size,
         outfolder=outfolder,
         workers=workers,
@@ -107,6 +115,7 @@ def split(
     size: SizeOption = SIZE,
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("samples"),
     niter: Niter = NITER,
+    folds: FoldsOption = FOLDS,
     seed: Annotated[int, option(Split, "seed", "--seed")] = default(Split, "seed"),
     verbose: Verbose = False,
 ) -> None:
@@ -120,7 +129,7 @@ def split(
     """
     from inclinet.preparation.split import split as divide
 
-    chosen, size = settings(Split, niter=niter, seed=seed), settings(Size, size=size).size
+    chosen, size = settings(Split, niter=niter, folds=folds, seed=seed), settings(Size, size=size).size
     written = divide(infolder, outfolder, size=size, settings=chosen, track=track)
     console.print(f"wrote {len(written)} sample files to {outfolder}")
 

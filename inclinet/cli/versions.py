@@ -69,6 +69,7 @@ def publish_networks(
     networks = list_networks(models, files)
     info = VersionInfo(
         size=size,
+        framing=(how or {}).get("framing", "given"),
         bands=tuple(FILTERS[band] for band in train),
         settings={"size": size, **(how or {})},
         lineage={path.name: sha256(path) for path in train_files.values()},

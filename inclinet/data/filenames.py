@@ -19,6 +19,7 @@ __all__ = [
     "parse_packed",
     "parse_small",
     "sample_file",
+    "shapes_file",
     "skipped_file",
     "small_image",
     "validation_file",
@@ -86,6 +87,11 @@ def parse_small(name: str) -> SmallName | None:
     """Return what the file name of a downsampled image tells, None if it is not one."""
     match = _SMALL.fullmatch(name)
     return match and SmallName(int(match["pgc"]), int(match["size"]), match["label"], match["band"])
+
+
+def shapes_file(size: int, band: str) -> str:
+    """Return the name of the table of the galaxies' shapes in one band."""
+    return f"{band_folder(size, band)}_shapes.csv"
 
 
 def skipped_file(size: int, band: str) -> str:

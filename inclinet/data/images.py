@@ -1,4 +1,4 @@
-"""One image: which file to use, opening it, padding it to a square, downsampling it."""
+"""One image: which file to use, opening it, padding it to a square, saving it."""
 
 import io
 import warnings
@@ -15,11 +15,10 @@ __all__ = [
     "MAX_BYTES",
     "BadImageError",
     "choose_images",
+    "jpeg",
     "open_image",
     "save_jpeg",
-    "small_pixels",
     "square",
-    "to_small",
 ]
 
 MAX_BYTES = 100 * 2**20
@@ -128,21 +127,8 @@ def square(image: Image.Image) -> Image.Image:
     return padded
 
 
-def to_small(source: Path | BinaryIO, size: int, colour: bool | None) -> Image.Image:
-    """Open an image, pad it to a square and resample it (antialiased) to size × size pixels.
-
-    `colour` is that of `open_image`.
-
-    Raises
-    ------
-    BadImageError
-        When the image cannot be used.
-    """
-    image = square(open_image(source, colour, at_least=2 * size))
-    return image.resize((size, size), Image.Resampling.BICUBIC)
-
-
-def _jpeg(image: Image.Image) -> io.BytesIO:
+def jpeg(image: Image.Image) -> io.BytesIO:
+    """Return the content of a JPEG file with full colour resolution."""
     content = io.BytesIO()
     image.save(content, "JPEG", quality=_QUALITY, subsampling=0)
     return content
@@ -157,16 +143,4 @@ def save_jpeg(image: Image.Image, path: Path) -> None:
         When it cannot be written.
     """
     # Encoded in memory first: Pillow's own error on a full disk does not give the cause.
-    path.write_bytes(_jpeg(image).getbuffer())
-
-
-def small_pixels(source: Path | BinaryIO, size: int, colour: bool | None) -> np.ndarray:
-    """Return the pixels, uint8 (size, size) or (size, size, 3), that the stages prep and compress make from an image.
-
-    Raises
-    ------
-    BadImageError
-        When the image cannot be used.
-    """
-    # Compressed as JPEG, as the networks' training images were.
-    return np.asarray(Image.open(_jpeg(to_small(source, size, colour)), formats=("JPEG",)))
+    path.write_bytes(jpeg(image).getbuffer())

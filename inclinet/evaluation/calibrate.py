@@ -14,7 +14,7 @@ from inclinet.data.columns import network_columns, parse_network_name
 from inclinet.evaluation.calibration import LEVELS, MIDDLE, Calibration, ErrorModel, Factors, combine, third
 from inclinet.preparation.split import hash_fraction
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "estimate_others"]
 
 _MIN_GALAXIES = 20  # 95 % of fewer is all of them
 _MANY_GALAXIES = 100  # enough for an offset that changes with the prediction
@@ -66,6 +66,27 @@ def calibrate(left_out: pd.DataFrame) -> Calibration | None:
         galaxies=galaxies,
         images=len(left_out),
     )
+
+
+def estimate_others(table: pd.DataFrame) -> pd.DataFrame:
+    """Return calibrated inclinations and error bars, each by a calibration on other galaxies.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `calibrate`, with enough galaxies for it.
+
+    Returns
+    -------
+    DataFrame
+        As `Calibration.intervals`, row for row.
+    """
+    parts = []
+    for rest, rows in _cross_fitting_folds(table["pgc"].to_numpy()):
+        calibration = calibrate(table[rest]) or calibrate(table)
+        assert calibration is not None
+        parts.append(calibration.estimate(table[rows]).set_axis(table.index[rows]))
+    return pd.concat(parts).reindex(table.index)
 
 
 def _cross_fitting_folds(pgcs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from inclinet.data.catalog import read_catalog
-from inclinet.data.columns import parse_network_name
+from inclinet.data.columns import network_columns, parse_network_name, spread_column
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples
-from inclinet.evaluation.calibrate import calibrate
+from inclinet.evaluation.calibrate import calibrate, estimate_others
 from inclinet.evaluation.calibration import Calibration
 from inclinet.evaluation.filenames import (
     CALIBRATION_FILE,
@@ -20,6 +20,7 @@ from inclinet.evaluation.filenames import (
     PREDICTIONS_FILE,
     REPORT_FILE,
 )
+from inclinet.evaluation.folds import count_folds, pool_folds
 from inclinet.evaluation.metrics import ensemble_predictions
 from inclinet.evaluation.novelty import learn_novelty
 from inclinet.evaluation.pictures import Pictures, draw_figures, draw_sheets, labels_of
@@ -109,7 +110,8 @@ def report(
     Parameters
     ----------
     table : DataFrame
-        Predictions for the test set, as `inclinet.evaluation.predictions.read_predictions` returns.
+        Predictions for the test set, as `inclinet.evaluation.predictions.read_predictions` returns. If it is empty and
+        the networks left out disjoint sets of galaxies, these are evaluated instead: a cross-validation.
     outfolder : Path
     catalog : Path, optional
         Catalogue, for the axis ratios.
@@ -129,10 +131,17 @@ def report(
         When the catalogue cannot be read.
     """
     pictures = pictures or Pictures()
+    left_out = left_out or {}
+    if folds := count_folds(table, left_out):
+        table, left_out = pool_folds(left_out), {}
+        pictures = Pictures(pictures.train, pictures.train, pictures.batch)
     for name in _FILES:  # files of an earlier evaluation must not be mistaken for this one's
         (outfolder / name).unlink(missing_ok=True)
     ratios = read_catalog(catalog).table.reset_index() if catalog else None
-    calibration = calibrate(merge_predictions(left_out.values())) if left_out else None
+    calibration = None
+    if folds or left_out:
+        calibration = calibrate(table if folds else merge_predictions(left_out.values()))
+    estimates = _estimate(table, calibration, folds)
     if calibration:
         write_text(outfolder / CALIBRATION_FILE, calibration.model_dump_json(indent=1))
     if pictures.batch:
@@ -142,8 +151,8 @@ def report(
         return None
     labels = labels_of(pictures.train)
     mean = float(labels.mean()) if labels.size else None
-    evaluation = evaluate(table, ratios, mean, left_out=left_out, calibration=calibration)
-    best = _write_results(table, evaluation, calibration, outfolder)
+    evaluation = evaluate(table, ratios, mean, left_out=left_out, estimates=estimates) | {"folds": folds}
+    best = _write_results(table, evaluation, estimates, outfolder)
     figures = [
         *draw_figures(table, evaluation, best, ratios, outfolder),
         *draw_sheets(table, best, pictures, outfolder),
@@ -152,11 +161,20 @@ def report(
     return evaluation
 
 
+def _estimate(table: pd.DataFrame, calibration: Calibration | None, folds: int) -> pd.DataFrame | None:
+    """Return what predicting gives for the images of a table (deg), None without error bars.
+
+    With folds, the calibration was made on the same galaxies: each is estimated by one made on the others.
+    """
+    if calibration is None or table.empty or not all(spread_column(name) in table for name in network_columns(table)):
+        return None
+    return estimate_others(table) if folds else calibration.estimate(table)
+
+
 def _write_results(
-    table: pd.DataFrame, evaluation: Mapping[str, Any], calibration: Calibration | None, outfolder: Path
+    table: pd.DataFrame, evaluation: Mapping[str, Any], estimates: pd.DataFrame | None, outfolder: Path
 ) -> pd.Series:
     """Write the predictions and the metrics; return what predicting gives (deg), named after its ensemble."""
-    estimates = calibration.estimate(table) if calibration else None
     write_predictions(table, outfolder / PREDICTIONS_FILE, None if estimates is None else estimates.round(3))
     write_text(outfolder / METRICS_FILE, json.dumps(evaluation, indent=1))
     write_text(outfolder / METRICS_TABLE_FILE, markdown_table(evaluation))

@@ -5,7 +5,7 @@ from typing import Any
 
 from inclinet.data.bands import band_title
 from inclinet.evaluation.page import Figure, Table, render_page
-from inclinet.evaluation.results import metric_rows, summary
+from inclinet.evaluation.results import measured_on, metric_rows, summary
 
 __all__ = ["render_report"]
 
@@ -37,8 +37,8 @@ def _lead(evaluation: Mapping[str, Any], best: str) -> list[str]:
     overall = evaluation["ensembles"][best]
     low, high = overall["ci"]["rms"]
     return [
-        f"Tested on {evaluation['images']:,} images of {evaluation['galaxies']:,} galaxies that no network was trained "
-        f"on. The {best} differs from the human inclination by {overall['rms']:.2f} deg RMS (95 % confidence interval "
+        f"{measured_on(evaluation).capitalize()}: no galaxy was predicted by a network that was trained on it. The "
+        f"{best} differs from the human inclination by {overall['rms']:.2f} deg RMS (95 % confidence interval "
         f"{low:.2f} to {high:.2f}), and by {overall['mae']:.2f} deg on average (MAE).",
         f"The human inclinations have a standard deviation of {evaluation['std']:.1f} deg: the RMS error of always "
         "predicting their mean. All angles are in degrees; n is the number of images; 68 % and 95 % are percentiles of "

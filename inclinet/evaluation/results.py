@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 
 from inclinet.data.bands import FILTERS
-from inclinet.data.columns import INVERTED, network_columns, parse_network_name, spread_column
+from inclinet.data.columns import INVERTED, network_columns, parse_network_name
 from inclinet.errors import InclinetError
 from inclinet.evaluation.baselines import baseline_predictions
 from inclinet.evaluation.bootstrap import confidence_intervals
-from inclinet.evaluation.calibration import Calibration, coverage
+from inclinet.evaluation.calibration import coverage
 from inclinet.evaluation.metrics import bin_index, bin_names, compute_metrics, ensemble_predictions
 from inclinet.evaluation.predictions import merge_predictions, tidy
 
-__all__ = ["CALIBRATED", "evaluate", "markdown_table", "metric_rows", "summary"]
+__all__ = ["CALIBRATED", "evaluate", "markdown_table", "measured_on", "metric_rows", "summary"]
 
 CALIBRATED = "calibrated median"
 """What predicting gives: the median of all networks minus the mean error on left-out galaxies."""
@@ -26,7 +26,7 @@ def evaluate(
     catalog: pd.DataFrame | None = None,
     train_mean: float | None = None,
     left_out: Mapping[str, pd.DataFrame] | None = None,
-    calibration: Calibration | None = None,
+    estimates: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Evaluate networks, their ensembles and simple baselines on the test images.
 
@@ -38,9 +38,9 @@ def evaluate(
         As for `inclinet.evaluation.baselines.baseline_predictions`.
     left_out : mapping of str to DataFrame, optional
         Predictions of each network for the galaxies that its subsample leaves out.
-    calibration : Calibration, optional
-        Calibration of the median of all networks. It is evaluated as one more ensemble, and by the coverage of its
-        error bars; needs the spreads of the networks in `predictions`.
+    estimates : DataFrame, optional
+        What predicting gives for each row, as `inclinet.evaluation.calibration.Calibration.intervals` returns. It is
+        evaluated as one more ensemble, and by the coverage of its error bars.
 
     Returns
     -------
@@ -65,9 +65,7 @@ def evaluate(
             "Use more galaxies labelled 45 deg or more, so that some fall into the test set."
         )
     table = tidy(predictions, "Table of predictions")
-    intervals = None
-    if calibration and all(spread_column(name) in table for name in network_columns(table)):
-        intervals = calibration.estimate(table)
+    intervals = None if estimates is None else estimates.reset_index(drop=True)
     calibrated = {} if intervals is None else {CALIBRATED: intervals["inclination"]}
     groups: dict[str, dict[str, pd.Series]] = {
         "networks": {name: table[name] for name in network_columns(table)},
@@ -142,6 +140,13 @@ def _metrics_of(table: pd.DataFrame, named: Mapping[str, pd.Series]) -> dict[str
         metrics = compute_metrics(named[name].loc[rows.index], rows["inc_m"])
         results[name] = metrics | {"galaxies": int(rows["pgc"].nunique()), "ci": intervals[name]}
     return results
+
+
+def measured_on(evaluation: Mapping[str, Any]) -> str:
+    """Return a phrase for the galaxies that an evaluation is about."""
+    on = f"{evaluation['images']:,} images of {evaluation['galaxies']:,} galaxies"
+    folds = evaluation.get("folds")
+    return f"cross-validation in {folds} folds, {on}" if folds else f"test set, {on}"
 
 
 def summary(evaluation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

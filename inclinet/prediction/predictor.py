@@ -11,11 +11,12 @@ import pandas as pd
 
 from inclinet.data.bands import COLOUR_LETTER, is_colour
 from inclinet.data.columns import network_name, spread_column
-from inclinet.data.images import BadImageError, small_pixels
+from inclinet.data.images import BadImageError
 from inclinet.data.inclination import BIN_WIDTH, MIN_INCLINATION
 from inclinet.evaluation.calibration import Calibration, combine
 from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.novelty import Novelty
+from inclinet.geometry.framing import small_pixels
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.infer import load_network, predict_images
 from inclinet.prediction.sources import Source, find_sources
@@ -78,6 +79,7 @@ class Predictor:
 
     def __init__(self, published: PublishedVersion, folder: Path) -> None:
         self.version, self.size = published.version, published.info.size
+        self.framing = published.info.framing
         self.networks = {}
         for file in published.networks:
             if parsed := parse_network(file):
@@ -198,7 +200,8 @@ class Predictor:
     def _load(self, source: Source) -> np.ndarray | str:
         """Return the pixels of an image, uint8 (size, size) or (size, size, 3), or why it cannot be used."""
         try:
-            return small_pixels(source.open(), self.size, None if source.band is None else is_colour(source.band))
+            colour = None if source.band is None else is_colour(source.band)
+            return small_pixels(source.open(), self.size, colour, self.framing)[0]
         except BadImageError as error:
             return str(error)
 

@@ -4,19 +4,24 @@ import csv
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import cpu_count
 from pathlib import Path
 
+import pandas as pd
+
 from inclinet.data.bands import BANDS, COLOUR
 from inclinet.data.catalog import read_catalog
-from inclinet.data.filenames import band_folder, skipped_file, small_image
-from inclinet.data.images import BadImageError, choose_images, save_jpeg, to_small
+from inclinet.data.filenames import band_folder, shapes_file, skipped_file, small_image
+from inclinet.data.images import BadImageError, choose_images, save_jpeg
 from inclinet.errors import InclinetError
+from inclinet.geometry.framing import to_small
+from inclinet.geometry.shape import Shape
 from inclinet.progress import Track, silent
+from inclinet.settings import Framing
 from inclinet.storage.atomic import atomic_file, atomic_folder
 
-__all__ = ["Prepared", "check_band", "downsample", "prep", "write_skipped"]
+__all__ = ["Prepared", "check_band", "downsample", "prep", "write_shapes", "write_skipped"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +44,7 @@ def prep(
     *,
     imroot: str = "d25x2_rot",
     size: int = 128,
+    framing: Framing = "given",
     outfolder: Path = Path(),
     workers: int | None = None,
     track: Track = silent,
@@ -46,7 +52,8 @@ def prep(
     """Downsample the images of one band into the folder `<size>x<size>_<band>` within `outfolder`.
 
     A galaxy is skipped, with a reason, when its image is missing or unreadable or its label unknown. The
-    table `<size>x<size>_<band>_skipped.csv` lists the skipped galaxies.
+    table `<size>x<size>_<band>_skipped.csv` lists the skipped galaxies, and `<size>x<size>_<band>_shapes.csv` the
+    shapes of the others if they are measured.
 
     Parameters
     ----------
@@ -59,6 +66,8 @@ def prep(
         Part of the image names between the PGC number and the band.
     size : int
         Pixels a side of the downsampled images.
+    framing : {'measured', 'given'}
+        Frame each galaxy as measured, or keep the frames of the images.
     outfolder : Path
     workers : int, optional
         Threads; None takes one per core.
@@ -81,7 +90,11 @@ def prep(
     chosen = choose_images((path.name for path in impath.iterdir()), imroot, band)
     folder, skipped_table = outfolder / band_folder(size, band), outfolder / skipped_file(size, band)
     with atomic_folder(folder) as part:
-        unusable = downsample(chosen, table.labels, impath.joinpath, part, band, size, workers=workers, track=track)
+        unusable, shapes = downsample(
+            chosen, table.labels, impath.joinpath, part, band, size, framing, workers=workers, track=track
+        )
+        if shapes:
+            write_shapes(outfolder / shapes_file(size, band), shapes)
         images = sum(1 for _ in part.iterdir())
         missing = {pgc: f"no image in band {band}" for pgc in table.labels if pgc not in chosen}
         skipped = unusable | missing | table.skipped  # the catalogue's own reason says more than "not in the catalogue"
@@ -116,11 +129,19 @@ def downsample(
     outfolder: Path,
     band: str,
     size: int,
+    framing: Framing,
     *,
     workers: int | None = None,
     track: Track = silent,
-) -> dict[int | str, str]:
-    """Write one downsampled image per galaxy into `outfolder`; return why galaxies were skipped, by PGC number.
+) -> tuple[dict[int | str, str], dict[int, Shape]]:
+    """Write one downsampled image per galaxy into `outfolder`.
+
+    Returns
+    -------
+    skipped : dict of int or str to str
+        Why galaxies were skipped, by PGC number.
+    shapes : dict of int to Shape
+        The shapes of the others, by PGC number, if `framing` is `measured`.
 
     Parameters
     ----------
@@ -134,19 +155,23 @@ def downsample(
     band : str
     size : int
         Pixels a side of the downsampled images.
+    framing : {'measured', 'given'}
     workers : int, optional
         Threads; None takes one per core.
     track : Track
         Shows the progress over the images.
     """
+    shapes: dict[int, Shape] = {}
 
     def downsample_one(item: tuple[int, str]) -> str | None:
         """Write one image; return why it was skipped, if it was."""
         pgc, name = item
         try:
-            image = to_small(locate(name), size, band == COLOUR)
+            image, shape = to_small(locate(name), size, band == COLOUR, framing)
         except BadImageError as error:
             return f"{name}: {error}"
+        if shape:
+            shapes[pgc] = shape
         save_jpeg(image, outfolder / small_image(pgc, size, labels[pgc], band))
         return None
 
@@ -157,7 +182,15 @@ def downsample(
     skipped: dict[int | str, str] = {}
     skipped |= {pgc: reason for (pgc, _), reason in zip(labelled, reasons, strict=True) if reason}
     skipped |= {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in labels}
-    return skipped
+    return skipped, shapes
+
+
+def write_shapes(path: Path, shapes: Mapping[int, Shape]) -> Path:
+    """Write the table of shapes: `pgc` and the fields of `Shape`; pixels of the images, angles in deg."""
+    table = pd.DataFrame([{"pgc": pgc, **asdict(shapes[pgc])} for pgc in sorted(shapes)])
+    with atomic_file(path) as part:
+        table.round(3).to_csv(part, index=False)
+    return path
 
 
 def write_skipped(path: Path, skipped: Mapping[int | str, str]) -> Path:

@@ -129,18 +129,29 @@ def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray
     -------
     dict of (str, int) to ndarray of bool, shape (N,)
         Every galaxy is in one of `("test", 0)` and `("train", 0)`. For k ≥ 1, every galaxy of `("train", 0)` is in
-        one of `("train", k)` and `("test", k)`.
+        one of `("train", k)` and `("test", k)`. With folds, `("test", 0)` is empty and `("test", k)` is fold k.
     """
+    if settings.folds:
+        return _folds(pgcs, settings)
 
     def below(fraction: float, draw: str) -> np.ndarray:
         return np.array([hash_fraction(pgc, settings.seed, draw) < fraction for pgc in pgcs.tolist()], bool)
 
     test = below(settings.test_fraction, "test")
     members = {("test", 0): test, ("train", 0): ~test}
-    for k in range(1, settings.niter + 1):
+    for k in range(1, settings.subsamples + 1):
         inside = below(settings.subsample_fraction, f"subsample {k}")
         members["train", k] = ~test & inside
         members["test", k] = ~test & ~inside
+    return members
+
+
+def _folds(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray]:
+    fractions = np.array([hash_fraction(pgc, settings.seed, "fold") for pgc in pgcs.tolist()])
+    fold = 1 + (fractions * settings.folds).astype(int)
+    members = {("test", 0): np.zeros(len(pgcs), bool), ("train", 0): np.ones(len(pgcs), bool)}
+    for k in range(1, settings.folds + 1):
+        members["train", k], members["test", k] = fold != k, fold == k
     return members
 
 

@@ -21,7 +21,7 @@ from inclinet.evaluation.filenames import (
     PREDICTIONS_FILE,
     REPORT_FILE,
 )
-from inclinet.evaluation.results import markdown_table
+from inclinet.evaluation.results import markdown_table, measured_on
 from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
 from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult
@@ -146,7 +146,15 @@ def _test_result(metrics: Mapping[str, Any]) -> VersionResult:
     }
     values = {name: round(metrics["ensembles"][prediction][name], 3) for name in ("rms", "mae", "bias")}
     counts = {name: metrics[name] for name in ("images", "galaxies")}
-    return VersionResult(prediction=prediction, baselines=baselines, **values, **counts)
+    low, high = metrics["ensembles"][prediction]["ci"]["rms"]
+    return VersionResult(
+        prediction=prediction,
+        baselines=baselines,
+        folds=metrics.get("folds", 0),
+        interval=(round(low, 3), round(high, 3)),
+        **values,
+        **counts,
+    )
 
 
 def _training_text(training: Mapping[str, Any]) -> str:
@@ -171,16 +179,18 @@ def _error_bars_text(calibration: Calibration | None, metrics: Mapping[str, Any]
     if metrics and "intervals" in metrics:
         shares = {level: 100 * groups["all"]["coverage"] for level, groups in metrics["intervals"].items()}
         within = " and ".join(f"the {level} % intervals hold {share:.1f} %" for level, share in shares.items())
-        text += f" On the test set {within} of the human inclinations."
+        text += f" On galaxies that they were not calibrated on, {within} of the human inclinations."
     return text
 
 
 def _result_text(metrics: Mapping[str, Any] | None) -> str:
     if metrics is None:
         return "No galaxy fell into the test set.\n"
+    on = f"{measured_on(metrics)}".capitalize()
+    seen = "each predicted by a network that was not trained on it" if metrics.get("folds") else "not trained on"
     return (
-        f"{metrics['images']:,} images of {metrics['galaxies']:,} galaxies that no network was trained on; their "
-        f"inclinations have a standard deviation of {metrics['std']:.1f} deg. Angles in degrees.\n\n"
+        f"{on}, {seen}; their inclinations have a standard deviation of {metrics['std']:.1f} deg. Angles in degrees."
+        "\n\n"
         f"{markdown_table(metrics)}"
     )
 
@@ -204,7 +214,7 @@ their mean error on left-out galaxies if there were enough of those.
 ## Use
 `inclinet predict image.jpg`, or in Python `inclinet.predict("image.jpg")`.
 
-## On the test set
+## Tested
 {_result_text(metrics)}
 ## Error bars
 {_error_bars_text(calibration, metrics)}

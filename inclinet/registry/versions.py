@@ -19,6 +19,7 @@ from inclinet.errors import InclinetError
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.listing import name_of_network
 from inclinet.records import Record
+from inclinet.settings import Framing
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store
 
@@ -64,7 +65,7 @@ class BaselineResult(Record):
 
 
 class VersionResult(Record):
-    """What predicting with a version gives for its test set.
+    """What predicting with a version gives for galaxies that it was not trained on.
 
     Attributes
     ----------
@@ -73,7 +74,11 @@ class VersionResult(Record):
     rms, mae, bias : float
         Its metrics (deg).
     images, galaxies : int
-        Size of the test set.
+        Size of the test set, or of the whole sample in a cross-validation.
+    folds : int
+        Folds of the cross-validation, 0 for a test set.
+    interval : tuple of float or None
+        95 % confidence interval of the RMS (deg); None for versions published before it was kept.
     baselines : dict
         Results of simple baselines by name; empty for versions published before these were kept.
     """
@@ -84,6 +89,8 @@ class VersionResult(Record):
     bias: float
     images: int
     galaxies: int
+    folds: int = 0
+    interval: tuple[float, float] | None = None
     baselines: dict[str, BaselineResult] = Field(default_factory=dict)
 
 
@@ -113,6 +120,8 @@ class VersionInfo(Record):
         Steps that each network was trained for; without those of which it is not known.
     simulated : bool
         Whether all galaxies that it was trained on are simulated.
+    framing : {'measured', 'given'}
+        How the images that it was trained on were framed.
     """
 
     size: int
@@ -125,6 +134,7 @@ class VersionInfo(Record):
     test: VersionResult | None = None
     steps: dict[str, int] = Field(default_factory=dict)
     simulated: bool = False
+    framing: Framing = "given"
 
     @field_validator("test", mode="before")
     @classmethod

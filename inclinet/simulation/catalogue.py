@@ -9,7 +9,7 @@ from inclinet.simulation.population import Case, Mock
 
 __all__ = ["Entry", "catalogue_row", "catalogue_text", "draw_entry"]
 
-_TYPES = ("Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm")  # T = 1 ... 9
+_TYPES = ("S0/a", "Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm")  # T = 0 ... 9
 _RATIO_ERROR = 0.02  # between two measurements of the same image
 _NOT_MEASURED = "0.00"  # as the Cosmicflows-4 catalogue writes it
 
@@ -77,7 +77,7 @@ def catalogue_row(
         _NOT_MEASURED if np.isnan(ratio) else f"{np.clip(ratio + error, 0.05, 1):.2f}"
         for ratio, error in zip(ratios, entry.ratio_errors, strict=True)
     )
-    name = _TYPES[round(mock.ty) - 1]
+    name = _TYPES[round(mock.ty)]
     row = {
         "pgc": f"{mock.pgc}",
         "ra": f"{entry.ra:.4f}",

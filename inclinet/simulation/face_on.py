@@ -43,9 +43,11 @@ def paint_face_on(mock: Mock, rng: np.random.Generator) -> np.ndarray:
     edge = 1 / (1 + np.exp((r - 4.8) / 0.3))  # discs end
     old = np.exp(-r) * (0.6 + 0.4 * arms(0, 1)) * edge
     if mock.bar:
-        old += _bar(x, y, mock.bar, rng.uniform(0, np.pi))
+        old += mock.bar_strength * _bar(x, y, mock.bar, rng.uniform(0, np.pi))
+    ring = np.exp(-np.square((r - mock.ring) / 0.25)) if mock.ring else np.float32(0)
+    old += 0.5 * math.exp(-mock.ring) * ring
     # Young stars avoid the centre.
-    young = np.exp(-r / 1.2 - np.exp(1 - 3 * r) + 0.8 * patches) * arms(0, 3) * edge
+    young = np.exp(-r / 1.2 - np.exp(1 - 3 * r) + 0.8 * patches) * (arms(0, 3) + 3 * ring) * edge
     young /= young.sum()
     young += 0.25 * _knots(young, rng)
     dust = mock.tau * np.exp(-r / 1.3 + 0.5 * patches) * (0.5 + 0.5 * arms(_DUST_LAG, 3)) * edge
@@ -59,9 +61,9 @@ def _smooth_noise(rng: np.random.Generator, cells: int) -> np.ndarray:
 
 
 def _bar(x: np.ndarray, y: np.ndarray, half_length: float, turn: float) -> np.ndarray:
-    """Return the light of a bar, four times as long as wide, its centre as bright as half that of the disc."""
+    """Return the light of a bar, four times as long as wide, with a centre of brightness 1."""
     along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    return 0.5 * np.exp(-((along / half_length) ** 4) - (across / (0.25 * half_length)) ** 2)
+    return np.exp(-((along / half_length) ** 4) - (across / (0.25 * half_length)) ** 2)
 
 
 def _knots(young: np.ndarray, rng: np.random.Generator) -> np.ndarray:

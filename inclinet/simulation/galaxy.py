@@ -18,13 +18,12 @@ EXTINCTION = np.array([1.38, 1.0, 0.76])
 """A(band) / A(r) in g, r, i: Schlegel, Finkbeiner & Davis 1998 (ApJ 500, 525), table 6."""
 
 THICKNESS = 1.8
-"""Scale height of sech²(z / h_z) per scale length and per q0 that makes a disc look q0 thick when seen edge-on.
+"""Scale height of the thin disc's sech²(z / h_z) per scale length and per q0: it looks q0 thick when seen edge-on.
 
 It is 1.91 by second moments (sqrt(3) / (pi / sqrt(12))) and 1.73 by the isophote at a typical D25.
 """
 
 _YOUNG_HEIGHT, _DUST_HEIGHT = 0.4, 0.3  # scale heights relative to that of the old stars
-_BULGE_AXIS_RATIO = 0.65  # intrinsic, of an oblate bulge
 _BULGE_COLOURS = (0.78, 0.40)  # g - r, r - i
 
 
@@ -53,6 +52,9 @@ def paint_galaxy(mock: Mock, rng: np.random.Generator, size: int, pixel: float) 
     u = (x * math.cos(turn) + y * math.sin(turn)) / np.float32(mock.h)
     v = (y * math.cos(turn) - x * math.sin(turn)) * np.float32(mock.near / mock.h)
 
+    # The mid-plane of a warped disc leaves the plane of its inner parts beyond two scale lengths.
+    v = v - np.float32(mock.warp * math.sin(_tilt(mock)) / 4) * np.sign(u) * np.square(np.maximum(np.abs(u) - 2, 0))
+
     disc_flux = 10 ** (0.4 * (22.5 - mock.mu0_r)) * 2 * np.pi * mock.h**2 * mock.axis_ratio  # r, nanomaggies
     disc, tau = _disc(mock, paint_face_on(mock, rng), u, v)
     disc *= np.float32(disc_flux / disc[1].sum())
@@ -72,7 +74,9 @@ def _tilt(mock: Mock) -> float:
 
 def _disc(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what `project_disc` does, computed only in the rows that the disc reaches."""
-    rows = np.flatnonzero((np.abs(v) < REACH * math.cos(_tilt(mock)) + 5 * THICKNESS * mock.q0).any(axis=1))
+    rows = np.flatnonzero(
+        (np.abs(v) < REACH * math.cos(_tilt(mock)) + 5 * THICKNESS * mock.q0 * mock.thick_ratio).any(axis=1)
+    )
     inside = slice(rows.min(), rows.max() + 1)
     light, tau = np.zeros((3, *u.shape), np.float32), np.zeros(u.shape, np.float32)
     light[:, inside], tau[inside] = project_disc(mock, plane, u[inside], v[inside])
@@ -104,7 +108,8 @@ def project_disc(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) ->
     # The depth s where a line of sight is deepest in the disc, and the length over which it is inside.
     stiffness = sin**2 + cos**2 / height**2
     deepest, length = sin * cos * (1 / height**2 - 1) / stiffness, stiffness**-0.5
-    nodes = np.sinh(np.linspace(-2.2, 2.2, 25)) * (5 / np.sinh(2.2)) * length  # dense where the disc is
+    reach = 5 * (mock.thick_ratio if mock.thick_fraction else 1)
+    nodes = np.sinh(np.linspace(-2.9, 2.9, 31)) * (reach / np.sinh(2.9)) * length  # dense where the thin disc is
     old = (1 - mock.young_fraction) * relative_fluxes(*mock.old)
     young = mock.young_fraction * relative_fluxes(*mock.young)
     light = np.zeros((3, *u.shape), np.float32)
@@ -115,7 +120,8 @@ def project_disc(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) ->
         s = v * np.float32(deepest) + np.float32(node)
         y, z = v * np.float32(cos) + s * np.float32(sin), s * np.float32(cos) - v * np.float32(sin)
         sample = cv2.remap(plane, column, (y + REACH) * to_plane, cv2.INTER_LINEAR)
-        old_stars = sample[..., 0] * _layer(z, height)
+        thick = np.float32(mock.thick_fraction) * _layer(z, height * mock.thick_ratio)
+        old_stars = sample[..., 0] * (np.float32(1 - mock.thick_fraction) * _layer(z, height) + thick)
         young_stars = sample[..., 1] * _layer(z, height * _YOUNG_HEIGHT)
         half_tau = sample[..., 2] * _layer(z, height * _DUST_HEIGHT) * np.float32(step / 2)
         tau += half_tau
@@ -140,7 +146,7 @@ def _bulge(mock: Mock, u: np.ndarray, v: np.ndarray, tau: np.ndarray, *, flux: f
     """
     tilt = _tilt(mock)
     b = 2 * mock.bulge_n - 1 / 3 + 0.009876 / mock.bulge_n
-    flat = math.sqrt(math.cos(tilt) ** 2 + _BULGE_AXIS_RATIO**2 * math.sin(tilt) ** 2)
+    flat = math.sqrt(math.cos(tilt) ** 2 + mock.bulge_axis_ratio**2 * math.sin(tilt) ** 2)
     re = mock.bulge_re / mock.h
     radius2 = flat * u**2 + v**2 / flat + softening**2
     bulge = np.exp(-b * (radius2 / re**2) ** (0.5 / mock.bulge_n))

@@ -34,6 +34,8 @@ _COLOUR_SCALES = np.array([7.8, 5.7, 4.9])
 _STAR_SLOPE, _STAR_LIMIT = 0.25, 22.0  # of the stars' counts: d log10(N) / dm, faintest mag
 _GALAXY_SLOPE, _GALAXY_LIMIT = 0.4, 22.5
 _MAX_FIELD_GALAXIES = 20
+_SATURATED_STAR = 0.05  # share of images with a star that the image cannot show, and its halo
+_SURVEY_EDGE = 0.03  # share of images that reach beyond the survey's edge
 _BRIGHT_NEIGHBOUR = 0.12  # share of images with a neighbour that could be mistaken for the galaxy
 
 
@@ -57,6 +59,8 @@ def paint_field(mock: Mock, rng: np.random.Generator, size: int, pixel: float) -
     mean_stars = 3 * np.exp(rng.normal(0, 0.6)) * (size * pixel / 60) ** 2  # 3 per arcmin^2 on average
     field = np.zeros((3, size, size), np.float32)
     _add_stars(field, rng, mean_stars)
+    if rng.random() < _SATURATED_STAR:
+        field[:, rng.integers(size), rng.integers(size)] += 10 ** (0.4 * (22.5 - rng.uniform(10, 13)))
     _add_galaxies(field, rng, 2 * mean_stars, mock, pixel)
     return field
 
@@ -134,7 +138,17 @@ def observe(scene: np.ndarray, rng: np.random.Generator, pixel: float) -> np.nda
         noise = np.sqrt(counts / _GAIN[k] + _DARK[k]) * (_COUNT[k] / PIXEL / max(pixel, PIXEL))
         unit = rng.standard_normal((camera_pixels, camera_pixels), dtype=np.float32)
         frames[k] = signal + noise * cv2.resize(unit, (size, size), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < _SURVEY_EDGE:
+        _cut_at_edge(frames, rng)
     return frames
+
+
+def _cut_at_edge(frames: np.ndarray, rng: np.random.Generator) -> None:
+    """Remove the light beyond a straight line that passes the galaxy, in place: the survey ends there."""
+    size = frames.shape[1]
+    turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.5) * size
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    frames[:, x * np.cos(turn) + y * np.sin(turn) > distance] = 0
 
 
 def to_negatives(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -150,8 +164,8 @@ def to_negatives(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     -------
     ndarray of uint8, shape (3, size, size)
     """
-    softening = 0.7 * np.exp(rng.normal(0, 0.2))  # nanomaggies / arcsec^2
-    depth = 48 * np.exp(rng.normal(0, 0.2))
+    softening = 0.7 * np.exp(rng.normal(0, 0.5))  # nanomaggies / arcsec^2
+    depth = 48 * np.exp(rng.normal(0, 0.35))
     sky = rng.normal(238, 2, (3, 1, 1))
     return np.clip(sky - depth * np.arcsinh(frames / softening), 0, 255).round().astype(np.uint8)
 

@@ -50,23 +50,29 @@ class Mock:
 
     pgc: int
     inclination: float  # deg
-    ty: float  # morphological type T: 1 is Sa, 9 is Sm
+    ty: float  # morphological type T: 0 is S0/a, 1 is Sa, 9 is Sm
     d25: float  # arcmin
     h: float  # disc scale length
     mu0_r: float  # apparent central surface brightness of the disc, mag / arcsec^2
-    q0: float  # apparent axis ratio of the disc seen edge-on
+    q0: float  # apparent axis ratio of the thin disc seen edge-on
+    thick_fraction: float  # of the old stars' light, in the thick disc
+    thick_ratio: float  # height of the thick disc, relative to that of the thin one
+    warp: float  # height of the mid-plane at four scale lengths, in scale lengths
     old: tuple[float, float]  # g - r and r - i of the old stars
     young: tuple[float, float]  # g - r and r - i of the young stars
     young_fraction: float  # of the disc's r light
     bulge_fraction: float  # of all r light
     bulge_n: float  # Sersic index
     bulge_re: float  # effective radius
+    bulge_axis_ratio: float  # intrinsic, of an oblate bulge
     arms: int
     pitch: float  # deg, at two scale lengths
     unwinding: float  # change of the arms' phase per scale length, rad: makes the pitch vary with radius
     contrast: float  # of the arms, 0 to 1
     patchiness: float  # amplitude of the noise that makes arms and dust uneven
     bar: float  # half-length in scale lengths, 0 without a bar
+    bar_strength: float  # brightness of its centre relative to that of the disc
+    ring: float  # radius of a ring in scale lengths, 0 without a ring
     tau: float  # optical depth in r at the centre, seen face-on
     angle: float  # of the major axis in the image, deg
     near: int  # +1 or -1: which side of the disc is nearer
@@ -83,39 +89,52 @@ class Mock:
 def draw_spiral(rng: np.random.Generator, pgc: int) -> Mock:
     """Draw a spiral with an inclination of 45 to 90 deg.
 
-    Sources beyond Cosmicflows-4: the thickness q0 = 0.2 is that of the standards behind the catalogue's inclinations
-    (Tully & Pierce 2000, ApJ 533, 744).
+    Sources beyond Cosmicflows-4: early types have thicker discs (Haynes & Giovanelli 1984, AJ 89, 758); their mean
+    thickness is the 0.2 of the standards behind the catalogue's inclinations (Tully & Pierce 2000, ApJ 533, 744).
+    Thick discs are two to three times as thick as thin ones and hold a tenth to half of the light (Yoachim & Dalcanton
+    2006, AJ 131, 226). One disc in three is warped enough to be seen (Reshetnikov & Combes 1998, A&A 337, 9), and one
+    in five has a ring (de Vaucouleurs & Buta 1980, AJ 85, 637).
     """
     # The order of the draws is part of the result: the same seed must give the same galaxies.
     share = INCLINATION_COUNTS / INCLINATION_COUNTS.sum()
     bin_start = 45 + 5 * rng.choice(len(INCLINATION_COUNTS), p=share)
-    ty = float(np.clip(rng.normal(4.2, 2.0), 1, 9))
+    ty = float(np.clip(rng.normal(4.2, 2.1), 0, 9))
+    # Lenticulars and the earliest spirals: no arms, no young stars, little dust.
+    smooth = rng.random() < (0.5 if ty < 1 else 0.12 if ty < 3 else 0.04)
     d25 = float(np.clip(1.06 * np.exp(rng.normal(0, 0.47)), 0.4, 4))
     extent = np.clip(rng.normal(3.6, 0.8), 1.9, 5.2)  # (D25 / 2) / h
     h = 30 * d25 / extent
     barred = rng.random() < 0.5
+    young_fraction = float(np.clip(rng.normal(0.08 + 0.06 * ty, 0.07), 0.05, 0.65))
+    bulge_fraction = float(np.clip(0.36 * np.exp((1 - ty) / 3.5 + rng.normal(0, 0.4)), 0, 0.65))
     return Mock(
         pgc=pgc,
         inclination=bin_start + rng.uniform(0, 5),
         ty=ty,
         d25=d25,
         h=h,
-        mu0_r=rng.normal(23.6, 0.35) - 1.086 * extent,  # D25 is an isophote: a compact disc is a bright one
-        q0=float(np.clip(rng.normal(0.2 - 0.006 * (ty - 4), 0.02), 0.13, 0.27)),
+        mu0_r=rng.normal(23.6, 0.45) - 1.086 * extent,  # D25 is an isophote: a compact disc is a bright one
+        q0=float(np.clip(rng.normal(0.14 - 0.008 * (ty - 4), 0.03), 0.07, 0.27)),
+        thick_fraction=float(np.clip(rng.normal(0.28 - 0.035 * ty, 0.15), 0, 0.6)),
+        thick_ratio=rng.uniform(1.7, 2.8),
+        warp=rng.normal(0, 0.15) * (rng.random() < 0.33),
         old=(rng.normal(0.66, 0.05), rng.normal(0.34, 0.02)),
         young=(rng.normal(0.08, 0.08), rng.normal(0.04, 0.04)),
-        young_fraction=float(np.clip(rng.normal(0.08 + 0.06 * ty, 0.07), 0.05, 0.65)),
-        # From 0.33 at Sa to under 0.05 at Sm.
-        bulge_fraction=float(np.clip(0.33 * np.exp((1 - ty) / 3.5 + rng.normal(0, 0.35)), 0, 0.5)),
-        bulge_n=rng.uniform(1, 3.7 - 0.3 * ty),
-        bulge_re=h * rng.uniform(0.15, 0.4),
+        young_fraction=0.02 if smooth else young_fraction,
+        bulge_fraction=bulge_fraction,  # from 0.48 at S0/a to under 0.04 at Sm
+        bulge_n=rng.uniform(1, 4.0 - 0.3 * ty),
+        bulge_re=h * rng.uniform(0.15, 0.55 - 0.03 * ty),
+        bulge_axis_ratio=rng.uniform(0.45, 0.75),
         arms=int(rng.choice([2, 2, 2, 3, 4])),
         pitch=float(np.clip(rng.normal(14 + ty, 4), 8, 30)),
         unwinding=rng.uniform(-0.5, 0.5) * (rng.random() < 0.67),  # the pitch varies in two thirds of spirals
-        contrast=rng.uniform(0.4, 1.0),
-        patchiness=rng.uniform(0.3, 1.0),
-        bar=rng.uniform(0.5, 1.2) if barred else 0.0,
-        tau=0.8 * np.exp(rng.normal(0, 0.6)) * (1.2 - 0.1 * ty),
+        contrast=rng.uniform(0.0, 0.2) if smooth else rng.uniform(0.4, 1.0),
+        # Irregular blue galaxies are all patches.
+        patchiness=0.1 if smooth else rng.uniform(0.3, 1.0) + (0.5 if ty > 7.5 else 0.0),
+        bar=rng.uniform(0.5, 1.4) if barred else 0.0,
+        bar_strength=rng.uniform(0.3, 1.2),
+        ring=rng.uniform(1.0, 2.5) * (rng.random() < 0.2),
+        tau=0.8 * np.exp(rng.normal(0, 0.6)) * (1.2 - 0.1 * ty) * (0.2 if smooth else 1.0),
         angle=rng.normal(0, 3),  # cutouts are rotated until the major axis is level
         near=int(rng.choice([-1, 1])),
         winding=int(rng.choice([-1, 1])),

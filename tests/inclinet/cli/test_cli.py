@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from inclinet.cli.group import GROUPS
+from inclinet.simulation.simulate import simulate
 from tests.conftest import write_catalog
 
 COMMANDS = [
@@ -171,3 +172,19 @@ def test_simulated_galaxies_can_be_prepared(inclinet, tmp_path):
     code, text = inclinet("prep", "-b", "gri", "-p", "mocks", "-c", "mocks/catalog.csv", "-s", "32")
     assert code == 0, text
     assert len(list((tmp_path / "32x32_RGB").iterdir())) >= 4
+
+
+def test_a_cross_validation_publishes_the_network_of_all_galaxies(inclinet, tmp_path):
+    simulate(60, tmp_path / "mocks", seed=1, size=64)
+    arguments = ["full", "-p", tmp_path / "mocks", "-c", tmp_path / "mocks" / "catalog.csv", "--bands", "g"]
+    code, text = inclinet(*arguments, "-s", 24, "-m", "model4", "--folds", 2, "-b", 1, "-z", 4, "-o", "out")
+    assert code == 0, text
+    assert "Cross-validation in 2 folds" in text
+    registry = tmp_path / "out" / "24x24-g" / "registry"
+    [bundle] = registry.glob("*/bundle.json")
+    version = json.loads(bundle.read_text())
+    assert [name for name in version["files"] if name.endswith(".keras")] == ["Uset_000_model4.keras"]
+    assert version["info"]["test"]["folds"] == 2
+    metrics = json.loads((registry.parent / "evaluation" / "metrics.json").read_text())
+    assert version["info"]["test"]["galaxies"] == metrics["galaxies"] > 40
+    assert "Cross-validation in 2 folds" in (bundle.parent / "README.md").read_text()

@@ -3,7 +3,9 @@
 import io
 import tracemalloc
 import zipfile
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from inclinet.data.catalog import read_catalog
-from inclinet.data.images import BadImageError, to_small
+from inclinet.data.images import BadImageError
 from inclinet.data.samples import Batch, read_samples
 from inclinet.errors import InclinetError
+from inclinet.geometry.framing import to_small
 from inclinet.preparation.split import read_packed
+from inclinet.settings import Framing
 from inclinet.storage.npz import read_arrays, write_arrays
 from inclinet.training.snapshots import Snapshot
 
@@ -117,9 +121,9 @@ def pictures(draw):
 
 def read_one_image(path, content):
     path.write_bytes(content)
-    for colour in (False, True):
+    for colour, framing in product((False, True), get_args(Framing)):
         try:
-            image = to_small(path, 16, colour)
+            image, _ = to_small(path, 16, colour, framing)
         except BadImageError as error:
             assert str(error)
         else:
@@ -138,7 +142,7 @@ def test_images(tmp_path, examples):
 def test_every_mode_of_png_and_jpeg_files_is_read(tmp_path, mode, suffix):
     path = tmp_path / f"a.{suffix}"
     picture(mode, (40, 30)).save(path)
-    assert np.asarray(to_small(path, 16, colour=False))[8, 8] > 100
+    assert np.asarray(to_small(path, 16, colour=False)[0])[8, 8] > 100
 
 
 def bomb(width, height):

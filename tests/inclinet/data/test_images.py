@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inclinet.data.images import BadImageError, choose_images, open_image, square, to_small
+from inclinet.data.images import BadImageError, choose_images, open_image, square
+from inclinet.geometry.framing import to_small
 
 
 def test_the_survey_image_is_preferred_to_the_local_one():
@@ -42,7 +43,7 @@ def test_an_ellipse_keeps_its_axis_ratio_in_a_wide_image(tmp_path):
     y, x = np.mgrid[:200, :400] - np.array([99.5, 199.5])[:, None, None]
     light = 250 * np.exp(-0.5 * ((x / 30) ** 2 + (y / 15) ** 2))
     Image.fromarray(light.astype(np.uint8)).save(tmp_path / "a.png")
-    small = np.asarray(to_small(tmp_path / "a.png", 100, colour=False), float)
+    small = np.asarray(to_small(tmp_path / "a.png", 100, colour=False)[0], float)
     v, u = np.mgrid[:100, :100] - 49.5
     assert np.sqrt((small * v**2).sum() / (small * u**2).sum()) == pytest.approx(0.5, rel=0.02)
 
@@ -68,4 +69,4 @@ def test_truncated_and_huge_images_are_refused(tmp_path):
 def test_one_pixel_and_one_row_work(tmp_path):
     for shape in ((1, 1), (1, 30)):
         Image.fromarray(np.full(shape, 7, np.uint8)).save(tmp_path / "a.png")
-        assert np.all(np.asarray(to_small(tmp_path / "a.png", 8, colour=False)) == 7)
+        assert np.all(np.asarray(to_small(tmp_path / "a.png", 8, colour=False)[0]) == 7)

@@ -134,3 +134,24 @@ def test_membership_is_fixed_for_ever():
     """Galaxies of published versions stay on their sides: these numbers must never change."""
     assert hash_fraction(676, 0, "test") == pytest.approx(0.8213099529840943, abs=1e-15)
     assert hash_fraction(676, 3, "subsample 2") == pytest.approx(0.3014230151454191, abs=1e-15)
+
+
+@given(galaxies=st.sets(st.integers(1, 10**6), min_size=1, max_size=200), folds=st.integers(2, 10))
+@settings(max_examples=30, deadline=None)
+def test_with_folds_every_galaxy_is_left_out_once_and_stays_in_its_fold(galaxies, folds):
+    pgcs = np.array(sorted(galaxies))
+    members = sides(pgcs, Split(folds=folds))
+    assert not members["test", 0].any()
+    assert members["train", 0].all()
+    left_out = np.array([members["test", k] for k in range(1, folds + 1)])
+    assert np.all(left_out.sum(axis=0) == 1)
+    assert all(np.array_equal(members["train", k], ~left_out[k - 1]) for k in range(1, folds + 1))
+    fewer = sides(pgcs[::2], Split(folds=folds))
+    assert all(np.array_equal(fewer[side], members[side][::2]) for side in members)
+
+
+def test_folds_are_about_equal_and_one_is_refused():
+    members = sides(np.arange(5000), Split(folds=5))
+    assert all(900 < members["test", k].sum() < 1100 for k in range(1, 6))
+    with pytest.raises(ValueError, match="one fold would leave nothing"):
+        Split(folds=1)

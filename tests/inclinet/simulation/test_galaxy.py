@@ -24,7 +24,7 @@ def paint(mock, size=128):
 @pytest.mark.parametrize("inclination", [50, 80, 90])
 def test_a_smooth_disc_without_dust_is_galsims(inclination):
     mock = dataclasses.replace(draw_spiral(np.random.default_rng(0), 1), young_fraction=0.0, q0=0.2)
-    mock = dataclasses.replace(mock, inclination=inclination)
+    mock = dataclasses.replace(mock, inclination=inclination, thick_fraction=0.0)
     axis = np.linspace(-REACH, REACH, PLANE, dtype=np.float32)
     light = np.exp(-np.hypot(*np.meshgrid(axis, axis)))
     plane = np.dstack([light, np.zeros_like(light), np.zeros_like(light)])
@@ -45,7 +45,8 @@ def test_axis_ratio_follows_the_inclination():
     inclinations = [45, 55, 65, 75, 85, 90]
     measured = []
     for k in range(6):
-        mock = dataclasses.replace(draw_spiral(np.random.default_rng(k), 1), q0=0.2)
+        mock = draw_spiral(np.random.default_rng(k), 1)
+        mock = dataclasses.replace(mock, q0=0.2, thick_fraction=0.0, warp=0.0, ring=0.0)
         tilted = [dataclasses.replace(mock, inclination=i) for i in inclinations]
         measured.append([axis_ratio(paint(m)[0][1]) for m in tilted])
     assert (np.diff(measured) < 0).all()
@@ -53,6 +54,22 @@ def test_axis_ratio_follows_the_inclination():
     expected = np.sqrt(np.cos(np.radians(inclinations)) ** 2 * (1 - 0.2**2) + 0.2**2)
     assert np.mean(measured, axis=0) == pytest.approx(expected, abs=0.03)
     assert np.std(measured, axis=0).max() < 0.06
+
+
+def test_a_thick_disc_makes_the_disc_look_thicker_and_a_warp_bends_it():
+    mock = draw_spiral(np.random.default_rng(3), 1)
+    mock = dataclasses.replace(mock, inclination=88, thick_fraction=0.0, thick_ratio=3.0, warp=0.0, angle=0.0)
+    thin, thick, warped = (
+        paint(dataclasses.replace(mock, **changes))[0][1] for changes in ({}, {"thick_fraction": 0.5}, {"warp": 1.0})
+    )
+    assert axis_ratio(thick) > 1.2 * axis_ratio(thin)
+    rows = np.arange(128)[:, None]
+    centre = (warped * rows).sum(0) / np.maximum(warped.sum(0), 1e-9)
+    straight = (thin * rows).sum(0) / np.maximum(thin.sum(0), 1e-9)
+    bent = centre - straight
+    assert abs(bent[60:68].mean()) < 0.5
+    assert bent[20] * bent[107] < 0  # the two sides bend to opposite directions
+    assert abs(bent[20]) > 1
 
 
 def test_dust_dims_and_reddens_the_nearer_side():

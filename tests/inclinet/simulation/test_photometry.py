@@ -54,5 +54,5 @@ def test_axis_ratios_give_inclinations_as_poor_as_for_real_galaxies(tmp_path):
     for column in ("b_a", "Sba"):
         error = axis_ratio_inclination(good[column].astype(float)) - good.inc.astype(float)
         assert len(error) >= 280
-        assert 6 < np.sqrt(np.mean(error**2)) < 9
+        assert 6.5 < np.sqrt(np.mean(error**2)) < 9.5
         assert -5 < error.mean() < -1  # seeing and bulges round galaxies: they look too face-on

@@ -6,11 +6,15 @@ import pytest
 from inclinet.simulation.population import draw_cases, draw_companion, draw_spiral
 
 
-def test_edge_on_discs_are_as_thick_as_the_standards():
+def test_early_types_are_thicker_and_have_larger_bulges():
     rng = np.random.default_rng(0)
-    q0 = [draw_spiral(rng, 1).q0 for _ in range(300)]
-    assert np.mean(q0) == pytest.approx(0.2, abs=0.01)
-    assert np.std(q0) < 0.04
+    mocks = [draw_spiral(rng, 1) for _ in range(600)]
+    early, late = ([m for m in mocks if m.ty < 2], [m for m in mocks if m.ty > 6])
+    for name, least in (("q0", 1.15), ("thick_fraction", 1.5), ("bulge_fraction", 3)):
+        means = [np.mean([getattr(m, name) for m in group]) for group in (early, late)]
+        assert means[0] > least * means[1], name
+    # The thin discs; with the thick ones, edge-on galaxies look as thick as the 0.2 of the standards.
+    assert np.mean([m.q0 for m in mocks]) == pytest.approx(0.14, abs=0.015)
 
 
 def test_inclinations_run_from_45_to_90_and_most_are_high():

@@ -48,7 +48,7 @@ def test_grayscale_is_dark_on_light_and_colour_light_on_black(mocks):
                 assert core > sky + 20
             else:
                 assert 225 < sky < 250
-                assert core < sky - 30
+                assert core < sky - 10
 
 
 @pytest.mark.parametrize("n", [5, 24])

@@ -1,0 +1,75 @@
+"""Small images for the networks, framed on the galaxy: what the stage prep and predicting make from an image file."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from inclinet.data.images import jpeg, open_image, square
+from inclinet.data.padding import fill_padding
+from inclinet.geometry.shape import Shape, measure_shape
+from inclinet.settings import Framing
+
+__all__ = ["FIELD", "frame", "small_pixels", "to_small"]
+
+FIELD = 2.3
+"""Width of a frame in semi-major axes of the galaxy. The isophote of `measure_shape` has a median semi-major axis of
+1.08 R25 (500 galaxies of SDSS), so a frame is about 1.25 D25 wide."""
+
+
+def frame(image: Image.Image, shape: Shape, size: int) -> Image.Image:
+    """Return the part of a square image that shows the galaxy, resampled (antialiased) to size × size pixels.
+
+    The frame is `FIELD` semi-major axes wide, but never reaches beyond the image: made-up sky around a galaxy that
+    fills its image misleads the networks (3.45 instead of 3.05 deg RMS).
+    """
+    side = image.width
+    width = min(FIELD * shape.semi_major, side)
+    left, upper = (float(np.clip(centre + 0.5 - width / 2, 0, side - width)) for centre in (shape.x, shape.y))
+    box = (left, upper, left + width, upper + width)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def to_small(
+    source: Path | BinaryIO, size: int, colour: bool | None, framing: Framing = "given"
+) -> tuple[Image.Image, Shape | None]:
+    """Open an image, pad it to a square, frame it and resample it (antialiased) to size × size pixels.
+
+    Parameters
+    ----------
+    source, colour
+        As for `inclinet.data.images.open_image`.
+    size : int
+    framing : {'measured', 'given'}
+        Frame the galaxy as measured, or keep the frame of the image.
+
+    Returns
+    -------
+    image : Image
+    shape : Shape or None
+        The shape of the galaxy, in pixels of the opened image; None with the frame of the image.
+
+    Raises
+    ------
+    BadImageError
+        When the image cannot be used.
+    """
+    if framing == "given":
+        image = square(open_image(source, colour, at_least=2 * size))
+        return image.resize((size, size), Image.Resampling.BICUBIC), None
+    image = square(fill_padding(open_image(source, colour, at_least=4 * size)))
+    shape = measure_shape(np.asarray(image))
+    return frame(image, shape, size), shape
+
+
+def small_pixels(
+    source: Path | BinaryIO, size: int, colour: bool | None, framing: Framing = "given"
+) -> tuple[np.ndarray, Shape | None]:
+    """Return the pixels, uint8 (size, size) or (size, size, 3), that the stages prep and compress make from an image.
+
+    Parameters, shape and errors are those of `to_small`.
+    """
+    image, shape = to_small(source, size, colour, framing)
+    # Compressed as JPEG, as the networks' training images were.
+    return np.asarray(Image.open(jpeg(image), formats=("JPEG",))), shape
