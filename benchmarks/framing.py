@@ -1,0 +1,109 @@
+"""How far the answer moves when the same galaxy is cropped, padded or shifted.
+
+python -m benchmarks.framing IMAGES [--store STORE] [--version VERSION] [-n 100]
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from PIL import Image
+
+from inclinet.data.images import open_image
+from inclinet.prediction.predictor import Predictor
+from inclinet.prediction.sources import Source
+from inclinet.storage.store import FolderStore
+
+
+def crop(pixels: np.ndarray, share: float) -> np.ndarray:
+    """Return the central part of an image."""
+    cut = round(len(pixels) * (1 - share) / 2)
+    return pixels[cut : len(pixels) - cut, cut : len(pixels) - cut]
+
+
+def pad(pixels: np.ndarray, share: float, value: int | None = None) -> np.ndarray:
+    """Return a wider image, filled with its own sky and noise, or with one value."""
+    size, margin = len(pixels), round(len(pixels) * (share - 1) / 2)
+    border = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3)])
+    dim = border[border.mean(axis=1) <= np.median(border.mean(axis=1))]
+    wide = np.random.default_rng(0).choice(dim, (size + 2 * margin,) * 2)
+    if value is not None:
+        wide[:] = value
+    wide[margin : margin + size, margin : margin + size] = pixels
+    return wide
+
+
+def shift(pixels: np.ndarray, share: float) -> np.ndarray:
+    """Return the image moved to the lower right, filled with its sky."""
+    step = round(len(pixels) * share)
+    moved = pad(pixels, 1 + 2 * share)
+    return moved[: len(pixels), : len(pixels)] if step else pixels
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it is": lambda pixels: pixels,
+    "cropped to 90 %": lambda pixels: crop(pixels, 0.9),
+    "cropped to 80 %": lambda pixels: crop(pixels, 0.8),
+    "cropped to 70 %": lambda pixels: crop(pixels, 0.7),
+    "cropped to 60 %": lambda pixels: crop(pixels, 0.6),
+    "padded to 150 %": lambda pixels: pad(pixels, 1.5),
+    "padded to 200 %": lambda pixels: pad(pixels, 2.0),
+    "padded to 150 %, black": lambda pixels: pad(pixels, 1.5, 0),
+    "padded to 150 %, white": lambda pixels: pad(pixels, 1.5, 255),
+    "shifted by 10 %": lambda pixels: shift(pixels, 0.1),
+    "black on white": lambda pixels: 255 - pixels,
+}
+
+
+def main(
+    images: Path,
+    store: Annotated[str | None, typer.Option()] = None,
+    version: Annotated[str | None, typer.Option()] = None,
+    n: Annotated[int, typer.Option("-n")] = 100,
+) -> None:
+    """Print how far answers move, in deg and in error bars."""
+    predictor = Predictor.open(store, version)
+    paths = sorted(images.glob("*.jpg"))
+    originals = [np.asarray(open_image(path, colour=True)) for path in paths[:: max(1, len(paths) // n)][:n]]
+    answers = {}
+    for name, change in CHANGES.items():
+        table = predictor.predict([_source(change(pixels)) for pixels in originals])
+        answers[name] = table[["inclination", "error"]].to_numpy()
+    plain = answers.pop("as it is")
+    usable = plain[:, 0] >= 50
+    rows = []
+    for name, changed in answers.items():
+        moved = np.abs(changed - plain)[usable, 0]
+        half = plain[usable, 1] / 2
+        share = f"{100 * np.mean(moved < half):.0f} %"
+        rows.append(
+            {"": name, "median (deg)": np.median(moved), "RMS (deg)": np.sqrt(np.mean(moved**2)), "within": share}
+        )
+    print(pd.DataFrame(rows).round(2).to_string(index=False))
+    print(f"{usable.sum()} galaxies of 50 deg and more; within: moved by less than half of the error bar")
+
+
+class _Pixels(FolderStore):
+    """A store of one image in memory."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(Path())
+        self._content = content
+
+    def read(self, key: str) -> bytes:
+        """Return the image."""
+        return self._content
+
+
+def _source(pixels: np.ndarray) -> Source:
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "PNG")
+    return Source("", _Pixels(content.getvalue()), "image.png", band="c")
+
+
+if __name__ == "__main__":
+    typer.run(main)
