@@ -64,7 +64,7 @@ def check_starts_task(
     """Check that no network to start from has seen a galaxy that the training is measured on.
 
     `starts` are given by model, `samples` are the split artifacts by stored band; `leave_out` tells whether subsample 0
-    leaves out galaxies.
+    leaves out galaxies. The data are the number of galaxies to measure on.
     """
     sides = {("test", 0), *(left_out_side(k) for k in range(subsamples + 1))}
     with temporary_folder("start") as folder:
@@ -82,4 +82,5 @@ def check_starts_task(
             check_leaks(record, measured)
             if record.galaxies is None:
                 get_run_logger().warning(MAY_HAVE_SEEN)
-    return Completed(message=f"{measured.size:,} galaxies to measure on, none of them seen as far as is known")
+    message = f"{measured.size:,} galaxies to measure on, none of them seen as far as is known"
+    return Completed(message=message, data=int(measured.size))
