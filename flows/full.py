@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, list_images, run_pipeline
+from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, find_starts, list_images, run_pipeline
 from flows.repair import remake_damaged
 from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
 from inclinet.networks.architectures import check_fits
@@ -35,7 +35,7 @@ def full(
     check_fits(train.models, size)
     settings = PipelineSettings(size, sample, split, augment, train)
 
-    version = remake_damaged(lambda: run_pipeline(settings, *list_images(sample))).version
+    version = remake_damaged(lambda: run_pipeline(find_starts(settings), *list_images(sample))).version
     first = promote_first_task(version, return_state=True)
     first.result()
     return Completed(message=f"published {version}; {first.message}")

@@ -1,7 +1,7 @@
 """The pipeline from images and catalogue to published networks, which `inclinet/full` and `inclinet/retrain` share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import cpu_count
 from typing import Any
 
@@ -25,6 +25,7 @@ from tasks.prep import prep_task
 from tasks.publish import fingerprint, publish_task
 from tasks.record import count_galaxies_task, index_task, skipped_task
 from tasks.split import split_task
+from tasks.start import check_starts_task, start_task
 from tasks.train import Session, find_network_task
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "PipelineResult",
     "PipelineSettings",
     "References",
+    "find_starts",
     "list_images",
     "run_name",
     "run_pipeline",
@@ -60,23 +62,22 @@ PIPELINE_OPTIONS = {
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """The settings of all stages."""
+    """The settings of all stages, and the networks that the training starts from, by model."""
 
     size: int
     sample: Sample
     split: Split
     augment: Augment
     train: Train
+    starts: References = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return them ready for JSON, without the places of images and catalogue."""
-        return {
-            "size": self.size,
-            "bands": list(self.sample.bands),
-            "imroot": self.sample.imroot,
-            "framing": self.sample.framing,
-            **{name: getattr(self, name).model_dump(mode="json") for name in ("split", "augment", "train")},
-        }
+        """Return them ready for JSON, with digests in place of the places of images, catalogue and start."""
+        stages = {name: getattr(self, name).model_dump(mode="json") for name in ("split", "augment", "train")}
+        if self.starts:
+            stages["train"]["start"] = {model: reference.digest for model, reference in self.starts.items()}
+        sample = {"bands": list(self.sample.bands), "imroot": self.sample.imroot, "framing": self.sample.framing}
+        return {"size": self.size, **sample, **stages}
 
 
 def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
@@ -101,6 +102,15 @@ def list_images(sample: Sample) -> tuple[Reference, References]:
         for band in sample.bands
     }
     return labels, _results(listings)
+
+
+def find_starts(settings: PipelineSettings) -> PipelineSettings:
+    """Return the settings with the networks that the training starts from."""
+    train = settings.train
+    if not train.start:
+        return settings
+    starts = {model: start_task(train.start, model, settings.size, return_state=True) for model in train.models}
+    return replace(settings, starts={model: state.result() for model, state in starts.items()})
 
 
 def _prepare(size: int, sample: Sample, labels: Reference, listings: References) -> Prepared:
@@ -175,12 +185,18 @@ def _augment_monitors(
     return dict.fromkeys(["test", *range(niter + 1)]) | _results(futures)
 
 
+def _check_starts(starts: References, samples: References, size: int, subsamples: int, leave_out: bool) -> None:
+    if starts:
+        check_starts_task(starts, samples, size, subsamples, leave_out, return_state=True).result()
+
+
 def _train(
     size: int,
     settings: Train,
     batches: dict[int, list[Reference]],
     monitors: Monitors,
     samples: References,
+    starts: References,
 ) -> References:
     """Train every network on every subsample, in child runs on the work pool `gpu`; return the networks by name.
 
@@ -190,7 +206,9 @@ def _train(
         When a child run completed but its network cannot be found.
     """
     sessions = {
-        f"{model}_{k}": Session(model, k, size, settings, batches[k], monitors["test"], monitors[k], samples)
+        f"{model}_{k}": Session(
+            model, k, size, settings, batches[k], monitors["test"], monitors[k], samples, starts.get(model)
+        )
         for model in settings.models
         for k in batches
     }
@@ -237,7 +255,8 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
     stored = {stored_band(band): reference for band, reference in samples.items()}
     batches = _augment(size, stored, split.subsamples, augmenting)
     monitors = _augment_monitors(size, stored, split.subsamples, augmenting)
-    networks = _train(size, settings.train, batches, monitors, stored)
+    _check_starts(settings.starts, stored, size, split.subsamples, augmenting.leave_out)
+    networks = _train(size, settings.train, batches, monitors, stored, settings.starts)
     evaluation = evaluate_task(networks, labels, stored, batches[0][0], size, return_state=True).result()
     of = fingerprint(labels, listings, settings.as_json())
     # The networks of the folds have done their work.
@@ -251,6 +270,7 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
         "samples": list(samples.values()),
         **{f"augmented/{batch_folder(k)}": references for k, references in batches.items()},
         "augmented": [reference for reference in monitors.values() if reference is not None],
+        "start": list(settings.starts.values()),
         "models": list(networks.values()),
         "evaluation": [evaluation],
         "skipped": [prepared.skipped],

@@ -14,6 +14,7 @@ from flows.pipeline import (
     PipelineResult,
     PipelineSettings,
     References,
+    find_starts,
     list_images,
     run_pipeline,
     samples_of,
@@ -70,6 +71,7 @@ def _predictions_of(
 
 def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
     """Train again if anything changed, and use the new version if it is better; return what was done and why."""
+    settings = find_starts(settings)
     labels, listings = list_images(settings.sample)
     if unchanged := find_decision_task(
         fingerprint(labels, listings, settings.as_json()), rules, return_state=True

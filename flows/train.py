@@ -75,12 +75,13 @@ def train(
     validation: Annotated[Reference | None, Field(description="Augmented test set.")],
     left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
     samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, to predict.")],
+    start: Annotated[Reference | None, Field(description="Network whose weights the training starts from.")] = None,
 ) -> State:
     """Train one network on one subsample, then predict the test set and the left-out galaxies with it.
 
     A retry, or another run of the same settings, resumes from the last snapshot.
     """
-    session = Session(model, subsample, size, settings, batches, validation, left_out, samples)
+    session = Session(model, subsample, size, settings, batches, validation, left_out, samples, start)
     try:
         _advance(session)
         done = finish_network_task(opaque(session), return_state=True)

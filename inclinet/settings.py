@@ -194,6 +194,12 @@ class Train(Record):
     seed: int = Field(
         0, ge=0, title="Seed", description="Seed of the weights, the dropout, and the order of batches and images."
     )
+    start: str = Field(
+        "",
+        title="Start from",
+        description="Published version whose networks the training starts from, or the file (.keras) of one network; "
+        "of the same architecture and image size. Empty: from random weights.",
+    )
     precision: Precision = Field(
         "auto",
         title="Precision",

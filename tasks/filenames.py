@@ -8,9 +8,12 @@ __all__ = [
     "SHAPES_FILE",
     "SKIPPED_FILE",
     "SMALL_IMAGES_FILE",
+    "START_FILE",
+    "START_NETWORK_FILE",
 ]
 
 CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.json", "skipped.csv", "files.json"
 SHAPES_FILE = "shapes.csv"
 SMALL_IMAGES_FILE = "images.zip"
 IMAGES_FILE = "images.json"
+START_NETWORK_FILE, START_FILE = "network.keras", "start.json"

@@ -25,13 +25,14 @@ from inclinet.registry.champion import promote, read_champion
 from inclinet.registry.compare import Comparison, compare, decide, markdown_comparison
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.decisions import Decision, read_decision, record_decision
+from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, read_starts, write_galaxies
 from inclinet.registry.versions import PublishedVersion, VersionInfo, find_version, list_versions, publish
 from inclinet.settings import Retrain, Split
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.digests import json_digest
-from inclinet.training.filenames import metrics_file
+from inclinet.training.filenames import metrics_file, start_file
 from tasks.common import artifacts, fetch_samples, stage_task
 from tasks.filenames import FILES_FILE
 
@@ -78,8 +79,8 @@ def publish_task(
         paths = []
         for name, reference in networks.items():
             model, k = parse_network_name(name)
-            network, _ = artifacts().fetch(reference, folder, [network_file(k, model), metrics_file(k, model)])
-            paths.append(network)
+            beside = [name for name in (metrics_file(k, model), start_file(k, model)) if name in reference.files]
+            paths += artifacts().fetch(reference, folder, [network_file(k, model), *beside])[:1]
         artifacts().fetch(evaluation, folder)
         info = VersionInfo(
             size=size,
@@ -91,8 +92,10 @@ def publish_task(
             fingerprint=fingerprint,
             run=run,
         )
-        training = count_training(fetch_samples(samples, size, ("train", 0), folder))
-        published = publish(store, version_folder, assemble(version_folder, paths, folder, info, training))
+        train = fetch_samples(samples, size, ("train", 0), folder)
+        info = assemble(version_folder, paths, folder, info, count_training(train))
+        write_galaxies(version_folder / GALAXIES_FILE, train, read_starts(paths).values())
+        published = publish(store, version_folder, info)
         card = (version_folder / CARD_FILE).read_text()
     create_markdown_artifact(card, key="model-card", description=f"Model card of version {published.version}.")
     return Completed(message=f"{published.version}: {len(networks)} networks", data=published.version)
@@ -179,7 +182,8 @@ def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: R
     champion, challenger = versions
     bands = set(champion.info.bands) & set(challenger.info.bands)
     folders = [
-        fetch_version(artifacts().store, version, names=[CALIBRATION_FILE, PREDICTIONS_FILE]) for version in versions
+        fetch_version(artifacts().store, version, names=[CALIBRATION_FILE, PREDICTIONS_FILE, GALAXIES_FILE])
+        for version in versions
     ]
     with temporary_folder("compare") as folder:
         [path] = artifacts().fetch(predictions, folder, [PREDICTIONS_FILE])
@@ -190,7 +194,8 @@ def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: R
             f"it is not known which galaxies version {champion.version} was trained on; compare the versions yourself, "
             f"and run `inclinet promote {challenger.version}` if it is better"
         )
-    first, second = (table[table["filter"].isin(bands)] for table in tables)
+    seen = read_galaxies(folders[0] / GALAXIES_FILE) or set()  # also those of the versions it was started from
+    first, second = (table[table["filter"].isin(bands) & ~table["pgc"].isin(seen)] for table in tables)
     calibrations = [read_record(Calibration, folder / CALIBRATION_FILE) for folder in folders]
     return compare(first, second, Split(**split), (calibrations[0], calibrations[1]))
 

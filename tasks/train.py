@@ -6,11 +6,13 @@ The process of a `train/gpu` run keeps its network alive between steps in a `Ses
 needed: a run whose network exists already never imports it.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -29,8 +31,10 @@ from inclinet.settings import Train
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
+from inclinet.training.filenames import start_file
 from inclinet.training.plan import Plan
 from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
+from tasks.filenames import START_FILE, START_NETWORK_FILE
 
 if TYPE_CHECKING:
     from inclinet.training.run import TrainingRun
@@ -54,6 +58,8 @@ class Session:
         The augmented test set and left-out galaxies; None where there is no galaxy.
     samples : dict of str to Reference
         The split artifacts by stored band.
+    start : Reference or None
+        The network whose weights the run starts from; None for random weights.
     """
 
     model: str
@@ -64,12 +70,14 @@ class Session:
     validation: Reference | None
     left_out: Reference | None
     samples: dict[str, Reference]
+    start: Reference | None = None
     _run: "TrainingRun | None" = field(default=None, repr=False)
 
     @property
     def plan(self) -> Plan:
         """What the run does."""
-        return Plan(self.model, self.subsample, self.size, len(self.batches), self.settings)
+        start = self.start.files[START_NETWORK_FILE] if self.start else ""
+        return Plan(self.model, self.subsample, self.size, len(self.batches), self.settings, start)
 
     @property
     def name(self) -> str:
@@ -105,10 +113,11 @@ class Session:
 
     def network_key_parts(self) -> dict:
         """Return what the key of the trained network is made from, as arguments for `make`."""
-        without_effect = {"models", "keep_every"}
+        without_effect = {"models", "keep_every", "start"}
         settings = self.settings.model_dump(mode="json", exclude=without_effect)
         return {
             "inputs": self._training_inputs()
+            | inputs_of({"start": self.start} if self.start else {})
             | sample_inputs(self.samples, self.size, _TEST, left_out_side(self.subsample)),
             "settings": {"model": self.model, "size": self.size, **settings},
             "code": code_digest(__name__),
@@ -131,8 +140,18 @@ class Session:
             }
             store, folder = artifacts().store, self.snapshot_folder()
             recorder = Recorder(self.plan, store, folder)
-            self._run = TrainingRun(self.plan, self._fetch, monitors, store, folder, recorder)
+            first = self._starting_weights if self.start else None
+            self._run = TrainingRun(self.plan, self._fetch, monitors, store, folder, recorder, first)
         return self._run
+
+    def _starting_weights(self) -> dict[str, np.ndarray]:
+        from inclinet.networks.infer import load_network
+        from inclinet.training.step import network_weights
+
+        assert self.start is not None
+        with temporary_folder("train") as folder:
+            [path] = artifacts().fetch(self.start, folder, [START_NETWORK_FILE])
+            return network_weights(load_network(path))
 
     def _fetch(self, number: int) -> Batch:
         return _read(self.batches[number - 1], batch_file(self.size, number))
@@ -179,6 +198,7 @@ def start_training_task(session: Session) -> State:
         "weights": f"{run.weights:,}",
         "stored batches": f"{len(session.batches)} of {session.batches[0].facts['images']:,} images",
         "starts after step": f"{run.step} of {session.steps}",
+        "starting weights": f"of the network of SHA-256 {session.plan.start}" if session.start else "random",
     }
     table = "\n".join(["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())])
     create_markdown_artifact(table, key=f"device-{session.name}", description="The device that this run trains on.")
@@ -208,6 +228,10 @@ def finish_network_task(session: Session) -> State:
         network = run.finish()
         save_network(network, out / network_file(subsample, model))
         write_record(run.history, session.plan, out)
+        if session.start:
+            with temporary_folder("train") as folder:
+                [record] = artifacts().fetch(session.start, folder, [START_FILE])
+                shutil.copyfile(record, out / start_file(subsample, model))
         with temporary_folder("train") as folder:
             test = predict_samples(network, fetch_samples(session.samples, session.size, _TEST, folder), name)
             write_predictions(test, out / predictions_file(subsample, model))

@@ -33,6 +33,8 @@ __all__ = [
     "PrecisionOption",
     "PresetOption",
     "SizeOption",
+    "StartOption",
+    "StartStoreOption",
     "StoreOption",
     "Verbose",
     "Workers",
@@ -157,6 +159,10 @@ StoreOption = Annotated[
         envvar="INCLINET_STORE",
         help="Store: s3://bucket/prefix or a folder. For S3, set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on.",
     ),
+]
+StartOption = Annotated[str, option(Train, "start", "--start")]
+StartStoreOption = Annotated[
+    str | None, typer.Option("--store", envvar="INCLINET_STORE", help="Store of the version that --start names.")
 ]
 PRECISION, PRESET = default(Train, "precision"), default(Augment, "preset")
 SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")

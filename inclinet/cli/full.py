@@ -1,6 +1,6 @@
 """The command `full`: all stages in order on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +21,8 @@ from inclinet.cli.app import (
     PrecisionOption,
     PresetOption,
     SizeOption,
+    StartOption,
+    StartStoreOption,
     Verbose,
     Workers,
     app,
@@ -38,8 +40,10 @@ from inclinet.networks.architectures import check_fits
 from inclinet.networks.filenames import network_file
 from inclinet.registry.admission import what_is_in_use, why_not_in_use
 from inclinet.registry.champion import promote
+from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from inclinet.storage.store import open_named_store
+from inclinet.training.start import Start
 
 __all__ = ["full", "run_all_stages"]
 
@@ -67,6 +71,8 @@ def full(
         Train, "training_batch_size"
     ),
     rate: Annotated[float, option(Train, "learning_rate", "--learning_rate")] = default(Train, "learning_rate"),
+    start: StartOption = "",
+    store: StartStoreOption = None,
     preset: PresetOption = PRESET,
     precision: PrecisionOption = PRECISION,
     restart: Annotated[bool, typer.Option("--restart", help="Train again from the start instead of resuming.")] = False,
@@ -103,8 +109,10 @@ def full(
             N_batch_iter=passes,
             training_batch_size=minibatch,
             learning_rate=rate,
+            start=start,
             precision=precision,
         ),
+        starts=find_starts(start, networks, size, store),
         restart=restart,
         workers=workers,
     )
@@ -124,6 +132,7 @@ def run_all_stages(
     split: Split,
     augment: Augment,
     train: Train,
+    starts: Mapping[str, Start] | None = None,
     restart: bool = False,
     workers: int | None = None,
 ) -> None:
@@ -143,6 +152,8 @@ def run_all_stages(
         Pixels a side of the downsampled images.
     split, augment, train
         Settings of these stages.
+    starts : mapping of str to Start, optional
+        Networks that the training starts from, by architecture.
     restart : bool
         Train again from the start instead of resuming.
     workers : int, optional
@@ -154,7 +165,7 @@ def run_all_stages(
         When a stage cannot work with its input.
     """
     _prepare(impath, catalog, folder, sample, size, split, augment, workers)
-    files = _train(folder, size, split.subsamples, augment.nbatch, train, restart)
+    files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, restart)
     models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
     evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=catalog, files=files)
     how = {
@@ -164,6 +175,7 @@ def run_all_stages(
         "batchsize": augment.batchsize,
         "N_batch_iter": train.N_batch_iter,
         "models": train.models,
+        "start": {model: start.record.sha256 for model, start in (starts or {}).items()},
     }
     store = open_named_store(str(folder))
     if split.folds:  # the other networks have done their work
@@ -211,21 +223,26 @@ def _prepare(
     make_batches(samples, augmented, size=size, niter=split.subsamples, settings=augment, workers=workers, track=track)
 
 
-def _train(folder: Path, size: int, niter: int, nbatch: int, settings: Train, restart: bool) -> Sequence[str]:
+def _train(
+    folder: Path, size: int, niter: int, nbatch: int, settings: Train, starts: Mapping[str, Start], restart: bool
+) -> Sequence[str]:
     """Train every network on every subsample; returns the names of their files."""
-    from inclinet.training.train import train_network
+    from inclinet.training.train import check_start, train_network
 
+    places = folder / "augmented", folder / "samples"
+    for model, start in starts.items():
+        check_start(start, *places, model=model, size=size, nbatch=nbatch, subsamples=range(niter + 1))
     for model in settings.models:
         for subsample in range(niter + 1):
             path = train_network(
-                folder / "augmented",
-                folder / "samples",
+                *places,
                 folder / "models",
                 model=model,
                 subsample=subsample,
                 size=size,
                 nbatch=nbatch,
                 settings=settings,
+                start=starts.get(model),
                 restart=restart,
                 track=track,
             )

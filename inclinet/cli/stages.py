@@ -20,6 +20,8 @@ from inclinet.cli.app import (
     PrecisionOption,
     PresetOption,
     SizeOption,
+    StartOption,
+    StartStoreOption,
     Verbose,
     Workers,
     app,
@@ -34,6 +36,7 @@ from inclinet.cli.group import check_extra
 from inclinet.data.bands import BANDS
 from inclinet.data.filenames import band_folder, parse_band_folder
 from inclinet.networks.architectures import MODELS, check_fits
+from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
 
 __all__ = ["augment", "compress", "prep", "simulate", "split", "train"]
@@ -202,6 +205,8 @@ def train(
     optimizer: Annotated[str, option(Train, "optimizer", "--optimizer")] = default(Train, "optimizer"),
     weight_decay: Annotated[float, option(Train, "weight_decay", "--weight_decay")] = default(Train, "weight_decay"),
     loss: Annotated[str, option(Train, "loss", "--loss")] = default(Train, "loss"),
+    start: StartOption = "",
+    store: StartStoreOption = None,
     seed: Annotated[int, option(Train, "seed", "--seed")] = default(Train, "seed"),
     precision: PrecisionOption = PRECISION,
     keep_every: Annotated[int, option(Train, "keep_every", "--keep_every")] = default(Train, "keep_every"),
@@ -211,7 +216,8 @@ def train(
 ) -> None:
     """Train a network on every subsample, one stored batch at a time.
 
-    In: the stored batches written by `inclinet augment`, and the samples written by `inclinet split`.
+    In: the stored batches written by `inclinet augment`, and the samples written by `inclinet split`; with --start, a
+    version of the store, or the file of a network.
 
     Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt: the last two, and the best on the left-out galaxies),
     metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). Call it again to resume an
@@ -224,7 +230,7 @@ def train(
     check_extra("train")
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
-    from inclinet.training.train import train_network
+    from inclinet.training.train import check_start, train_network
 
     chosen = settings(
         Train,
@@ -237,11 +243,15 @@ def train(
         optimizer=optimizer,
         weight_decay=weight_decay,
         loss=loss,
+        start=start,
         seed=seed,
         precision=precision,
         keep_every=keep_every,
         patience=patience,
     )
+    begin = find_starts(start, [model], size, store).get(model)
+    if begin:
+        check_start(begin, augmented, samples, model=model, size=size, nbatch=nbatch, subsamples=range(niter + 1))
     for k in range(niter + 1):
         path = train_network(
             augmented,
@@ -252,6 +262,7 @@ def train(
             size=size,
             nbatch=nbatch,
             settings=chosen,
+            start=begin,
             restart=restart,
             track=track,
         )

@@ -15,6 +15,7 @@ from inclinet.registry.admission import promote_first, what_is_in_use
 from inclinet.registry.card import assemble, code_facts, count_training
 from inclinet.registry.champion import describe, read_champion
 from inclinet.registry.champion import promote as promote_version
+from inclinet.registry.galaxies import GALAXIES_FILE, read_starts, write_galaxies
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
 from inclinet.settings import Size
@@ -77,6 +78,7 @@ def publish_networks(
     )
     with temporary_folder("publish") as folder:
         info = assemble(folder, networks, evaluation, info, count_training(train))
+        write_galaxies(folder / GALAXIES_FILE, train, read_starts(networks).values())
         published = publish_folder(store, folder, info)
     console.print(f"published {published.version} in {store.uri}/registry", markup=False)
     return published

@@ -3,6 +3,7 @@
 from inclinet.registry.champion import Champion, promote, read_champion
 from inclinet.registry.versions import PublishedVersion, VersionInfo, VersionResult
 from inclinet.storage.store import Store
+from inclinet.training.start import MAY_HAVE_SEEN
 
 __all__ = ["MIN_STEPS", "promote_first", "what_is_in_use", "why_not_in_use"]
 
@@ -15,9 +16,10 @@ def why_not_in_use(info: VersionInfo) -> str | None:
     """Return why a version must not come into use by itself, None if nothing speaks against it.
 
     It needs a result on test galaxies that is better than that of every simple baseline on the same images, and
-    networks that were each trained for at least `MIN_STEPS` steps.
+    networks that were each trained for at least `MIN_STEPS` steps. These must not have started from a network that may
+    have seen the test galaxies.
     """
-    reasons = [*_shortcomings_of_training(info), *_shortcomings_of_result(info.test)]
+    reasons = [*_shortcomings_of_training(info), *_shortcomings_of_start(info), *_shortcomings_of_result(info.test)]
     return "; ".join(reasons) or None
 
 
@@ -26,6 +28,10 @@ def _shortcomings_of_training(info: VersionInfo) -> list[str]:
         return ["it is not known for how many steps its networks were trained"]
     steps = min(info.steps.values())
     return [f"a network was trained for {steps} steps, fewer than {MIN_STEPS}"] if steps < MIN_STEPS else []
+
+
+def _shortcomings_of_start(info: VersionInfo) -> list[str]:
+    return [MAY_HAVE_SEEN] if any(start.galaxies is None for start in info.started_from.values()) else []
 
 
 def _shortcomings_of_result(test: VersionResult | None) -> list[str]:

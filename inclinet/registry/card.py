@@ -24,9 +24,11 @@ from inclinet.evaluation.filenames import (
 from inclinet.evaluation.results import markdown_table, measured_on
 from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
-from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult
+from inclinet.registry.galaxies import read_starts
+from inclinet.registry.versions import BaselineResult, StartedFrom, VersionInfo, VersionResult
 from inclinet.storage.code_digest import code_digest
 from inclinet.training.filenames import metrics_file
+from inclinet.training.start import MAY_HAVE_SEEN, StartRecord
 
 __all__ = ["CARD_FILE", "assemble", "code_facts", "count_training"]
 
@@ -71,7 +73,8 @@ def assemble(
     ----------
     folder : Path
     networks : iterable of Path
-        The networks; the metrics of their training are read from the same folder, if they are there.
+        The networks; the metrics of their training and the records of what they were started from are read from the
+        same folder, if they are there.
     evaluation : Path
         Folder that `inclinet.evaluation.evaluate.report` wrote.
     info : VersionInfo
@@ -81,7 +84,8 @@ def assemble(
     Returns
     -------
     VersionInfo
-        `info` with the steps of each network, the result on the test set, and whether all galaxies are simulated.
+        `info` with the steps of each network and what it was started from, the result on the test set, and whether all
+        galaxies are simulated.
 
     Raises
     ------
@@ -98,6 +102,7 @@ def assemble(
         "steps": _count_steps(networks),
         "test": _test_result(metrics) if metrics else None,
         "simulated": training["galaxies"] == training["simulated"],
+        "started_from": {name: _started_from(record) for name, record in read_starts(networks).items()},
     }
     info = info.model_copy(update=added)
     calibration = read_record(Calibration, folder / CALIBRATION_FILE)
@@ -157,6 +162,23 @@ def _test_result(metrics: Mapping[str, Any]) -> VersionResult:
     )
 
 
+def _started_from(record: StartRecord) -> StartedFrom:
+    galaxies = None if record.galaxies is None else len(record.galaxies)
+    return StartedFrom(version=record.version, sha256=record.sha256, galaxies=galaxies)
+
+
+def _start_text(starts: Mapping[str, StartedFrom]) -> str:
+    if not starts:
+        return ""
+    known = {
+        f"version {start.version}" if start.version else f"the file of SHA-256 {start.sha256[:12]}…": start.galaxies
+        for start in starts.values()
+    }
+    named = [name if n is None else f"{name} (trained on {n:,} galaxies)" for name, n in known.items()]
+    unknown = f" **Beware: {MAY_HAVE_SEEN}.**" if None in known.values() else ""
+    return f"\n\nThe training started from {' and '.join(named)}, with a new optimizer.{unknown}"
+
+
 def _training_text(training: Mapping[str, Any]) -> str:
     galaxies, simulated = training["galaxies"], training["simulated"]
     images = ", ".join(f"{n:,} in {band_title(letter)}" for letter, n in training["images"].items())
@@ -209,7 +231,7 @@ def _model_card(
 their mean error on left-out galaxies if there were enough of those.
 
 ## Trained on
-{_training_text(training)}
+{_training_text(training)}{_start_text(info.started_from)}
 
 ## Use
 `inclinet predict image.jpg`, or in Python `inclinet.predict("image.jpg")`.

@@ -28,10 +28,12 @@ __all__ = [
     "VERSION_FILE",
     "BaselineResult",
     "PublishedVersion",
+    "StartedFrom",
     "VersionFile",
     "VersionInfo",
     "VersionResult",
     "find_version",
+    "is_version",
     "list_versions",
     "publish",
     "version_key",
@@ -94,6 +96,24 @@ class VersionResult(Record):
     baselines: dict[str, BaselineResult] = Field(default_factory=dict)
 
 
+class StartedFrom(Record):
+    """What a network was started from.
+
+    Attributes
+    ----------
+    version : str
+        Published version; empty for a file of another origin.
+    sha256 : str
+        SHA-256 of the file of the network.
+    galaxies : int or None
+        How many galaxies it had seen before; None if that is not known.
+    """
+
+    version: str
+    sha256: str
+    galaxies: int | None
+
+
 class VersionInfo(Record):
     """What is known about a version.
 
@@ -122,6 +142,8 @@ class VersionInfo(Record):
         Whether all galaxies that it was trained on are simulated.
     framing : {'measured', 'given'}
         How the images that it was trained on were framed.
+    started_from : dict
+        What each network was started from, by its name; without those that began with random weights.
     """
 
     size: int
@@ -135,6 +157,7 @@ class VersionInfo(Record):
     steps: dict[str, int] = Field(default_factory=dict)
     simulated: bool = False
     framing: Framing = "given"
+    started_from: dict[str, StartedFrom] = Field(default_factory=dict)
 
     @field_validator("test", mode="before")
     @classmethod
@@ -205,6 +228,11 @@ def list_versions(store: Store) -> list[PublishedVersion]:
     return sorted((version for version in versions if version), key=lambda version: version.published)
 
 
+def is_version(name: str) -> bool:
+    """Return whether a text has the form of a version's name."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def find_version(store: Store, version: str) -> PublishedVersion:
     """Return a published version.
 
@@ -213,7 +241,7 @@ def find_version(store: Store, version: str) -> PublishedVersion:
     InclinetError
         When there is no such version, or it is damaged.
     """
-    published = _read(store, version) if _VERSION.fullmatch(version) else None
+    published = _read(store, version) if is_version(version) else None
     if published is None:
         raise InclinetError(
             f"{store.uri}: there is no version {version!r}; `inclinet models` lists the versions", setting="version"

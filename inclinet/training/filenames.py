@@ -5,7 +5,7 @@ from pathlib import Path
 
 from inclinet.networks.filenames import network_stem
 
-__all__ = ["checkpoint_folder", "figure_file", "metrics_file", "parse_snapshot", "snapshot_file"]
+__all__ = ["checkpoint_folder", "figure_file", "metrics_file", "parse_snapshot", "snapshot_file", "start_file"]
 
 _SNAPSHOT = re.compile(r"step_(?P<step>\d{4,})\.npz")
 
@@ -29,6 +29,11 @@ def parse_snapshot(name: str) -> int | None:
 def metrics_file(subsample: int, model: str) -> str:
     """Return the file name of the metrics of every step (JSON)."""
     return f"{network_stem(subsample, model)}_evalDict.json"
+
+
+def start_file(subsample: int, model: str) -> str:
+    """Return the file name of the record of what a network was started from (JSON)."""
+    return f"{network_stem(subsample, model)}_start.json"
 
 
 def figure_file(subsample: int, model: str) -> str:

@@ -24,6 +24,8 @@ class Plan:
     nbatch : int
         Number of stored batches.
     settings : Train
+    start : str
+        SHA-256 of the network whose weights it starts from; empty for random weights.
     """
 
     model: str
@@ -31,6 +33,7 @@ class Plan:
     size: int
     nbatch: int
     settings: Train
+    start: str = ""
 
     @property
     def steps(self) -> int:
@@ -52,8 +55,8 @@ class Plan:
         Runs of equal identity share their snapshots. The number of passes counts only where it changes a step: with the
         cosine schedule. At a constant learning rate, a longer run continues a shorter one.
         """
-        without_effect = {"models", "keep_every"}
+        without_effect = {"models", "keep_every", "start"}
         if self.settings.schedule == "constant":
             without_effect.add("N_batch_iter")
         settings = self.settings.model_dump(mode="json", exclude=without_effect)
-        return {"model": self.model, "size": self.size, **settings}
+        return {"model": self.model, "size": self.size, "start": self.start, **settings}

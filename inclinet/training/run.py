@@ -50,11 +50,15 @@ class TrainingRun:
     record : callable, optional
         Called with the history (ndarray of float64, shape (steps, columns)) after a snapshot is saved, in a thread; and
         with True as second argument when the network is finished.
+    start : callable, optional
+        Returns the weights to start from, as `inclinet.training.step.network_weights` does; called only if there is no
+        snapshot to resume from. Default: random weights.
 
     Raises
     ------
     InclinetError
-        When the settings ask for patience, but there are no left-out galaxies.
+        When the settings ask for patience, but there are no left-out galaxies; when the weights to start from are those
+        of another network.
     """
 
     def __init__(
@@ -65,9 +69,10 @@ class TrainingRun:
         store: Store,
         folder: str = "",
         record: Callable[[np.ndarray, bool], None] | None = None,
+        start: Callable[[], Mapping[str, np.ndarray]] | None = None,
     ) -> None:
         self.plan = plan
-        self._fetch = fetch
+        self._fetch, self._start = fetch, start
         self._record = record or (lambda history, final: None)
         self._snapshots = Snapshots(store, str(PurePosixPath(folder, checkpoint_folder(plan.subsample, plan.model))))
         self._monitors = {name: batch for name, batch in monitors.items() if batch is not None}
@@ -166,6 +171,8 @@ class TrainingRun:
         """Restore the state of a snapshot; None means that the network is new."""
         if snapshot:
             self._stepper.restore(snapshot.state, snapshot.step)
+        elif self._start:
+            self._stepper.start_from(self._start())
         self._history = snapshot.history if snapshot else new_history()
         self._saver.step = self.step
         self._network_is_valid = True

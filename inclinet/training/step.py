@@ -22,7 +22,7 @@ from inclinet.settings import Train
 from inclinet.training.minibatches import MiniBatches, evaluate_minibatches, fit_minibatches
 from inclinet.training.schedule import learning_rates
 
-__all__ = ["NetworkStepper", "weights_in"]
+__all__ = ["NetworkStepper", "network_weights", "weights_in"]
 
 _MEASURING_MINIBATCH = 256
 _HUBER_DELTA = 0.2  # 4.5 deg
@@ -81,7 +81,7 @@ class NetworkStepper:
 
     def weights(self) -> Arrays:
         """Return a copy of every weight and batch-norm statistic, by name: the part of the state that predicts."""
-        return _copies(_weights_of(self.network))
+        return network_weights(self.network)
 
     def restore(self, state: Mapping[str, np.ndarray], step: int) -> None:
         """Restore the state after a step; other names in `state` are ignored.
@@ -91,17 +91,33 @@ class NetworkStepper:
         InclinetError
             When it is the state of another network.
         """
-        variables = self._variables()
+        self._assign(self._variables(), state, "the snapshot does")
+        self.step = step
+
+    def start_from(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Take over the weights and batch-norm statistics of a trained network, by name; the optimizer stays new.
+
+        Raises
+        ------
+        InclinetError
+            When they are those of another network.
+        """
+        try:
+            self._assign(_weights_of(self.network), weights, "the weights to start from do")
+        except InclinetError as error:
+            raise InclinetError(str(error), setting="start") from None
+
+    def _assign(self, variables: Mapping[str, keras.Variable], values: Mapping[str, np.ndarray], what: str) -> None:
+        """Assign to all variables, or to none if a value is missing or has another shape."""
         for name, variable in variables.items():
-            shape = state[name].shape if name in state else None
+            shape = values[name].shape if name in values else None
             if shape != tuple(variable.shape):
                 raise InclinetError(
-                    f"the snapshot does not belong to {self.model} at {self.size} pixels: the shape of {name} is "
-                    f"{shape}, not {tuple(variable.shape)}"
+                    f"{what} not belong to {self.model} at {self.size} pixels: the shape of {name} is {shape}, not "
+                    f"{tuple(variable.shape)}"
                 )
         for name, variable in variables.items():
-            variable.assign(np.array(state[name]))
-        self.step = step
+            variable.assign(np.array(values[name]))
 
     def _seed_dropout(self, step: int) -> None:
         for i, layer in enumerate(self.network.layers):
@@ -191,6 +207,11 @@ def _optimizer(settings: Train) -> keras.optimizers.Optimizer:
 
 def _loss(settings: Train) -> keras.losses.Loss:
     return keras.losses.MeanSquaredError() if settings.loss == "mse" else keras.losses.Huber(_HUBER_DELTA)
+
+
+def network_weights(network: keras.Model) -> Arrays:
+    """Return a copy of every weight and batch-norm statistic of a network, by name."""
+    return _copies(_weights_of(network))
 
 
 def weights_in(state: Mapping[str, np.ndarray]) -> Arrays:

@@ -3,31 +3,41 @@
 import json
 import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.samples import Batch, batchsize_of, find_samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import network_file
+from inclinet.networks.infer import load_network
 from inclinet.networks.save import save_network
 from inclinet.preparation.augment import left_out_batch, validation_batch
-from inclinet.preparation.split import left_out_side
+from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.progress import Track, silent
 from inclinet.settings import Train
 from inclinet.storage.atomic import write_text
 from inclinet.storage.npz import checksum, read_arrays
 from inclinet.storage.store import FolderStore
-from inclinet.training.filenames import checkpoint_folder, parse_snapshot
+from inclinet.training.filenames import checkpoint_folder, parse_snapshot, start_file
 from inclinet.training.plan import Plan
 from inclinet.training.record import Recorder
 from inclinet.training.run import TrainingRun
+from inclinet.training.start import MAY_HAVE_SEEN, Start, check_kind, check_leaks, measured_galaxies
+from inclinet.training.step import network_weights
 
-__all__ = ["train_network"]
+__all__ = ["check_start", "train_network"]
 
 logger = logging.getLogger(__name__)
 
-_DATA = {"batches": ("other stored batches", "augmented"), "samples": ("other samples", "samples")}
+_DATA = {
+    "batches": ("other stored batches", "augmented"),
+    "samples": ("other samples", "samples"),
+    "start": ("another network to start from", "start"),
+}
 """How an error names data that changed, and the setting to change."""
 
 
@@ -41,6 +51,7 @@ def train_network(
     size: int = 128,
     nbatch: int = 3,
     settings: Train | None = None,
+    start: Start | None = None,
     restart: bool = False,
     track: Track = silent,
 ) -> Path:
@@ -63,6 +74,9 @@ def train_network(
     nbatch : int
         Number of stored batches.
     settings : Train, optional
+        Its `start` names, for people, what `start` holds.
+    start : Start, optional
+        Network whose weights the training starts from; by default they are random.
     restart : bool
         Whether to delete the snapshots of an earlier run and start again.
     track : Track
@@ -71,11 +85,16 @@ def train_network(
     Raises
     ------
     InclinetError
-        When stored batches or samples are missing; when the folder holds the snapshots of a run with other settings or
+        When stored batches or samples are missing; when the network to start from is another one, or has seen galaxies
+        that this one is measured on; when the folder holds the snapshots of a run with other settings or
         data; when the loss or a weight is not finite.
     """
-    plan = Plan(model, subsample, size, nbatch, settings or Train())
+    plan = Plan(model, subsample, size, nbatch, settings or Train(), start.record.sha256 if start else "")
     paths = _find_batches(augmented, plan)
+    if start:
+        check_start(start, augmented, samples, model=model, size=size, nbatch=nbatch, subsamples=[subsample])
+        if start.record.galaxies is None:
+            logger.warning("%s: %s", plan.title, MAY_HAVE_SEEN)
     folder = outmodels / checkpoint_folder(subsample, model)
     if restart:
         shutil.rmtree(folder, ignore_errors=True)
@@ -84,12 +103,19 @@ def train_network(
         part.unlink()
     _check_same_run(folder, plan.identity() | _data(paths, samples, plan))
     monitors = _read_monitors(paths, samples, plan)
+    _record_start(start, outmodels / start_file(subsample, model))
 
     def fetch(number: int) -> Batch:
         return Batch.read(paths[number - 1])
 
     store = FolderStore(outmodels)
-    with TrainingRun(plan, fetch, monitors, store, record=Recorder(plan, store)) as run:
+
+    def starting_weights() -> dict[str, np.ndarray]:
+        assert start is not None
+        return network_weights(load_network(start.file))
+
+    recorder, first = Recorder(plan, store), starting_weights if start else None
+    with TrainingRun(plan, fetch, monitors, store, record=recorder, start=first) as run:
         if run.step:
             logger.info("resuming %s after step %d", plan.title, run.step)
         logger.info("%s in %s", plan.title, run.precision)
@@ -100,6 +126,46 @@ def train_network(
                 break
             run.reach(step)
         return save_network(run.finish(), outmodels / network_file(subsample, model))
+
+
+def check_start(
+    start: Start,
+    augmented: Path,
+    samples: Path,
+    *,
+    model: str,
+    size: int,
+    nbatch: int,
+    subsamples: Iterable[int],
+) -> None:
+    """Check that the networks of some subsamples can start from another network; parameters as for `train_network`.
+
+    Raises
+    ------
+    InclinetError
+        When it is one of another architecture or image size, or has seen a galaxy that they are measured on; when
+        stored batches or samples are missing.
+    """
+    check_kind(start.file, model, size)
+    plans = [Plan(model, k, size, nbatch, Train()) for k in subsamples]
+    measured = [_measured_galaxies(samples, plan, _find_batches(augmented, plan)) for plan in plans]
+    check_leaks(start.record, np.unique(np.concatenate(measured)))
+
+
+def _measured_galaxies(samples: Path, plan: Plan, batches: list[Path]) -> np.ndarray:
+    """Return the PGC numbers of the galaxies that a network is measured on."""
+    left_out = left_out_galaxies(
+        read_samples(find_samples(samples, plan.size, *left_out_side(plan.subsample)), plan.size), plan.subsample
+    )
+    leaves_out = _trained_galaxies(batches).isdisjoint(left_out.tolist())
+    return measured_galaxies(samples, plan.size, plan.subsample, leaves_out=leaves_out)
+
+
+def _record_start(start: Start | None, path: Path) -> None:
+    if start:
+        write_text(path, start.record.model_dump_json(indent=1))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _find_batches(augmented: Path, plan: Plan) -> list[Path]:
@@ -169,9 +235,7 @@ def _read_monitors(batches: list[Path], samples: Path, plan: Plan) -> dict[str, 
 
 def _unless_trained_on(left: Batch, batches: list[Path]) -> Batch | None:
     """Return the left-out galaxies if no stored batch holds any of them, else None."""
-    # Only the PGC numbers are read: in compressed files, reading the images would unpack them.
-    trained = {pgc for path in batches for pgc in read_arrays(path, ["pgcIDs"])["pgcIDs"].tolist()}
-    if both := trained & set(left.pgcs.tolist()):
+    if both := _trained_galaxies(batches) & set(left.pgcs.tolist()):
         logger.warning(
             "left-out galaxies are not used: the stored batches hold some of them (such as PGC %d), because they "
             "belong to another split or leave out no galaxy",
@@ -179,3 +243,8 @@ def _unless_trained_on(left: Batch, batches: list[Path]) -> Batch | None:
         )
         return None
     return left
+
+
+def _trained_galaxies(batches: list[Path]) -> set[int]:
+    # Only the PGC numbers are read: in compressed files, reading the images would unpack them.
+    return {pgc for path in batches for pgc in read_arrays(path, ["pgcIDs"])["pgcIDs"].tolist()}

@@ -7,7 +7,9 @@ import pytest
 from inclinet.data.filenames import batch_file, batch_folder, left_out_file
 from inclinet.preparation.augment import left_out_batch
 from inclinet.settings import Train
+from inclinet.training.start import Start
 from tasks.common import artifacts
+from tasks.filenames import START_FILE, START_NETWORK_FILE
 from tasks.train import Session
 from tests.inclinet.conftest import SIZE, stored  # noqa: F401
 
@@ -33,12 +35,27 @@ def session(stored, tmp_path, monkeypatch):  # noqa: F811
     left = left_out_batch(stored / "samples", SIZE, 0, 4)
     left_out = artifact("left_out", lambda folder: left.write(folder / left_out_file(SIZE, 0)))
 
-    def new(passes, **settings):
+    def new(passes, first=None, **settings):
         settings = {"schedule": "constant", "training_batch_size": 24, "seed": 1} | settings
         how = Train(N_batch_iter=passes, **settings)
-        return Session("model4", 0, SIZE, how, batches, None, left_out, {})
+        return Session("model4", 0, SIZE, how, batches, None, left_out, {}, first)
 
     return new
+
+
+def start_of(seed, galaxies=(1,)):
+    """Return the artifact of a network to start from, which nothing has trained."""
+    from inclinet.networks.build import build
+    from inclinet.networks.save import save_network
+
+    def work(folder):
+        path = save_network(build("model4", SIZE, seed=seed), folder / START_NETWORK_FILE)
+        record = Start.of_file(path, galaxies=galaxies).record
+        (folder / START_FILE).write_text(record.model_dump_json())
+        return {}
+
+    settings = [seed, galaxies]
+    return artifacts().make("weights", "model4", inputs={}, settings=settings, code="", work=work)
 
 
 def train(session):
@@ -81,6 +98,30 @@ def test_snapshots_are_shared_by_runs_that_take_the_same_steps(session, changed,
 
 def test_with_the_cosine_schedule_the_number_of_passes_changes_every_step(session):
     assert session(3, schedule="cosine").snapshot_folder() != session(4, schedule="cosine").snapshot_folder()
+
+
+def test_a_start_counts_by_its_weights_and_not_by_its_name(session):
+    random, started = session(3), session(3, start_of(7))
+    assert random.snapshot_folder() != started.snapshot_folder() != session(3, start_of(8)).snapshot_folder()
+    assert started.snapshot_folder() == session(3, start_of(7), start="elsewhere.keras").snapshot_folder()
+    other_galaxies = session(3, start_of(7, galaxies=(1, 2)))
+    assert started.snapshot_folder() == other_galaxies.snapshot_folder()
+    # The record beside the network names them.
+    assert started.network_key_parts() != other_galaxies.network_key_parts()
+    assert started.network_key_parts()["inputs"]["start"] == started.start.digest
+
+
+def test_a_started_run_that_is_resumed_ends_as_at_once(session, tmp_path, monkeypatch):
+    start = start_of(7)
+    first = session(3, start)
+    with first.run() as run:
+        run.reach(2)
+    after = train(session(3, start))
+    assert after != train(session(3))
+    monkeypatch.setenv("INCLINET_STORE", str(tmp_path / "other"))
+    for stage in ("test", "weights"):
+        shutil.copytree(tmp_path / "store" / "artifacts" / stage, tmp_path / "other" / "artifacts" / stage)
+    assert train(session(3, start)) == after
 
 
 @pytest.mark.parametrize("changed", [{"passes": 4}, {"patience": 2}, {"schedule": "cosine"}])
