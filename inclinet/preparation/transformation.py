@@ -66,7 +66,7 @@ PRESETS = {
     # always shown images that are bright on a dark sky.
     "wide": Ranges(
         shift=0.06,
-        zoom=(0.65, 1.5),
+        zoom=(0.65, 1.4),
         zoom_in_log=True,
         gamma=(0.5, 1.7),
         brightness=(0.6, 1.4),

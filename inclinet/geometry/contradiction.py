@@ -1,0 +1,38 @@
+"""Whether the shape of a galaxy contradicts the inclination that networks tell."""
+
+import math
+
+from inclinet.geometry.shape import Shape
+
+__all__ = ["FLATTER", "ROUNDER", "find_contradiction"]
+
+ROUNDER = "rounder than its inclination"
+FLATTER = "flatter than its inclination"
+
+_THINNEST, _THICKEST = 0.1, 0.35  # axis ratios of discs seen edge-on
+_ERRORS = 3.5  # error bars that a disc may deviate: of 500 labelled galaxies, some 5 % deviate by more
+
+
+def find_contradiction(shape: Shape, inclination: float, error: float) -> str:
+    """Return `ROUNDER` or `FLATTER` if no disc of that inclination looks like the shape, else an empty text.
+
+    A disc has the axis ratio of Hubble's formula, cos² i = (q² - q0²) / (1 - q0²) (1926, ApJ 64, 321), for some
+    thickness q0 and some inclination within 3.5 error bars. Galaxies cut off by the edge of the image are not judged.
+
+    Parameters
+    ----------
+    shape : Shape
+    inclination, error : float
+        Prediction and its error bar (deg).
+    """
+    if shape.problem or math.isnan(inclination) or math.isnan(error):
+        return ""
+    if shape.axis_ratio > _axis_ratio(max(inclination - _ERRORS * error, 0), _THICKEST):
+        return ROUNDER
+    if shape.axis_ratio < _axis_ratio(min(inclination + _ERRORS * error, 90), _THINNEST):
+        return FLATTER
+    return ""
+
+
+def _axis_ratio(inclination: float, q0: float) -> float:
+    return math.sqrt(math.cos(math.radians(inclination)) ** 2 * (1 - q0**2) + q0**2)
