@@ -2,6 +2,7 @@
 
 import math
 
+from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.geometry.shape import Shape
 
 __all__ = ["FLATTER", "ROUNDER", "find_contradiction"]
@@ -27,7 +28,9 @@ def find_contradiction(shape: Shape, inclination: float, error: float) -> str:
     """
     if shape.problem or math.isnan(inclination) or math.isnan(error):
         return ""
-    if shape.axis_ratio > _axis_ratio(max(inclination - _ERRORS * error, 0), _THICKEST):
+    lowest = inclination - _ERRORS * error
+    # Networks answer no less than 45 deg, however close to face-on a galaxy is.
+    if lowest > MIN_INCLINATION and shape.axis_ratio > _axis_ratio(lowest, _THICKEST):
         return ROUNDER
     if shape.axis_ratio < _axis_ratio(min(inclination + _ERRORS * error, 90), _THINNEST):
         return FLATTER
