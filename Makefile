@@ -20,7 +20,11 @@ PORTS := $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(STORE_PORT)
 SAMPLE := $(if $(IMAGES),--images "$(IMAGES)") $(if $(CATALOG),--catalog "$(CATALOG)") \
           $(if $(IMROOT),--imroot "$(IMROOT)") $(if $(BANDS),--bands "$(BANDS)")
 
-.PHONY: help install demo test test-all bench up down status lint format docs
+# For shipped: the version, by default the one in use, and its store, by default that of INCLINET_STORE.
+VERSION ?=
+STORE ?=
+
+.PHONY: help install demo test test-all bench up down status shipped lint format docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,7 +34,7 @@ install: $(INSTALLED) ## the pinned environment, in .venv
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: name another with make PYTHON=python3.12" if not (3, 11) <= v <= (3, 13) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,simulate,service,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,train-jax,simulate,service,dev]"
 	@touch $@
 
 demo: $(INSTALLED) ## the whole service on simulated galaxies; your own: IMAGES= CATALOG= IMROOT= BANDS=
@@ -44,6 +48,9 @@ down: $(INSTALLED) ## stop the service; the data stay in .service/
 
 status: $(INSTALLED) ## show what runs, and where
 	@$(BIN)/python -m deployments.service status
+
+shipped: $(INSTALLED) ## make a version the one that ships with the package: VERSION= STORE=
+	@$(BIN)/python -m deployments.shipped $(if $(VERSION),--version "$(VERSION)") $(if $(STORE),--store "$(STORE)")
 
 # Two processes; tests that share a service stay together in one of them.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -23,7 +23,8 @@ from inclinet.evaluation.calibration import LEVELS, THIRDS, combine, coverage, t
 from inclinet.evaluation.evaluate import predict_galaxies
 from inclinet.evaluation.predictions import merge_predictions
 from inclinet.networks.filenames import network_file
-from inclinet.networks.infer import load_network, predict_images
+from inclinet.networks.infer import predict_images
+from inclinet.networks.load import load_network
 from inclinet.preparation.augment import augment
 from inclinet.preparation.compress import compress
 from inclinet.preparation.prep import prep

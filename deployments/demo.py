@@ -130,7 +130,8 @@ def _show_result(service: Service, run: str) -> None:
 def _show_version(service: Service, message: str) -> None:
     """Print the message of the run, and how to predict with the version that it published.
 
-    The message of `inclinet/full` begins with that version, and says whether it has been put into use, or why not.
+    The message of `inclinet/full` begins with that version, and says whether it has been put into use, or why not, what
+    it was trained on, and its tested error.
     """
     CONSOLE.print(f"version   {message}", markup=False)
     found = _VERSION.search(message)
@@ -138,8 +139,6 @@ def _show_version(service: Service, message: str) -> None:
         return
     store = open_store(str(service.store.folder / BUCKET))
     published, champion = find_version(store, found[0]), read_champion(store)
-    if published.info.simulated:
-        CONSOLE.print("          trained only on simulated galaxies: to try the service, not for science")
     in_use = champion is not None and champion.version == published.version
     shell = f"source .venv/bin/activate; source {shlex.quote(str(service.folder / 'env.sh'))}"
     option = "" if in_use else f" --version {published.version}"

@@ -50,11 +50,14 @@ def _predict_missing(what: Predict, version: str, listing: Listing) -> list[Refe
     return parts
 
 
-def _predict(what: Predict, version: str) -> str:
-    """Predict what is missing and write the table of all images; returns what was done."""
+def _predict(what: Predict, version: str, statement: str) -> str:
+    """Predict what is missing and write the table of all images; returns what was done.
+
+    `statement` is that of the version.
+    """
     listing = list_images_task(what, version, return_state=True).result()
     parts = [*listing.predicted, *_predict_missing(what, version, listing)]
-    gathered = gather_task(_run_name(), version, opaque(listing.reference), opaque(parts), return_state=True)
+    gathered = gather_task(_run_name(), statement, opaque(listing.reference), opaque(parts), return_state=True)
     gathered.result()
     return gathered.message
 
@@ -69,5 +72,5 @@ def predict(
     it is retried or run again, and a folder that has grown costs only its new images. An image that cannot be used
     has the reason in the table.
     """
-    version = find_version_task(what.version, return_state=True).result()
-    return Completed(message=remake_damaged(lambda: _predict(what, version)))
+    version, statement = find_version_task(what.version, return_state=True).result()
+    return Completed(message=remake_damaged(lambda: _predict(what, version, statement)))

@@ -1,7 +1,6 @@
 """Inclinations of spiral galaxies from SDSS images."""
 
 from collections.abc import Sequence
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,11 @@ from inclinet.networks.backend import prepare_backend
 if TYPE_CHECKING:
     import pandas as pd
 
+    __version__: str
+
     from inclinet.prediction.predictor import Predictor
 
 __all__ = ["InclinetError", "Predictor", "__version__", "predict"]
-
-__version__ = installed_version("inclinet")
 
 prepare_backend()
 
@@ -25,7 +24,11 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Predictor` when it is first used: Keras takes seconds to import."""
+    """Look up the version, or import `Predictor`, when it is first used: importing Inclinet takes no time."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("inclinet")
     if name == "Predictor":
         from inclinet.prediction.predictor import Predictor
 
@@ -40,9 +43,10 @@ def predict(
     store: str | None = None,
     version: str | None = None,
 ) -> "pd.DataFrame":
-    """Predict the inclinations of galaxies with a published version.
+    """Predict the inclinations of galaxies with a version: the one that ships with Inclinet, or one of a store.
 
-    The first call loads the networks; the next ones reuse them.
+    The first call loads the networks; the next ones reuse them. The log says which version predicts, what it was
+    trained on and its tested error, as a warning if the version is not for science.
 
     Parameters
     ----------
@@ -54,9 +58,11 @@ def predict(
         Folder with the images of a catalogue's galaxies. Default: `galaxies` beside the catalogue if there is such a
         folder, else the catalogue's own folder.
     store : str, optional
-        Store of the version, s3://bucket/prefix or a folder. Default: the environment variable `INCLINET_STORE`.
+        Store of the version, s3://bucket/prefix or a folder. Default: the environment variable `INCLINET_STORE`, if it
+        is set.
     version : str, optional
-        Version to predict with. Default: the version in use.
+        Version to predict with; `shipped` is the one that comes with Inclinet. Default: the version in use in the
+        store; the shipped one if none is in use there, or no store is named.
 
     Returns
     -------
@@ -68,7 +74,7 @@ def predict(
     InclinetError
         When an image, the store or the version does not exist.
     """
-    # Find the images first: a wrong path is reported before Keras is imported, which takes seconds.
+    # Find the images first: a wrong path is reported before anything is loaded.
     from inclinet.prediction.sources import find_sources
 
     sources = find_sources(images, impath)

@@ -246,9 +246,10 @@ class Predict(Record):
     images: Images = "input/galaxies"
     version: str = Field(
         "",
-        pattern=r"^(\d{8}-[0-9a-f]{10})?$",
+        pattern=r"^(\d{8}-[0-9a-f]{10}|shipped)?$",
         title="Version",
-        description="Published version; leave empty for the version in use.",
+        description="Published version, or shipped: the one that comes with Inclinet. Leave empty for the version in "
+        "use in the store, or the shipped one if none is.",
     )
     chunk: int = Field(
         2000,

@@ -1,6 +1,7 @@
 """Tasks of a run of `predict/batch` around its chunks: which version, which images are missing, one table of all."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from prefect.states import Completed
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.prediction.sources import in_store
-from inclinet.registry.champion import choose_version
+from inclinet.registry.choice import choose
+from inclinet.registry.statement import why_not
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
@@ -54,9 +56,10 @@ class Listing:
 
 @stage_task("find", "find-version")
 def find_version_task(version: str) -> State:
-    """Look up a published version, or the one in use if none is named; the data are its name."""
-    published = choose_version(artifacts().store, version or None)
-    return Completed(message=published.version, data=published.version)
+    """Look up the version named, or else the one in use; the data are its name and what is to be known of it."""
+    choice = choose(artifacts().store, version or None)
+    get_run_logger().log(logging.WARNING if why_not(choice.published.info) else logging.INFO, "%s", choice.statement)
+    return Completed(message=choice.statement, data=(choice.published.version, choice.statement))
 
 
 @stage_task("listing", "listing")
@@ -98,10 +101,11 @@ def _take(wanted: dict[str, list], images: Iterable[Image]) -> list[int]:
 
 
 @stage_task("gather", "gather")
-def gather_task(run: str, version: str, listing: Reference, parts: list[Reference]) -> State:
+def gather_task(run: str, statement: str, listing: Reference, parts: list[Reference]) -> State:
     """Write the predictions of all images of a listing into `predictions/<run>/predictions.csv` of the store.
 
-    `parts` are the artifacts of the predict stage that hold them; rows of images that are not listed are left out.
+    `statement` is that of the version. `parts` are the artifacts of the predict stage that hold the predictions; rows
+    of images that are not listed are left out.
     """
     store = artifacts().store
     key = f"predictions/{run}/{PREDICTIONS_FILE}"
@@ -117,6 +121,6 @@ def gather_task(run: str, version: str, listing: Reference, parts: list[Referenc
             flags.update(flag for several in rows["flags"] for flag in several.split("; ") if flag)
         store.put(whole, key)
     table = [{"": "images", "n": images}, *({"": flag, "n": n} for flag, n in flags.most_common())]
-    create_table_artifact(table, key="predictions", description=f"Version {version}; the table is {store.uri}/{key}")
-    get_run_logger().info("%d images in %s/%s", images, store.uri, key)
-    return Completed(message=f"{images:,} images in {store.uri}/{key}")
+    create_table_artifact(table, key="predictions", description=f"The table is {store.uri}/{key}. {statement}.")
+    get_run_logger().info("%d images in %s/%s, by %s", images, store.uri, key, statement)
+    return Completed(message=f"{images:,} images in {store.uri}/{key}, by {statement}")

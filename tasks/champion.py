@@ -46,7 +46,8 @@ def predict_test_task(version: str, samples: dict[str, Reference]) -> State:
 
     def work(out: Path) -> Mapping[str, int]:
         use_one_gpu()
-        from inclinet.networks.infer import load_network, predict_samples
+        from inclinet.networks.infer import predict_samples
+        from inclinet.networks.load import load_network
 
         local = fetch_version(store, published, names=published.networks)
         with temporary_folder("predict") as folder:

@@ -17,16 +17,24 @@ from inclinet.errors import InclinetError
 from inclinet.evaluation.calibration import Calibration
 from inclinet.evaluation.filenames import CALIBRATION_FILE, PREDICTIONS_FILE
 from inclinet.evaluation.predictions import read_predictions
-from inclinet.networks.filenames import network_file
+from inclinet.networks.filenames import exported_file, network_file
 from inclinet.records import read_record
-from inclinet.registry.admission import promote_first, what_is_in_use, why_not_in_use
-from inclinet.registry.card import CARD_FILE, assemble, code_facts, count_training
+from inclinet.registry.admission import promote_first, what_is_in_use, why_not_in_use, would_lose_real
+from inclinet.registry.card import assemble, code_facts, count_training
 from inclinet.registry.champion import promote, read_champion
 from inclinet.registry.compare import Comparison, compare, decide, markdown_comparison
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.decisions import Decision, read_decision, record_decision
 from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, read_starts, write_galaxies
-from inclinet.registry.versions import PublishedVersion, VersionInfo, find_version, list_versions, publish
+from inclinet.registry.statement import state, why_not
+from inclinet.registry.versions import (
+    CARD_FILE,
+    PublishedVersion,
+    VersionInfo,
+    find_version,
+    list_versions,
+    publish,
+)
 from inclinet.settings import Retrain, Split
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
@@ -79,8 +87,9 @@ def publish_task(
         paths = []
         for name, reference in networks.items():
             model, k = parse_network_name(name)
+            files = [network_file(k, model), exported_file(k, model)]
             beside = [name for name in (metrics_file(k, model), start_file(k, model)) if name in reference.files]
-            paths += artifacts().fetch(reference, folder, [network_file(k, model), *beside])[:1]
+            paths += artifacts().fetch(reference, folder, [*files, *beside])[:2]
         artifacts().fetch(evaluation, folder)
         info = VersionInfo(
             size=size,
@@ -98,7 +107,9 @@ def publish_task(
         published = publish(store, version_folder, info)
         card = (version_folder / CARD_FILE).read_text()
     create_markdown_artifact(card, key="model-card", description=f"Model card of version {published.version}.")
-    return Completed(message=f"{published.version}: {len(networks)} networks", data=published.version)
+    line = f"version {published.version}: {state(published.info)}"
+    get_run_logger().log(logging.WARNING if why_not(published.info) else logging.INFO, "published %s", line)
+    return Completed(message=f"{line}; {len(networks)} networks", data=published.version)
 
 
 def _lineage(network: Reference) -> dict[str, Any]:
@@ -107,19 +118,20 @@ def _lineage(network: Reference) -> dict[str, Any]:
 
 @stage_task("decide", "decide-on-first-version")
 def promote_first_task(version: str, rules: Retrain | None = None) -> State:
-    """Put a version into use if none is, unless something speaks against it.
+    """Put a version into use if it is the first, or the first trained on real galaxies; if nothing speaks against it.
 
     The data are the version in use, None if there is none; then the message, the log and the run's page say why.
     `rules` are kept with the decision.
     """
     store = artifacts().store
     before = read_champion(store)
-    champion, why_not = promote_first(store, find_version(store, version))
-    if why_not:
-        _report(version, None, False, why_not, rules=rules)
-    elif champion and before is None:
-        _report(version, None, True, champion.why, rules=rules)
-    message = what_is_in_use(version, champion, why_not)
+    published = find_version(store, version)
+    champion, against = promote_first(store, published)
+    if champion is None:
+        _report(version, None, False, str(against), rules=rules)
+    elif champion != before:
+        _report(version, before.version if before else None, True, champion.why, rules=rules)
+    message = f"{what_is_in_use(version, champion, against)}. Version {version}: {state(published.info)}"
     return Completed(message=message, data=champion.version if champion else None)
 
 
@@ -161,8 +173,9 @@ def compare_versions_task(challenger: str, current: str, predictions: Reference,
         better, why = decide(comparison, rules)
     except InclinetError as error:
         better, why = False, str(error)
-    if why_not := why_not_in_use(versions[1].info):
-        better, why = False, f"{why}; {why_not}" if not better else why_not
+    infos = [version.info for version in versions]
+    if against := why_not_in_use(infos[1]) or would_lose_real(*infos):
+        better, why = False, f"{why}; {against}" if not better else against
     if (now := read_champion(store)) is None or now.version not in (current, challenger):
         why = f"another version was put into use while {challenger} was compared with {current}"
         return Completed(message=why, data=f"Nothing was decided: {why}")
@@ -232,13 +245,14 @@ def _report(
         done = f"Version {challenger} is in use now"
     else:
         done = f"Version {current} stays in use" if current else f"Version {challenger} is not in use"
-    lines = [f"## {done}", f"{why[:1].upper()}{why[1:]}."]
+    known = f"version {challenger}: {state(find_version(artifacts().store, challenger).info)}"
+    lines = [f"## {done}", f"{why[:1].upper()}{why[1:]}.", f"V{known[1:]}."]
     if not promoted:
         lines.append(f"`inclinet promote {challenger}` puts version {challenger} into use all the same.")
     if comparison:
         lines.append(markdown_comparison(comparison, {"champion": str(current), "challenger": challenger}))
     create_markdown_artifact("\n\n".join(lines), key="comparison", description=f"{done}.")
-    get_run_logger().log(logging.INFO if promoted or current else logging.WARNING, "%s: %s", done, why)
+    get_run_logger().log(logging.INFO if promoted or current else logging.WARNING, "%s: %s; %s", done, why, known)
     if in_use := challenger if promoted else current:
         emit_event(
             f"inclinet.model.{'promoted' if promoted else 'kept'}",

@@ -25,7 +25,7 @@ from inclinet.data.samples import Batch
 from inclinet.evaluation.filenames import left_out_predictions_file, predictions_file
 from inclinet.evaluation.predictions import write_predictions
 from inclinet.networks.devices import use_one_gpu
-from inclinet.networks.filenames import network_file
+from inclinet.networks.filenames import exported_file, network_file
 from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.settings import Train
 from inclinet.storage.artifacts import Reference
@@ -145,13 +145,13 @@ class Session:
         return self._run
 
     def _starting_weights(self) -> dict[str, np.ndarray]:
-        from inclinet.networks.infer import load_network
+        from inclinet.networks.load import load_keras
         from inclinet.training.step import network_weights
 
         assert self.start is not None
         with temporary_folder("train") as folder:
             [path] = artifacts().fetch(self.start, folder, [START_NETWORK_FILE])
-            return network_weights(load_network(path))
+            return network_weights(load_keras(path))
 
     def _fetch(self, number: int) -> Batch:
         return _read(self.batches[number - 1], batch_file(self.size, number))
@@ -215,18 +215,22 @@ def step_task(session: Session, number: int) -> State:
 
 @stage_task("network", "network-{session.name}")
 def finish_network_task(session: Session) -> State:
-    """Finish a network: save it with its metrics and figure, and predict the test set and the left-out galaxies."""
+    """Finish a network: save and export it, with its metrics, and predict the test set and the left-out galaxies."""
     model, subsample = session.model, session.subsample
     name = network_name(model, subsample)
 
     def work(out: Path) -> Mapping[str, int]:
+        from inclinet.networks.export import export_network
         from inclinet.networks.infer import predict_samples
+        from inclinet.networks.load import as_network
         from inclinet.networks.save import save_network
         from inclinet.training.record import write_record
 
         run = session.run()
-        network = run.finish()
-        save_network(network, out / network_file(subsample, model))
+        trained = run.finish()
+        save_network(trained, out / network_file(subsample, model))
+        export_network(trained, out / exported_file(subsample, model))
+        network = as_network(trained)
         write_record(run.history, session.plan, out)
         if session.start:
             with temporary_folder("train") as folder:

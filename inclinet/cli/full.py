@@ -38,8 +38,7 @@ from inclinet.cli.versions import publish_networks
 from inclinet.data.bands import BANDS
 from inclinet.networks.architectures import check_fits
 from inclinet.networks.filenames import network_file
-from inclinet.registry.admission import what_is_in_use, why_not_in_use
-from inclinet.registry.champion import promote
+from inclinet.registry.admission import promote_last, what_is_in_use
 from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from inclinet.storage.store import open_named_store
@@ -181,10 +180,9 @@ def run_all_stages(
     if split.folds:  # the other networks have done their work
         files = [network_file(0, model) for model in train.models]
     published = publish_networks(models, samples, evaluation, size, store, how, files)
-    why_not = why_not_in_use(published.info)
-    champion = None if why_not else promote(store, published.version, "the last run")
+    champion, why_not = promote_last(store, published)
     console.print(what_is_in_use(published.version, champion, why_not), markup=False)
-    chosen = "" if champion else f" --version {published.version}"
+    chosen = "" if champion and champion.version == published.version else f" --version {published.version}"
     console.print(f"to use it: inclinet predict --store {folder}{chosen} image.jpg", markup=False)
 
 

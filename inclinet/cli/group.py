@@ -18,12 +18,12 @@ GROUPS = {
 """Commands in the order of the help, by the title of their group."""
 
 _EXTRAS = {
-    "augment": ("train", ("cv2",)),
-    "train": ("train", ("psutil",)),
-    "full": ("train", ("cv2", "psutil")),
-    "simulate": ("simulate", ("galsim", "cv2")),
+    "train": ("train", ("keras", "psutil")),
+    "publish": ("train", ("keras", "onnx")),
+    "full": ("train", ("keras", "onnx", "psutil")),
+    "simulate": ("simulate", ("galsim",)),
 }
-_TITLES = {"cv2": "OpenCV", "galsim": "GalSim", "psutil": "psutil"}
+_TITLES = {"galsim": "GalSim", "keras": "Keras", "onnx": "ONNX", "psutil": "psutil"}
 
 
 class CommandGroup(TyperGroup):
@@ -77,4 +77,5 @@ def check_extra(command: str) -> None:
     extra, modules = _EXTRAS[command]
     missing = [_TITLES[module] for module in modules if not is_installed(module)]
     if missing:
-        raise InclinetError(f"inclinet {command} needs {' and '.join(missing)}: pip install 'inclinet[{extra}]'")
+        named = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        raise InclinetError(f"inclinet {command} needs {named}: pip install 'inclinet[{extra}]'")

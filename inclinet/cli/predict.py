@@ -13,8 +13,8 @@ from inclinet.errors import InclinetError
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import check_format, write_table
 from inclinet.progress import silent
-from inclinet.registry.champion import choose_version
-from inclinet.storage.store import open_named_store
+from inclinet.registry.choice import choose
+from inclinet.registry.statement import why_not
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,12 @@ def predict(
     ] = None,
     store: StoreOption = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="Version to predict with; default: the version in use.")
+        str | None,
+        typer.Option(
+            "--version",
+            help="Version to predict with; shipped: the one that comes with Inclinet. Default: the one in use in the "
+            "store, else the shipped one.",
+        ),
     ] = None,
     workers: Workers = None,
     verbose: Verbose = False,
@@ -51,26 +56,28 @@ def predict(
     In: images of any size, PNG or JPEG, in colour or gray, bright on a dark sky or dark on a bright sky.
 
     Out: for each image inclination, error (half the width of the 68 % interval), 68 % and 95 % intervals, the answer of
-    each network, and flags; on screen, and in a table with --out.
+    each network, flags and the version; on screen, and in a table with --out. One line says what the version was
+    trained on, and its tested error.
 
     Example: inclinet predict galaxies/ -o inclinations.fits
     """
     if out:
         check_format(out)
     sources = find_sources(images, impath)
-    opened = open_named_store(store)
-    found = choose_version(opened, version)
-    # Only now, when the input is known to be right: Keras takes seconds to import.
+    choice = choose(store, version)
+    # Only now, when the input is known to be right.
     from inclinet.prediction.predictor import FLAGS, open_predictor
 
-    predictor = open_predictor(opened, found.version)
+    predictor = open_predictor(choice)
     table = predictor.predict(sources, workers=workers, track=track if len(sources) > _SHOWN else silent)
     _show_predictions(table, f"version {predictor.version}; angles in degrees")
     seen = {flag for flags in table["flags"] for flag in flags.split("; ") if flag}
     for flag in sorted(seen):
         console.print(f"{flag}: {FLAGS[flag]}", style="dim", markup=False, highlight=False)
+    style = "yellow" if why_not(choice.published.info) else ""
+    console.print(predictor.statement, style=style, markup=False, highlight=False, soft_wrap=True)
     if out:
-        write_table(table, out, {"version": predictor.version, "store": opened.uri})
+        write_table(table, out, {"version": predictor.version, "store": choice.origin, "about": predictor.statement})
         console.print(f"wrote {len(table)} rows to {out}", markup=False)
     _report_failures(table["problem"].tolist())
 

@@ -165,7 +165,6 @@ def augment(
 
     Example: inclinet augment -i samples -o augmented -n 3 -b 50 -z 1000 --range zoom_max=1.3
     """
-    check_extra("augment")
     from inclinet.preparation.augment import augment as make_batches
 
     chosen = settings(

@@ -7,15 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from inclinet.cli.app import SIZE, SizeOption, StoreOption, Verbose, app, console, settings, show_table
+from inclinet.cli.group import check_extra
 from inclinet.data.bands import FILTERS
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.networks.filenames import EXPORTED
 from inclinet.networks.listing import list_networks
 from inclinet.registry.admission import promote_first, what_is_in_use
 from inclinet.registry.card import assemble, code_facts, count_training
-from inclinet.registry.champion import describe, read_champion
 from inclinet.registry.champion import promote as promote_version
+from inclinet.registry.champion import read_champion
+from inclinet.registry.choice import find_named_store
 from inclinet.registry.galaxies import GALAXIES_FILE, read_starts, write_galaxies
+from inclinet.registry.shipped import NONE_SHIPPED, SHIPPED, read_shipped
+from inclinet.registry.statement import describe, state
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
 from inclinet.settings import Size
@@ -42,11 +47,13 @@ def publish(
     In: the networks written by `inclinet train`, the samples written by `inclinet split`, and the evaluation written by
     `inclinet evaluate`.
 
-    Out: the folder registry/<version>/ in the store, with networks, metrics, calibration and model card. The first
-    version of a store is put into use.
+    Out: the folder registry/<version>/ in the store, with networks (also exported to ONNX, which predicting uses),
+    metrics, calibration and model card. The first version of a store is put into use, and the first that was trained
+    on real galaxies.
 
     Example: inclinet publish -m models -i samples -e evaluation --store ~/inclinet
     """
+    check_extra("publish")
     opened = open_named_store(store)
     published = publish_networks(models, samples, evaluation, settings(Size, size=size).size, opened)
     console.print(what_is_in_use(published.version, *promote_first(opened, published)), markup=False)
@@ -76,36 +83,60 @@ def publish_networks(
         lineage={path.name: sha256(path) for path in train_files.values()},
         code=code_facts(),
     )
-    with temporary_folder("publish") as folder:
+    with temporary_folder("publish") as folder, temporary_folder("export") as exported:
+        networks += [_export(path, exported) for path in networks]
         info = assemble(folder, networks, evaluation, info, count_training(train))
         write_galaxies(folder / GALAXIES_FILE, train, read_starts(networks).values())
         published = publish_folder(store, folder, info)
     console.print(f"published {published.version} in {store.uri}/registry", markup=False)
+    console.print(
+        f"version {published.version}: {state(published.info)}", markup=False, highlight=False, soft_wrap=True
+    )
     return published
+
+
+def _export(path: Path, folder: Path) -> Path:
+    """Export a trained network into a folder; returns its file."""
+    from inclinet.networks.export import export_network
+    from inclinet.networks.load import load_keras
+
+    return export_network(load_keras(path), folder / path.with_suffix(EXPORTED).name)
 
 
 @app.command()
 def models(store: StoreOption = None, verbose: Verbose = False) -> None:
-    """List the published versions, and say which one is in use.
+    """List the versions, and say which one is in use.
 
-    In: the versions in the store.
+    In: the versions published in the store, if one is named, and the version that ships with Inclinet.
 
-    Out: one line per version, on screen.
+    Out: one line per version, on screen: what it was trained on, its tested error, and whether it is for science.
 
     Example: inclinet models --store s3://inclinet
     """
-    opened = open_named_store(store)
+    opened, shipped = find_named_store(store), read_shipped()
+    rows = _rows(opened) if opened else []
+    if shipped:
+        rows.append(describe(shipped, SHIPPED))
+    if rows:
+        show_table(rows, texts=["in use", "published", "networks", "trained on", "tested on", "remark", "run"])
+    elif opened is None:
+        open_named_store(store)  # says what to do
+    else:
+        raise InclinetError(
+            f"{opened.uri}: no version is published yet, and {NONE_SHIPPED}; run `inclinet publish` or the deployment "
+            "inclinet/full"
+        )
+
+
+def _rows(store: Store) -> list[dict[str, str]]:
+    """Return the rows of a store's versions."""
     try:
-        current = read_champion(opened)
+        champion = read_champion(store)
     except InclinetError as error:  # the list helps to repair it
         console.print(f"{error}", style="yellow", markup=False)
-        current = None
-    rows = [describe(published, current) for published in list_versions(opened)]
-    if not rows:
-        raise InclinetError(
-            f"{opened.uri}: no version is published yet; run `inclinet publish` or the deployment inclinet/full"
-        )
-    show_table(rows, texts=["in use", "published", "networks", "run"])
+        champion = None
+    in_use = champion and champion.version
+    return [describe(one, "yes" if one.version == in_use else "") for one in list_versions(store)]
 
 
 @app.command()

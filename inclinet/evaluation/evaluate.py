@@ -9,6 +9,7 @@ import pandas as pd
 
 from inclinet.data.catalog import read_catalog
 from inclinet.data.columns import network_columns, parse_network_name, spread_column
+from inclinet.data.origin import count_galaxies
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples
 from inclinet.evaluation.calibrate import calibrate, estimate_others
 from inclinet.evaluation.calibration import Calibration
@@ -62,7 +63,8 @@ def predict_galaxies(
     InclinetError
         When there is no network or no test set.
     """
-    from inclinet.networks.infer import load_network, predict_samples
+    from inclinet.networks.infer import predict_samples
+    from inclinet.networks.load import load_network
 
     paths = list_networks(models, files)
     test = read_samples(find_samples(samples, size, "test", 0), size)
@@ -157,7 +159,9 @@ def report(
         *draw_figures(table, evaluation, best, ratios, outfolder),
         *draw_sheets(table, best, pictures, outfolder),
     ]
-    write_text(outfolder / REPORT_FILE, render_report(evaluation, str(best.name), figures))
+    trained = [pgc for sample in pictures.train.values() for pgc in sample.pgcs.tolist()]
+    origins = count_galaxies(trained) if trained else None, count_galaxies(table["pgc"])
+    write_text(outfolder / REPORT_FILE, render_report(evaluation, str(best.name), figures, *origins))
     return evaluation
 
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from inclinet.data.bands import band_title
+from inclinet.data.origin import Galaxies
 from inclinet.evaluation.page import Figure, Table, render_page
 from inclinet.evaluation.results import measured_on, metric_rows, summary
+from inclinet.evaluation.verdict import why_not_for_science
 
 __all__ = ["render_report"]
 
@@ -13,7 +15,13 @@ _TITLE = "Inclinations of galaxies: evaluation"
 _MAIN_FIGURES = 3  # shown right after the result, before the other tables
 
 
-def render_report(evaluation: Mapping[str, Any], best: str, figures: Iterable[Figure]) -> str:
+def render_report(
+    evaluation: Mapping[str, Any],
+    best: str,
+    figures: Iterable[Figure],
+    trained: Galaxies | None = None,
+    tested: Galaxies | None = None,
+) -> str:
     """Return the HTML page of an evaluation.
 
     Parameters
@@ -24,12 +32,24 @@ def render_report(evaluation: Mapping[str, Any], best: str, figures: Iterable[Fi
         Name of the ensemble that the page is about.
     figures : iterable of Figure
         In the order of the page.
+    trained, tested : Galaxies, optional
+        What the networks were trained on and tested on, if it is known.
     """
     figures = list(figures)
     result = Table("Result", metric_rows(summary(evaluation), "prediction"), main=best)
     tables = [*_group_tables(evaluation, best), *_left_out_tables(evaluation), *_error_bar_tables(evaluation)]
     parts: list[Table | Figure] = [result, *figures[:_MAIN_FIGURES], *tables, *figures[_MAIN_FIGURES:]]
-    return render_page(_TITLE, _lead(evaluation, best), parts)
+    return render_page(_TITLE, [*_lead(evaluation, best), *_training_lines(evaluation, trained, tested)], parts)
+
+
+def _training_lines(evaluation: Mapping[str, Any], trained: Galaxies | None, tested: Galaxies | None) -> list[str]:
+    """Return the paragraph that says what the networks were trained and tested on, and whether they are for science."""
+    known = {"Trained": trained, "Tested": tested}
+    line = " ".join(f"{what} on {galaxies}." for what, galaxies in known.items() if galaxies)
+    baselines = {name: (of["rms"], of["ensemble_rms"]) for name, of in evaluation["baselines"].items()}
+    if reason := why_not_for_science(trained, baselines):
+        line += f" Not for science: {reason}."
+    return [line.strip()] if line else []
 
 
 def _lead(evaluation: Mapping[str, Any], best: str) -> list[str]:

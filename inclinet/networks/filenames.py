@@ -2,9 +2,12 @@
 
 import re
 
-__all__ = ["network_file", "network_stem", "parse_network"]
+__all__ = ["EXPORTED", "exported_file", "network_file", "network_stem", "parse_network"]
 
-_NETWORK = re.compile(r"Uset_(?P<subsample>\d{3})_(?P<model>\w+)\.keras")
+EXPORTED = ".onnx"
+"""Suffix of the files of exported networks."""
+
+_NETWORK = re.compile(r"Uset_(?P<subsample>\d{3})_(?P<model>\w+)\.(?:keras|onnx)")
 
 
 def network_stem(subsample: int, model: str) -> str:
@@ -13,7 +16,7 @@ def network_stem(subsample: int, model: str) -> str:
 
 
 def parse_network(name: str) -> tuple[str, int] | None:
-    """Return (model, subsample) from the file name of a trained network, None for any other name."""
+    """Return (model, subsample) from the file name of a network, as trained or exported; None for any other name."""
     match = _NETWORK.fullmatch(name)
     return match and (match["model"], int(match["subsample"]))
 
@@ -21,3 +24,8 @@ def parse_network(name: str) -> tuple[str, int] | None:
 def network_file(subsample: int, model: str) -> str:
     """Return the file name of a trained network."""
     return f"{network_stem(subsample, model)}.keras"
+
+
+def exported_file(subsample: int, model: str) -> str:
+    """Return the file name of an exported network."""
+    return f"{network_stem(subsample, model)}{EXPORTED}"

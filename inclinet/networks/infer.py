@@ -1,11 +1,9 @@
-"""Predict inclinations with a trained network, each with its spread over the orientations of the image."""
+"""Predict inclinations with a trained network, each with its spread over several views of the image."""
 
-import zlib
-from collections.abc import Mapping
-from pathlib import Path
-from zipfile import BadZipFile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -13,37 +11,45 @@ from inclinet.data.bands import FILTERS, is_negative, positive, sky
 from inclinet.data.columns import spread_column
 from inclinet.data.inclination import UNIT, to_degrees
 from inclinet.data.samples import Samples
-from inclinet.errors import InclinetError
 
-__all__ = ["load_network", "predict_images", "predict_samples"]
+__all__ = ["ORIENTATIONS", "Network", "View", "predict_images", "predict_samples"]
 
-# What Keras, h5py and zipfile raise on damaged files.
-_UNREADABLE = (ValueError, OSError, KeyError, TypeError, RuntimeError, EOFError, BadZipFile, zlib.error)
-_MINIBATCH = 32  # images, each in 8 orientations
+_MINIBATCH = 256  # views predicted at a time
+_BLOCK = 32  # images of a sample file read at a time
 
 
-def load_network(path: Path) -> keras.Model:
-    """Load a trained network.
+class Network(Protocol):
+    """A trained network, whatever runs it.
 
-    Raises
-    ------
-    InclinetError
-        When the file is missing or damaged, or holds no network that Keras can load without running code from it.
+    Called with images, uint8 (N, size, size, 3), it returns their scaled outputs, float (N,), as
+    `inclinet.data.inclination.to_scaled` defines them.
     """
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except _UNREADABLE as error:
-        raise InclinetError(f"{path}: not a trained network ({str(error).splitlines()[0]})") from error
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the scaled outputs."""
 
 
-def _orientations(images: np.ndarray) -> np.ndarray:
-    """Return every image in its 8 orientations (flips and quarter turns), shape (8 N, size, size, 3)."""
-    turned = [np.rot90(images, turns, axes=(1, 2)) for turns in range(4)]
-    return np.concatenate(turned + [turn[:, :, ::-1] for turn in turned])
+@dataclass(frozen=True)
+class View:
+    """One of the views of an image that a prediction is the mean of: mirrored or not, after quarter turns."""
+
+    turns: int
+    mirrored: bool
+
+    def of(self, images: np.ndarray) -> np.ndarray:
+        """Return this view of images, uint8 (N, size, size, 3)."""
+        turned = np.rot90(images, self.turns, axes=(1, 2))
+        return turned[:, :, ::-1] if self.mirrored else turned
 
 
-def predict_images(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the inclination of each image: mean and standard deviation over its 8 flips and quarter turns.
+ORIENTATIONS = tuple(View(turns, mirrored) for mirrored in (False, True) for turns in range(4))
+"""The 8 flips and quarter turns of an image."""
+
+
+def predict_images(
+    network: Network, images: np.ndarray, views: Sequence[View] = ORIENTATIONS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inclination of each image: mean and standard deviation over its views.
 
     A galaxy's inclination does not depend on the orientation of its image, so differences between orientations are
     errors. Averaging them reduces the RMS by 4 to 15 %. Images that are dark on a bright sky are inverted first:
@@ -51,32 +57,33 @@ def predict_images(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray
 
     Parameters
     ----------
-    network : keras.Model
+    network : Network
     images : ndarray of uint8, shape (N, size, size, 3)
+    views : sequence of View
 
     Returns
     -------
     mean, spread : ndarray of float64, shape (N,)
-        Mean and standard deviation over the orientations (deg).
+        Mean and standard deviation over the views (deg).
     """
-    # `predict_on_batch` is compiled: more than twice as fast as calling the network.
-    scaled = [
-        network.predict_on_batch(_orientations(positive(chunk))).reshape(8, -1)
-        for chunk in np.split(images, range(_MINIBATCH, len(images), _MINIBATCH))
-        if len(chunk)
-    ]
-    outputs = np.concatenate(scaled, axis=1).astype(np.float64) if scaled else np.empty((8, 0))
+    number = max(1, _MINIBATCH // len(views))
+    scaled = [np.empty((len(views), 0))]
+    for start in range(0, len(images), number):
+        bright = positive(images[start : start + number])
+        answers = network(np.concatenate([view.of(bright) for view in views]))
+        scaled.append(answers.reshape(len(views), -1))
+    outputs = np.concatenate(scaled, axis=1).astype(np.float64)
     return to_degrees(outputs.mean(axis=0)), UNIT * outputs.std(axis=0)
 
 
 def predict_samples(
-    network: keras.Model, samples: Mapping[str, Samples], column: str, only: np.ndarray | None = None
+    network: Network, samples: Mapping[str, Samples], column: str, only: np.ndarray | None = None
 ) -> pd.DataFrame:
     """Return the predictions of one network for sample files, one row per image.
 
     Parameters
     ----------
-    network : keras.Model
+    network : Network
     samples : mapping of stored band to Samples
     column : str
         Name of the network, `<model>_<subsample>`.
@@ -87,13 +94,13 @@ def predict_samples(
     -------
     DataFrame
         Columns `pgc`, `filter` (c, g, r, i), `inc_m` (label, deg), `inverted` (whether the image is dark on a bright
-        sky), `<column>` (prediction, deg) and `<column>_spread` (standard deviation over the orientations, deg).
+        sky), `<column>` (prediction, deg) and `<column>_spread` (standard deviation over the views, deg).
     """
     names = ["pgc", "filter", "inc_m", "inverted", column, spread_column(column)]
     parts = []
     for band, sample in samples.items():
         rows = np.arange(len(sample.pgcs)) if only is None else np.flatnonzero(np.isin(sample.pgcs, only))
-        for chunk in np.split(rows, range(_MINIBATCH, len(rows), _MINIBATCH)):
+        for chunk in np.split(rows, range(_BLOCK, len(rows), _BLOCK)):
             images = np.asarray(sample.images[chunk])
             predictions = [values.round(3) for values in predict_images(network, images)]
             keys = sample.pgcs[chunk], np.full(len(chunk), FILTERS[band]), sample.labels[chunk]

@@ -1,9 +1,10 @@
 """Predict inclinations, with error bars and flags, with the networks of a published version."""
 
+import logging
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,18 @@ from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.novelty import Novelty
 from inclinet.geometry.framing import small_pixels
 from inclinet.networks.filenames import parse_network
-from inclinet.networks.infer import load_network, predict_images
+from inclinet.networks.infer import predict_images
+from inclinet.networks.load import load_network
 from inclinet.prediction.sources import Source, find_sources
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
-from inclinet.registry.champion import choose_version
-from inclinet.registry.copies import fetch_version
-from inclinet.registry.versions import PublishedVersion, find_version
-from inclinet.storage.store import Store, open_named_store, open_store
+from inclinet.registry.choice import Choice, choose
+from inclinet.registry.statement import why_not
+from inclinet.storage.store import Store
 
 __all__ = ["FLAGS", "Predictor", "open_predictor"]
+
+logger = logging.getLogger(__name__)
 
 FLAGS = {
     "nearly face-on": "may well be below 45 deg, where the networks were not trained",
@@ -46,13 +49,11 @@ _ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 class Predictor:
     """The networks of a published version, loaded and ready to predict.
 
-    `Predictor.open` finds and loads a version; the constructor takes one whose files are here.
+    `Predictor.open` finds and loads a version; the constructor takes one that is found.
 
     Parameters
     ----------
-    published : PublishedVersion
-    folder : Path
-        Its files, as `inclinet.registry.copies.fetch_version` returns them.
+    choice : Choice
 
     Raises
     ------
@@ -62,9 +63,12 @@ class Predictor:
     Attributes
     ----------
     version : str
+    statement : str
+        One line: which version it is, what it was trained on, its tested error, and why it is not for science if it is
+        not.
     size : int
         Pixels a side of the images that the networks take.
-    networks : dict of str to keras.Model
+    networks : dict of str to Network
         By name, `<model>_<subsample>`.
     calibration : Calibration or None
         None if the version has no error bars.
@@ -77,9 +81,12 @@ class Predictor:
     >>> table = predictor.predict("galaxies/")  # doctest: +SKIP
     """
 
-    def __init__(self, published: PublishedVersion, folder: Path) -> None:
+    def __init__(self, choice: Choice) -> None:
+        published, folder = choice.published, choice.fetch()
         self.version, self.size = published.version, published.info.size
         self.framing = published.info.framing
+        self.statement = choice.statement
+        self._is_for_science = why_not(published.info) is None
         self.networks = {}
         for file in published.networks:
             if parsed := parse_network(file):
@@ -89,21 +96,22 @@ class Predictor:
 
     @staticmethod
     def open(store: Store | str | None = None, version: str | None = None) -> "Predictor":
-        """Return a published version, ready to predict; one that was opened before is reused.
+        """Return a published version, ready to predict, and log its statement; one that was opened before is reused.
 
         Parameters
         ----------
         store : Store or str, optional
-            Store of the version, or its address: s3://bucket/prefix or a folder. Default: `INCLINET_STORE`.
         version : str, optional
-            Default: the version in use.
+            As for `inclinet.registry.choice.choose`, which says what they are by default.
 
         Raises
         ------
         InclinetError
-            When no store is named, or the version does not exist.
+            When there is no such version.
         """
-        return open_predictor(store, version)
+        predictor = open_predictor(store, version)
+        logger.log(logging.INFO if predictor._is_for_science else logging.WARNING, "%s", predictor.statement)
+        return predictor
 
     def __repr__(self) -> str:
         """Return version and networks."""
@@ -171,7 +179,8 @@ class Predictor:
         DataFrame
             One row per image, and per galaxy of a catalogue that has no image: `image` (path or address), `pgc`
             (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as text separated
-            by `; `), `problem` (why there is no prediction), and `truth` (deg) if a catalogue gives inclinations.
+            by `; `), `problem` (why there is no prediction), `version`, and `truth` (deg) if a catalogue gives
+            inclinations. Its `attrs["about"]` is the statement of the version.
 
         Raises
         ------
@@ -185,7 +194,9 @@ class Predictor:
                 self._predict_chunk(chunk, loaded)
                 for chunk, loaded in track(self._load_ahead(pool, chunks), "predict", len(chunks))
             ]
-        return pd.concat(parts, ignore_index=True) if parts else self._make_rows([], [], pd.DataFrame())
+        table = pd.concat(parts, ignore_index=True) if parts else self._make_rows([], [], pd.DataFrame())
+        table.attrs["about"] = self.statement
+        return table
 
     def _load_ahead(
         self, pool: ThreadPoolExecutor, chunks: list[list[Source]]
@@ -227,7 +238,7 @@ class Predictor:
         problems = [image if isinstance(image, str) else "" for image in loaded]
         rows = zip(chunk, problems, table["flags"].tolist(), strict=True)
         flags = ["; ".join(_all_flags(source, problem, found)) for source, problem, found in rows]
-        table = table.assign(flags=flags, problem=problems).astype(dict.fromkeys(angles, float))
+        table = table.assign(flags=flags, problem=problems, version=self.version).astype(dict.fromkeys(angles, float))
         truths = [source.truth for source in chunk]
         return table if all(truth is None for truth in truths) else table.assign(truth=np.array(truths, dtype=float))
 
@@ -248,14 +259,19 @@ def _all_flags(source: Source, problem: str, found: list[str]) -> list[str]:
     return found if source.band else [*found, "band guessed"]
 
 
-@lru_cache(maxsize=2)
-def _load_predictor(uri: str, version: str) -> Predictor:
-    store = open_store(uri)
-    published = find_version(store, version)
-    return Predictor(published, fetch_version(store, published))
+_loaded: OrderedDict[tuple[str, str, str], Predictor] = OrderedDict()
+_KEPT = 2  # predictors in memory
 
 
-def open_predictor(where: Store | str | None = None, version: str | None = None) -> Predictor:
-    """Return a published version, ready to predict, as `Predictor.open` does; the last two are kept in memory."""
-    store = open_named_store(where) if where is None or isinstance(where, str) else where
-    return _load_predictor(store.uri, choose_version(store, version).version)
+def open_predictor(where: Store | str | Choice | None = None, version: str | None = None) -> Predictor:
+    """Return a version, ready to predict, as `Predictor.open` does; the last two are kept in memory.
+
+    `where` may also be a version that was chosen before.
+    """
+    choice = where if isinstance(where, Choice) else choose(where, version)
+    key = choice.origin, choice.published.version, choice.instead_of
+    predictor = _loaded.pop(key, None) or Predictor(choice)
+    _loaded[key] = predictor
+    while len(_loaded) > _KEPT:
+        _loaded.popitem(last=False)
+    return predictor

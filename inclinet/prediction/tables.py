@@ -48,7 +48,8 @@ def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Pa
     path : Path
         Its suffix chooses the format: one of `FORMATS`.
     about : mapping of str to str
-        Where the table comes from; written to JSON and FITS only.
+        Where the table comes from: written to JSON, to the header of FITS, and to VOTable as the description of the
+        table. CSV has no place for it.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def _to_astropy(table: pd.DataFrame, about: Mapping[str, str], ascii_only: bool)
     for name in converted.colnames:
         if _ANGLE.fullmatch(name):
             converted[name].unit = "deg"
-    converted.meta.update(about)
+    converted.meta.update(about if ascii_only else {"description": "; ".join(f"{k}: {v}" for k, v in about.items())})
     return converted
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from inclinet.data.bands import FILTERS, band_title
-from inclinet.data.catalog import SIMULATED_PGC
 from inclinet.data.columns import parse_network_name
+from inclinet.data.origin import count_galaxies
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
 from inclinet.evaluation.calibration import Calibration
@@ -21,19 +21,19 @@ from inclinet.evaluation.filenames import (
     PREDICTIONS_FILE,
     REPORT_FILE,
 )
+from inclinet.evaluation.predictions import read_predictions
 from inclinet.evaluation.results import markdown_table, measured_on
+from inclinet.networks.filenames import EXPORTED
 from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
 from inclinet.registry.galaxies import read_starts
-from inclinet.registry.versions import BaselineResult, StartedFrom, VersionInfo, VersionResult
+from inclinet.registry.statement import state
+from inclinet.registry.versions import CARD_FILE, BaselineResult, StartedFrom, VersionInfo, VersionResult
 from inclinet.storage.code_digest import code_digest
 from inclinet.training.filenames import metrics_file
 from inclinet.training.start import MAY_HAVE_SEEN, StartRecord
 
-__all__ = ["CARD_FILE", "assemble", "code_facts", "count_training"]
-
-CARD_FILE = "README.md"
-"""Name of the model card."""
+__all__ = ["assemble", "code_facts", "count_training"]
 
 _CODE = (
     "inclinet.data.catalog",
@@ -55,11 +55,13 @@ def code_facts() -> dict[str, str]:
 
 
 def count_training(train: Mapping[str, Samples]) -> dict[str, Any]:
-    """Return the numbers of `galaxies` in a training set, of `simulated` ones, and of `images` by band letter."""
-    pgcs = {pgc for sample in train.values() for pgc in sample.pgcs.tolist()}
+    """Return a training set's `pgcs`, and the numbers of its `galaxies`, of `simulated` ones, and of `images` by band."""
+    pgcs = sorted({pgc for sample in train.values() for pgc in sample.pgcs.tolist()})
+    galaxies = count_galaxies(pgcs)
     return {
-        "galaxies": len(pgcs),
-        "simulated": sum(pgc >= SIMULATED_PGC for pgc in pgcs),
+        "pgcs": pgcs,
+        "galaxies": galaxies.real + galaxies.simulated,
+        "simulated": galaxies.simulated,
         "images": {FILTERS[band]: len(sample.pgcs) for band, sample in train.items()},
     }
 
@@ -73,8 +75,8 @@ def assemble(
     ----------
     folder : Path
     networks : iterable of Path
-        The networks; the metrics of their training and the records of what they were started from are read from the
-        same folder, if they are there.
+        The networks, each as trained and exported; the metrics of their training and the records of what they were
+        started from are read from the same folder, if they are there.
     evaluation : Path
         Folder that `inclinet.evaluation.evaluate.report` wrote.
     info : VersionInfo
@@ -84,25 +86,30 @@ def assemble(
     Returns
     -------
     VersionInfo
-        `info` with the steps of each network and what it was started from, the result on the test set, and whether all
-        galaxies are simulated.
+        `info` with the steps of each network and what it was started from, the result on the test set, and which
+        galaxies they were trained on.
 
     Raises
     ------
     InclinetError
-        When the evaluation is missing, or is one of other networks.
+        When the evaluation is missing or is one of other networks, or a network is not exported.
     """
     networks = list(networks)
+    _check_exported(networks)
     _check_evaluation(networks, evaluation)
     for path in (*networks, *(evaluation / name for name in _EVALUATION)):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
     metrics = json.loads((folder / METRICS_FILE).read_text()) if (folder / METRICS_FILE).is_file() else None
+    starts = read_starts(networks)
+    before = [pgc for start in starts.values() for pgc in start.galaxies or ()]
+    trained_on = count_galaxies([*training["pgcs"], *before])
     added = {
         "steps": _count_steps(networks),
-        "test": _test_result(metrics) if metrics else None,
-        "simulated": training["galaxies"] == training["simulated"],
-        "started_from": {name: _started_from(record) for name, record in read_starts(networks).items()},
+        "test": _test_result(metrics, folder / PREDICTIONS_FILE) if metrics else None,
+        "simulated": trained_on.all_simulated,
+        "trained_on": trained_on,
+        "started_from": {name: _started_from(record) for name, record in starts.items()},
     }
     info = info.model_copy(update=added)
     calibration = read_record(Calibration, folder / CALIBRATION_FILE)
@@ -112,6 +119,13 @@ def assemble(
 
 def _names(networks: Iterable[Path]) -> set[str]:
     return {name_of_network(path.name) for path in networks}
+
+
+def _check_exported(networks: Iterable[Path]) -> None:
+    exported = {path.stem for path in networks if path.suffix == EXPORTED}
+    for path in networks:
+        if path.stem not in exported:
+            raise InclinetError(f"{path}: not exported, so that predicting with it would need Keras")
 
 
 def _check_evaluation(networks: Iterable[Path], evaluation: Path) -> None:
@@ -133,6 +147,8 @@ def _count_steps(networks: Iterable[Path]) -> dict[str, int]:
     """Return the steps of each network's training by its name; those without metrics are left out."""
     steps = {}
     for path in networks:
+        if path.suffix == EXPORTED:
+            continue
         name = name_of_network(path.name)
         model, subsample = parse_network_name(name)
         record = path.with_name(metrics_file(subsample, model))
@@ -141,8 +157,8 @@ def _count_steps(networks: Iterable[Path]) -> dict[str, int]:
     return steps
 
 
-def _test_result(metrics: Mapping[str, Any]) -> VersionResult:
-    """Return the result of what predicting gives, the first ensemble, from the metrics of an evaluation."""
+def _test_result(metrics: Mapping[str, Any], predictions: Path) -> VersionResult:
+    """Return the result of what predicting gives, the first ensemble, from the files of an evaluation."""
     prediction = next(iter(metrics["ensembles"]))
     baselines = {
         name: BaselineResult(rms=round(of["rms"], 3), version_rms=round(of["ensemble_rms"], 3))
@@ -159,6 +175,7 @@ def _test_result(metrics: Mapping[str, Any]) -> VersionResult:
         interval=(round(low, 3), round(high, 3)),
         **values,
         **counts,
+        origin=count_galaxies(read_predictions(predictions)["pgc"]),
     )
 
 
@@ -229,6 +246,8 @@ def _model_card(
 {len(networks)} networks ({", ".join(networks)}) that tell the inclination of a spiral galaxy, from 0 deg (face-on) to
 90 deg (edge-on), from an image of {info.size}×{info.size} pixels. The prediction is the median of all networks, minus
 their mean error on left-out galaxies if there were enough of those.
+
+**This version was {state(info)}.**
 
 ## Trained on
 {_training_text(training)}{_start_text(info.started_from)}

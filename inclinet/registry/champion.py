@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from inclinet.errors import InclinetError
 from inclinet.records import Record
-from inclinet.registry.versions import REGISTRY, PublishedVersion, find_version
+from inclinet.registry.versions import REGISTRY, find_version
 from inclinet.storage.store import Store
 
-__all__ = ["Champion", "choose_version", "describe", "promote", "read_champion"]
+__all__ = ["Champion", "promote", "read_champion"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,24 +44,6 @@ def read_champion(store: Store) -> Champion | None:
         ) from None
 
 
-def choose_version(store: Store, version: str | None = None) -> PublishedVersion:
-    """Return the named version; without a name the one in use.
-
-    Raises
-    ------
-    InclinetError
-        When there is no such version, or none in use.
-    """
-    if version is None:
-        champion = read_champion(store)
-        if champion is None:
-            raise InclinetError(
-                f"{store.uri}: no version is in use; run `inclinet models`, then `inclinet promote VERSION`"
-            )
-        version = champion.version
-    return find_version(store, version)
-
-
 def promote(store: Store, version: str, why: str) -> Champion:
     """Put a version into use; return the champion. Nothing changes if it is in use already.
 
@@ -82,18 +64,3 @@ def promote(store: Store, version: str, why: str) -> Champion:
     champion = Champion(version=published.version, since=now, why=why, previous=before.version if before else None)
     store.write(_CHAMPION_KEY, champion.model_dump_json(indent=1).encode())
     return champion
-
-
-def describe(version: PublishedVersion, champion: Champion | None) -> dict[str, str]:
-    """Return the row of a version in a list of all versions."""
-    test = version.info.test
-    return {
-        "version": version.version,
-        "in use": "yes" if champion and champion.version == version.version else "",
-        "published": f"{version.published:%Y-%m-%d %H:%M} UTC",
-        "networks": ", ".join(version.network_names),
-        "size": f"{version.info.size}",
-        "RMS (deg)": f"{test.rms:.2f}" if test else "–",
-        "test galaxies": f"{test.galaxies:,}" if test else "–",
-        "run": version.info.run,
-    }

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 
+from inclinet.data.origin import Galaxies
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.listing import name_of_network
@@ -24,6 +25,7 @@ from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store
 
 __all__ = [
+    "CARD_FILE",
     "REGISTRY",
     "VERSION_FILE",
     "BaselineResult",
@@ -46,6 +48,9 @@ REGISTRY = "registry"
 
 VERSION_FILE = "bundle.json"
 """File that describes a version. It is written last: a folder without it is no version."""
+
+CARD_FILE = "README.md"
+"""Name of the model card."""
 
 _VERSION = re.compile(r"\d{8}-[0-9a-f]{10}")
 _FILE_NAME = re.compile(r"\w[\w.-]{0,99}")
@@ -83,6 +88,8 @@ class VersionResult(Record):
         95 % confidence interval of the RMS (deg); None for versions published before it was kept.
     baselines : dict
         Results of simple baselines by name; empty for versions published before these were kept.
+    origin : Galaxies or None
+        How many of the galaxies are real and how many simulated; None for versions published before this was kept.
     """
 
     prediction: str
@@ -94,6 +101,7 @@ class VersionResult(Record):
     folds: int = 0
     interval: tuple[float, float] | None = None
     baselines: dict[str, BaselineResult] = Field(default_factory=dict)
+    origin: Galaxies | None = None
 
 
 class StartedFrom(Record):
@@ -144,6 +152,9 @@ class VersionInfo(Record):
         How the images that it was trained on were framed.
     started_from : dict
         What each network was started from, by its name; without those that began with random weights.
+    trained_on : Galaxies or None
+        How many galaxies it was trained on, as far as known with those of the networks that it was started from; None
+        for versions published before this was kept.
     """
 
     size: int
@@ -158,6 +169,7 @@ class VersionInfo(Record):
     simulated: bool = False
     framing: Framing = "given"
     started_from: dict[str, StartedFrom] = Field(default_factory=dict)
+    trained_on: Galaxies | None = None
 
     @field_validator("test", mode="before")
     @classmethod
@@ -179,8 +191,10 @@ class PublishedVersion(Record):
 
     @property
     def networks(self) -> list[str]:
-        """Names of its networks' files."""
-        return sorted(name for name in self.files if parse_network(name))
+        """Names of its networks' files, in order; exported ones where it has them, else those that Keras reads."""
+        # By name, .onnx comes after .keras, and so replaces it.
+        files = {name_of_network(file): file for file in sorted(self.files) if parse_network(file)}
+        return sorted(files.values())
 
     @property
     def network_names(self) -> list[str]:

@@ -13,7 +13,7 @@ from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.samples import Batch, batchsize_of, find_samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import network_file
-from inclinet.networks.infer import load_network
+from inclinet.networks.load import load_keras
 from inclinet.networks.save import save_network
 from inclinet.preparation.augment import left_out_batch, validation_batch
 from inclinet.preparation.split import left_out_galaxies, left_out_side
@@ -112,7 +112,7 @@ def train_network(
 
     def starting_weights() -> dict[str, np.ndarray]:
         assert start is not None
-        return network_weights(load_network(start.file))
+        return network_weights(load_keras(start.file))
 
     recorder, first = Recorder(plan, store), starting_weights if start else None
     with TrainingRun(plan, fetch, monitors, store, record=recorder, start=first) as run:

@@ -34,7 +34,10 @@ def stored(tmp_path_factory, small_sample):
 @pytest.fixture(scope="session")
 def published(stored, small_sample, tmp_path_factory):
     """A store with a version in use, and the folder of its evaluation."""
-    from inclinet.training.train import train_network  # imports Keras, which most tests do not need
+    # These import Keras, which most tests do not need.
+    from inclinet.networks.export import export_network
+    from inclinet.networks.load import load_keras
+    from inclinet.training.train import train_network
 
     out = tmp_path_factory.mktemp("published")
     settings = Train(N_batch_iter=40, training_batch_size=16)
@@ -55,9 +58,9 @@ def published(stored, small_sample, tmp_path_factory):
     )
     info = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
     (out / "bundle").mkdir()
-    info = assemble(
-        out / "bundle", (out / "models").glob("*.keras"), out / "evaluation", info, count_training(training)
-    )
+    networks = list((out / "models").glob("*.keras"))
+    networks += [export_network(load_keras(path), path.with_suffix(".onnx")) for path in networks]
+    info = assemble(out / "bundle", networks, out / "evaluation", info, count_training(training))
     store = open_store(str(out / "store"))
     promote(store, publish(store, out / "bundle", info).version, "the first")
     return store, out / "evaluation"

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 import inclinet
+from inclinet.registry.choice import choose
+from inclinet.registry.shipped import install
 from tests.conftest import ROOT
 
 STARTUP_LINES = re.compile(r"^[IW]\d{4} |oneDNN|cpu_feature_guard|absl::|rebuild TensorFlow|\bcuda\b", re.M | re.I)
@@ -19,7 +21,7 @@ import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"prefect", "galsim", "tensorflow", "cv2", "psutil"}:
+        if name.partition(".")[0] in {"prefect", "galsim", "tensorflow", "jax", "keras", "onnx", "psutil", "pynvml"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
@@ -81,10 +83,67 @@ def test_the_core_imports_evaluates_and_predicts(core_only, published, small_sam
     assert core["inclination"].tolist() == pytest.approx(with_all["inclination"].tolist(), abs=0.05)
 
 
+SHIPPED = """
+from inclinet.registry import choice, shipped
+choice.shipped_folder = shipped.shipped_folder = lambda: __import__("pathlib").Path({folder!r})
+"""
+
+UNWANTED = {"boto3", "jax", "keras", "matplotlib", "onnx", "prefect", "pynvml", "scipy", "tensorflow"}
+
+
+@pytest.fixture(scope="module")
+def shipped_folder(published, tmp_path_factory):
+    """A version as it ships, made from one of a store."""
+    store = published[0]
+    return install(store, choose(store).published, tmp_path_factory.mktemp("package") / "shipped")
+
+
+def test_predicting_without_a_store_imports_only_what_it_needs(shipped_folder, small_sample, tmp_path):
+    image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
+    code = "\n".join(
+        [
+            "import sys",
+            SHIPPED.format(folder=str(shipped_folder)),
+            "from inclinet.cli.main import main",
+            f"sys.argv = ['inclinet', 'predict', {str(image)!r}, '-o', 'table.csv']",
+            "try:",
+            "    main()",
+            "finally:",
+            "    print('IMPORTED', *sorted(name for name in sys.modules if '.' not in name), file=sys.stderr)",
+        ]
+    )
+    done = run("-c", code, cwd=tmp_path, INCLINET_STORE="")
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stderr.rpartition("IMPORTED ")[2].split())
+    assert "onnxruntime" in imported
+    assert not imported & UNWANTED
+    version = json.loads((shipped_folder / "bundle.json").read_text())["version"]
+    assert f"version {version}, shipped with inclinet {inclinet.__version__}: trained on" in " ".join(
+        done.stderr.split()
+    )
+    [row] = pd.read_csv(tmp_path / "table.csv").to_dict("records")
+    assert row["version"] == version
+    assert 45 <= row["inclination"] <= 90
+
+
+def test_importing_inclinet_and_predicting_in_python_imports_no_more(shipped_folder, small_sample, tmp_path):
+    image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
+    code = (
+        f"import inclinet, sys; {SHIPPED.format(folder=str(shipped_folder))}; table = inclinet.predict({str(image)!r})"
+    )
+    code = code.replace(";", "\n").replace("\n ", "\n")
+    code += "\nprint(table.attrs['about'])\nprint(*sorted(name for name in sys.modules if '.' not in name))"
+    done = run("-c", code, cwd=tmp_path, INCLINET_STORE="")
+    assert done.returncode == 0, done.stderr
+    about, imported = done.stdout.splitlines()
+    assert "shipped with inclinet" in about
+    assert not set(imported.split()) & (UNWANTED | {"rich", "typer"})
+
+
 def test_a_command_beyond_the_core_says_which_extra_it_needs(core_only, tmp_path):
     told = core_only("simulate", "-n", "2", cwd=tmp_path)
     assert told.returncode == 1
-    assert told.stderr == "error: inclinet simulate needs GalSim and OpenCV: pip install 'inclinet[simulate]'\n"
+    assert told.stderr == "error: inclinet simulate needs GalSim: pip install 'inclinet[simulate]'\n"
 
 
 def test_keras_uses_jax_only_where_tensorflow_is_missing():

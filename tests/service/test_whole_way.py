@@ -65,6 +65,7 @@ def test_the_files_of_a_run_are_found_by_their_names(first, service, tmp_path):
         "samples/g_24x24_train_001.npz",
         "augmented/Uset_001_npz/24x24_train_aug_02.npz",
         "models/Uset_000_model4.keras",
+        "models/Uset_000_model4.onnx",
         "models/Uset_000_model4_evalDict.json",
         "evaluation/predictions.csv",
         "evaluation/metrics.json",
@@ -100,8 +101,8 @@ def test_a_run_publishes_what_it_trained(first, service):
     run, *_ = first
     store = open_store(service.environment["INCLINET_STORE"])
     [bundle] = [bundle for bundle in list_versions(store) if bundle.info.run == run.name]
-    assert bundle.version in run.state.message
-    assert bundle.networks == ["Uset_000_model4.keras", "Uset_001_model4.keras"]
+    assert f"Version {bundle.version}: trained on {bundle.info.trained_on}; tested error " in run.state.message
+    assert bundle.networks == ["Uset_000_model4.onnx", "Uset_001_model4.onnx"]
     assert set(bundle.info.lineage) == {"model4_0", "model4_1"}
     assert bundle.info.settings["train"]["N_batch_iter"] == 2
     # Four steps are too few to come into use by itself, whatever the networks answer.

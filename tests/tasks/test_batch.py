@@ -7,10 +7,11 @@ import pytest
 from prefect import flow
 
 from inclinet.errors import InclinetError
+from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import DamagedArtifactError
-from tasks.batch import gather_task, list_images_task
+from tasks.batch import find_version_task, gather_task, list_images_task
 from tasks.predict import predict_chunk_task
 
 pytestmark = pytest.mark.xdist_group("tasks")
@@ -60,7 +61,7 @@ def batch(what, version):
         predict_chunk_task(what, version, listing.reference, chunk, return_state=True) for chunk in listing.chunks
     ]
     parts = [*listing.predicted, *(state.result() for state in states)]
-    gather_task("run", version, listing.reference, parts)
+    gather_task("run", f"version {version}", listing.reference, parts)
     return listing, states
 
 
@@ -129,6 +130,24 @@ def test_damaged_predictions_are_remade(upload, predict, store, tmp_path):
         predict()
     listing, _, after = predict()
     assert (listing.missing, after) == (2, before)
+
+
+@flow
+def look_up(version):
+    return find_version_task(version, return_state=True).result()
+
+
+def test_the_run_says_what_the_version_was_trained_on(versions, store):
+    version, statement = look_up(versions[0])
+    assert version == versions[0]
+    assert statement.startswith(f"version {version}: trained on an unknown number of galaxies; its error is unknown")
+    promote(store, versions[1], "better")
+    assert look_up("")[0] == versions[1]
+
+
+def test_every_row_names_its_version(upload, predict, versions):
+    upload(1)
+    assert [row["version"] for row in predict()[2].values()] == versions[:1]
 
 
 def test_a_folder_without_images_is_named(versions):

@@ -56,12 +56,20 @@ def shown(text):
 
 def test_the_first_good_version_comes_into_use(store, put):
     version = put(60)
-    assert decide(version) == (f"in use is {version}", version)
+    message, in_use = decide(version)
+    assert in_use == version
+    assert message.startswith(
+        f"in use is {version}. Version {version}: trained on an unknown number of galaxies; tested"
+    )
     assert read_champion(store).version == version
     assert read_decision(store, version).promoted
     assert f"Version {version} is in use now" in shown(version)
     second = put(61)
-    assert decide(second) == (f"in use is {version}", version)
+    message, in_use = decide(second)
+    assert in_use == version
+    assert message.startswith(
+        f"in use is still {version}; `inclinet promote {second}` puts the new one into use. Version"
+    )
     assert read_decision(store, second) is None
 
 
@@ -81,6 +89,18 @@ def test_a_bad_version_stays_out_and_says_why_and_what_to_do(store, put, steps, 
     assert reason in page
     assert f"`inclinet promote {version}` puts version {version} into use all the same." in page
     assert not read_decision(store, version).promoted
+
+
+def test_the_first_version_trained_on_real_galaxies_takes_the_place_of_mocks(store, put):
+    mocks, real = put(60, simulated=True), put(61)
+    assert decide(mocks)[1] == mocks
+    assert decide(real)[1] == real
+    assert read_champion(store).previous == mocks
+    page = shown(f"Version {real} is in use now")
+    assert "It is the first version trained on real galaxies" in page
+    assert f"Version {real}: trained on an unknown number of galaxies; tested error 3.00 deg RMS" in page
+    assert read_decision(store, real).champion == mocks
+    assert decide(mocks)[1] == real
 
 
 def test_what_was_decided_is_found_again(store, put):

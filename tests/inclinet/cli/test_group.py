@@ -52,10 +52,10 @@ def test_an_error_of_the_library_is_one_line_with_the_option(inclinet, monkeypat
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("simulate", "inclinet simulate needs GalSim and OpenCV: pip install 'inclinet[simulate]'"),
-        ("augment", "inclinet augment needs OpenCV: pip install 'inclinet[train]'"),
-        ("train", "inclinet train needs psutil: pip install 'inclinet[train]'"),
-        ("full", "inclinet full needs OpenCV and psutil: pip install 'inclinet[train]'"),
+        ("simulate", "inclinet simulate needs GalSim: pip install 'inclinet[simulate]'"),
+        ("train", "inclinet train needs Keras and psutil: pip install 'inclinet[train]'"),
+        ("full", "inclinet full needs Keras, ONNX and psutil: pip install 'inclinet[train]'"),
+        ("publish", "inclinet publish needs Keras and ONNX: pip install 'inclinet[train]'"),
     ],
 )
 def test_a_command_says_which_extra_it_needs(inclinet, monkeypatch, command, message):

@@ -5,7 +5,7 @@ from PIL import Image
 from inclinet.errors import InclinetError
 from inclinet.networks.architectures import MODELS, smallest_size
 from inclinet.networks.build import build
-from inclinet.networks.infer import load_network
+from inclinet.networks.load import load_keras
 from inclinet.networks.save import save_network
 
 
@@ -57,6 +57,6 @@ def test_the_residual_network_sees_gray_and_survives_its_file(tmp_path, precisio
     gray = np.asarray([np.asarray(Image.fromarray(image).convert("L")) for image in pixels])
     answers = network.predict_on_batch(pixels)
     assert answers == pytest.approx(network.predict_on_batch(np.repeat(gray[..., None], 3, 3)), abs=2e-4)
-    loaded = load_network(save_network(network, tmp_path / "network.keras"))
+    loaded = load_keras(save_network(network, tmp_path / "network.keras"))
     assert np.array_equal(loaded.predict_on_batch(pixels), answers)
     assert "gray" not in {weight.path.split("/")[0] for weight in loaded.trainable_weights}

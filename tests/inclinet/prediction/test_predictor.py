@@ -13,7 +13,7 @@ from inclinet.evaluation.evaluate import read_pictures
 from inclinet.evaluation.filenames import PREDICTIONS_FILE, REPORT_FILE
 from inclinet.prediction.predictor import FLAGS, open_predictor
 from inclinet.registry.card import assemble
-from inclinet.registry.champion import choose_version
+from inclinet.registry.choice import choose
 from inclinet.registry.versions import VersionInfo
 from inclinet.storage.store import open_store
 from tests.conftest import disc, write_catalog
@@ -185,7 +185,7 @@ def test_a_predictor_in_a_notebook(published, small_sample):
 
 
 def test_a_version_describes_itself(published):
-    bundle = choose_version(published[0])
+    bundle = choose(published[0]).published
     card = published[0].read(f"registry/{bundle.version}/README.md").decode()
     assert "# Inclinations of spiral galaxies" in card
     assert "galaxies labelled 45 deg or more" in card
@@ -196,13 +196,12 @@ def test_a_version_describes_itself(published):
 
 def test_another_networks_evaluation_is_not_published(published, tmp_path):
     _, evaluation = published
-    other = tmp_path / "Uset_003_model6.keras"
-    other.write_bytes(b"")
+    other = [tmp_path / f"Uset_003_model6{suffix}" for suffix in (".keras", ".onnx")]
     facts = VersionInfo(size=SIZE, bands=("c",))
     with pytest.raises(InclinetError, match="evaluates model4_0, not model6_3; run `inclinet evaluate` again"):
-        assemble(tmp_path, [other], evaluation, facts, {})
+        assemble(tmp_path, other, evaluation, facts, {})
     with pytest.raises(InclinetError, match="no evaluation there"):
-        assemble(tmp_path, [other], tmp_path / "none", facts, {})
+        assemble(tmp_path, other, tmp_path / "none", facts, {})
 
 
 def test_the_report_holds_everything(published):

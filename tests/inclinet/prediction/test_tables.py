@@ -8,7 +8,7 @@ from astropy.table import Table
 from inclinet.errors import InclinetError
 from inclinet.prediction.tables import check_format, write_table
 
-ABOUT = {"version": "20260101-0123456789"}
+ABOUT = {"version": "20260101-0123456789", "about": f"trained on {'very ' * 40}many galaxies"}
 
 
 @pytest.fixture
@@ -42,7 +42,10 @@ def test_columns_have_units(table, tmp_path, name):
     assert read["pgc"][0] == 2148
     assert read["pgc"].mask[1]
     if name == "t.fits":
-        assert read.meta["VERSION"] == ABOUT["version"]
+        assert (read.meta["VERSION"], read.meta["ABOUT"]) == tuple(ABOUT.values())
+    else:
+        described = " ".join(read.meta["description"].split())  # astropy wraps long lines
+        assert described == "; ".join(f"{key}: {value}" for key, value in ABOUT.items())
 
 
 def test_names_that_are_not_ascii(table, tmp_path):

@@ -2,7 +2,14 @@
 
 import pytest
 
-from inclinet.registry.admission import MIN_STEPS, promote_first, what_is_in_use, why_not_in_use
+from inclinet.registry.admission import (
+    MIN_STEPS,
+    promote_first,
+    promote_last,
+    what_is_in_use,
+    why_not_in_use,
+    would_lose_real,
+)
 from inclinet.registry.champion import promote, read_champion
 from inclinet.registry.versions import BaselineResult, VersionInfo
 
@@ -64,3 +71,37 @@ def test_a_second_version_does_not_replace_the_first(store, put, good):
     promote_first(store, first)
     champion, why_not = promote_first(store, second)
     assert (champion.version, why_not) == (first.version, None)
+    text = what_is_in_use(second.version, champion, why_not)
+    assert text == (f"in use is still {first.version}; `inclinet promote {second.version}` puts the new one into use")
+
+
+def test_the_first_version_trained_on_real_galaxies_takes_the_place_of_mocks(store, put, good):
+    mocks, real = put("mocks", **good, simulated=True), put("real", **good)
+    promote_first(store, mocks)
+    champion, why_not = promote_first(store, real)
+    assert (champion.version, champion.previous, why_not) == (real.version, mocks.version, None)
+    assert f"the first version trained on real galaxies: {mocks.version} was trained on simulated" in champion.why
+    assert promote_first(store, mocks) == (champion, None)
+    assert promote_last(store, mocks) == (champion, would_lose_real(real.info, mocks.info))
+
+
+def test_more_mocks_and_bad_versions_do_not_take_the_place_of_mocks(store, put, good):
+    mocks, more = put("mocks", **good, simulated=True), put("more", **good, simulated=True)
+    promote_first(store, mocks)
+    assert promote_first(store, more)[0].version == mocks.version
+    bad = put("bad", **good | {"steps": {"model4_0": 3}})
+    champion, why_not = promote_first(store, bad)
+    assert champion.version == mocks.version
+    text = what_is_in_use(bad.version, champion, why_not)
+    assert text.startswith(f"in use is still {mocks.version}: of the new one, a network was trained for 3 steps")
+    assert text.endswith(f"; `inclinet promote {bad.version}` puts the new one into use")
+
+
+def test_the_last_run_comes_into_use_unless_something_speaks_against_it(store, put, good):
+    first, second, bad = put("one", **good), put("two", **good), put("bad", **good | {"steps": {"model4_0": 3}})
+    store.write("registry/champion.json", b"[]")
+    for version in (first, second):
+        assert promote_last(store, version)[0].version == version.version
+    champion, why_not = promote_last(store, bad)
+    assert champion.version == read_champion(store).version == second.version
+    assert "trained for 3 steps" in why_not

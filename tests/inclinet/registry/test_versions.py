@@ -42,6 +42,15 @@ def test_versions_are_listed_and_read(store, put):
     assert first.network_names == ["model4_0"]
 
 
+def test_exported_networks_are_preferred(store, put):
+    published = put("one")
+    names = ["Uset_000_model4.onnx", "Uset_000_model5.keras", "Uset_001_model4.keras", "Uset_001_model4.onnx"]
+    files = published.files | dict.fromkeys(names, published.files[NETWORK])
+    several = published.model_copy(update={"files": files})
+    assert several.networks == ["Uset_000_model4.onnx", "Uset_000_model5.keras", "Uset_001_model4.onnx"]
+    assert several.network_names == ["model4_0", "model5_0", "model4_1"]
+
+
 def test_the_same_content_is_the_same_version_whatever_the_run(store, put):
     assert put("one", run="a").version == put("one", run="b").version
     assert put("one").version != put("one", fingerprint="else").version

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from inclinet.networks.infer import load_network
+from inclinet.networks.load import load_keras
 from inclinet.storage.store import FolderStore
 from inclinet.training.filenames import checkpoint_folder
 from inclinet.training.snapshots import Snapshots
@@ -87,7 +87,7 @@ def test_a_network_trained_on_jax_predicts_on_tensorflow(on_jax, stored, tmp_pat
     run_on_jax("tests.inclinet.training.networks_of", "save", stored, on_jax / "straight", tmp_path)
     theirs = np.load(tmp_path / "predictions.npy")
     pixels = np.load(tmp_path / "pixels.npy")
-    mine = load_network(tmp_path / "network.keras")(pixels, training=False)
+    mine = load_keras(tmp_path / "network.keras")(pixels, training=False)
     np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 

@@ -10,7 +10,7 @@ from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.networks.build import build
 from inclinet.networks.filenames import network_file
-from inclinet.networks.infer import load_network
+from inclinet.networks.load import load_keras
 from inclinet.networks.save import save_network
 from inclinet.preparation.augment import augment
 from inclinet.preparation.split import left_out_galaxies, split
@@ -49,9 +49,9 @@ def pgcs(stored, side, k=0):
 
 def test_a_training_starts_with_these_weights_and_a_new_optimizer(file, tmp_path):
     plan = Plan("model4", 0, SIZE, 2, Train(seed=1), sha256(file))
-    expected = network_weights(load_network(file))
+    expected = network_weights(load_keras(file))
     with TrainingRun(
-        plan, lambda number: None, {}, FolderStore(tmp_path), start=lambda: network_weights(load_network(file))
+        plan, lambda number: None, {}, FolderStore(tmp_path), start=lambda: network_weights(load_keras(file))
     ) as live:
         state = live._stepper.state()
     assert expected and all(np.array_equal(state[name], array) for name, array in expected.items())
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path, content):
 
 
 def test_weights_of_another_shape_are_refused(file, tmp_path):
-    weights = network_weights(load_network(file)) | {"network/conv1_1/kernel": np.zeros((3, 3, 3, 5))}
+    weights = network_weights(load_keras(file)) | {"network/conv1_1/kernel": np.zeros((3, 3, 3, 5))}
     with pytest.raises(InclinetError, match="the weights to start from do not belong to model4 at 24 pixels") as caught:
         TrainingRun(
             Plan("model4", 0, SIZE, 2, Train()), lambda n: None, {}, FolderStore(tmp_path), start=lambda: weights
