@@ -25,7 +25,7 @@ from inclinet.registry.champion import promote, read_champion
 from inclinet.registry.compare import Comparison, compare, decide, markdown_comparison
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.decisions import Decision, read_decision, record_decision
-from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, read_starts, write_galaxies
+from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, write_galaxies
 from inclinet.registry.versions import PublishedVersion, VersionInfo, find_version, list_versions, publish
 from inclinet.settings import Retrain, Split
 from inclinet.storage.artifacts import Reference
@@ -33,6 +33,7 @@ from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.digests import json_digest
 from inclinet.training.filenames import metrics_file, start_file
+from inclinet.training.start import read_starts
 from tasks.common import artifacts, fetch_samples, stage_task
 from tasks.filenames import FILES_FILE
 

@@ -15,13 +15,14 @@ from inclinet.registry.admission import promote_first, what_is_in_use
 from inclinet.registry.card import assemble, code_facts, count_training
 from inclinet.registry.champion import describe, read_champion
 from inclinet.registry.champion import promote as promote_version
-from inclinet.registry.galaxies import GALAXIES_FILE, read_starts, write_galaxies
+from inclinet.registry.galaxies import GALAXIES_FILE, write_galaxies
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
 from inclinet.settings import Size
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store, open_named_store
+from inclinet.training.start import read_starts
 
 __all__ = ["models", "promote", "publish", "publish_networks"]
 

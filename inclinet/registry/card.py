@@ -24,11 +24,10 @@ from inclinet.evaluation.filenames import (
 from inclinet.evaluation.results import markdown_table, measured_on
 from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
-from inclinet.registry.galaxies import read_starts
 from inclinet.registry.versions import BaselineResult, StartedFrom, VersionInfo, VersionResult
 from inclinet.storage.code_digest import code_digest
 from inclinet.training.filenames import metrics_file
-from inclinet.training.start import MAY_HAVE_SEEN, StartRecord
+from inclinet.training.start import MAY_HAVE_SEEN, StartRecord, read_starts
 
 __all__ = ["CARD_FILE", "assemble", "code_facts", "count_training"]
 
