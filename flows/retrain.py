@@ -25,7 +25,7 @@ from inclinet.errors import InclinetError
 from inclinet.networks.architectures import check_fits
 from inclinet.settings import Retrain, Sample, Split
 from inclinet.storage.artifacts import Reference
-from tasks.champion import find_size_task, find_test_predictions_task
+from tasks.champion import find_folds_task, find_size_task, find_test_predictions_task
 from tasks.inputs import find_sample_task
 from tasks.publish import (
     compare_versions_task,
@@ -86,7 +86,8 @@ def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
         return keep_champion_task(
             outcome.version, champion, "no galaxy fell into the test set", return_state=True
         ).result()
-    predictions = _predictions_of(champion, settings, outcome, labels, listings)
+    cross_validated = settings.split.folds or find_folds_task(champion, return_state=True).result()
+    predictions = None if cross_validated else _predictions_of(champion, settings, outcome, labels, listings)
     return compare_versions_task(
         outcome.version, champion, predictions, settings.split, rules, return_state=True
     ).result()
@@ -117,7 +118,8 @@ def retrain(
     The new version (the challenger) and the one in use (the champion) are compared on the same galaxies, on which
     neither was trained. The challenger is promoted if its RMS is lower with 95 % confidence (paired bootstrap over
     galaxies), higher by more than the rules allow in no 5-degree bin, and lower than that of simple baselines. A
-    version whose networks were trained for too few steps is never promoted. `inclinet promote` puts any version into
+    version whose networks were trained for too few steps is never promoted. If either was cross-validated, both are
+    judged by the predictions that they were evaluated on. `inclinet promote` puts any version into
     use.
     """
     check_fits(train.models, size)

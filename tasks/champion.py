@@ -20,7 +20,7 @@ from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
 from tasks.common import artifacts, fetch_samples, finished, make, sample_inputs, stage_task
 
-__all__ = ["find_size_task", "find_test_predictions_task", "predict_test_task"]
+__all__ = ["find_folds_task", "find_size_task", "find_test_predictions_task", "predict_test_task"]
 
 
 @stage_task("image-size", "image-size-{version}")
@@ -28,6 +28,14 @@ def find_size_task(version: str) -> State:
     """Look up the size of the images that a version takes; the data are their side in pixels."""
     size = find_version(artifacts().store, version).info.size
     return Completed(message=f"{size} pixels a side", data=size)
+
+
+@stage_task("find", "find-folds-{version}")
+def find_folds_task(version: str) -> State:
+    """Look up how a version was tested; the data are the folds of its cross-validation, 0 for a test set."""
+    test = find_version(artifacts().store, version).info.test
+    folds = test.folds if test else 0
+    return Completed(message=f"cross-validated in {folds} folds" if folds else "on a test set", data=folds)
 
 
 @stage_task("find", "find-predictions-{version}")

@@ -11,8 +11,11 @@ from inclinet.data.filenames import batch_file
 from inclinet.evaluation.evaluate import read_all_predictions, read_pictures, report
 from inclinet.evaluation.filenames import METRICS_TABLE_FILE, left_out_predictions_file, predictions_file
 from inclinet.evaluation.predictions import read_predictions
+from inclinet.records import read_record
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
+from inclinet.training.filenames import start_file
+from inclinet.training.start import StartRecord, beware
 from tasks.common import artifacts, fetch_samples, inputs_of, make, sample_inputs, stage_task
 from tasks.filenames import CATALOG_FILE
 
@@ -31,18 +34,21 @@ def evaluate_task(
 
     def work(out: Path) -> Mapping[str, int]:
         with temporary_folder("evaluate") as folder:
-            paths, left_out = [], {}
+            paths, left_out, starts = [], {}, []
             for name, reference in networks.items():
                 model, k = parse_network_name(name)
                 paths += artifacts().fetch(reference, folder, [predictions_file(k, model)])
                 if (left := left_out_predictions_file(k, model)) in reference.files:
                     left_out[name] = read_predictions(artifacts().fetch(reference, folder, [left])[0])
+                if (start := start_file(k, model)) in reference.files:
+                    starts.append(read_record(StartRecord, artifacts().fetch(reference, folder, [start])[0]))
             [catalog] = artifacts().fetch(catalogue, folder, [CATALOG_FILE])
             [stored] = artifacts().fetch(batch, folder, [batch_file(size, 1)])
             test, train = (fetch_samples(samples, size, (side, 0), folder) for side in ("test", "train"))
             pictures = read_pictures(test, train, stored)
             table = read_all_predictions(paths)
-            result = report(table, out, catalog=catalog, left_out=left_out, pictures=pictures)
+            warning = beware(filter(None, starts))
+            result = report(table, out, catalog=catalog, left_out=left_out, pictures=pictures, beware=warning)
         return {name: result[name] if result else 0 for name in ("images", "galaxies")}
 
     inputs = inputs_of(networks) | {"catalogue": catalogue.digest, "batch": batch.digest}

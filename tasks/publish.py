@@ -1,10 +1,11 @@
 """Tasks that publish trained networks, and decide which version is in use."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -25,7 +26,7 @@ from inclinet.registry.champion import promote, read_champion
 from inclinet.registry.compare import Comparison, compare, decide, markdown_comparison
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.decisions import Decision, read_decision, record_decision
-from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, read_starts, write_galaxies
+from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, write_galaxies
 from inclinet.registry.statement import state, why_not
 from inclinet.registry.versions import (
     CARD_FILE,
@@ -41,6 +42,7 @@ from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.digests import json_digest
 from inclinet.training.filenames import metrics_file, start_file
+from inclinet.training.start import read_starts
 from tasks.common import artifacts, fetch_samples, stage_task
 from tasks.filenames import FILES_FILE
 
@@ -159,11 +161,13 @@ def find_decision_task(fingerprint: str, rules: Retrain) -> State:
 
 
 @stage_task("compare", "compare-{challenger}")
-def compare_versions_task(challenger: str, current: str, predictions: Reference, split: Split, rules: Retrain) -> State:
+def compare_versions_task(
+    challenger: str, current: str, predictions: Reference | None, split: Split, rules: Retrain
+) -> State:
     """Compare a version with the one in use on the same test galaxies, and promote it if it is better.
 
-    `predictions` are those of the version in use for the challenger's test set; `split` is how the challenger's
-    galaxies were divided. The data say what was decided and why.
+    `predictions` are those of the version in use for the challenger's test set, None if either version was
+    cross-validated; `split` is how the challenger's galaxies were divided. The data say what was decided and why.
     """
     store = artifacts().store
     versions = find_version(store, current), find_version(store, challenger)
@@ -184,8 +188,11 @@ def compare_versions_task(challenger: str, current: str, predictions: Reference,
     return Completed(message=why, data=_report(challenger, current, better, why, comparison, rules))
 
 
-def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: Reference) -> Comparison:
+def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: Reference | None) -> Comparison:
     """Compare champion and challenger; `predictions` are the champion's for the challenger's test set.
+
+    Without them, each is judged by the predictions that it was evaluated on, which its networks were not trained on: a
+    cross-validated champion was trained on all galaxies, and leaves none to predict anew.
 
     Raises
     ------
@@ -198,9 +205,14 @@ def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: R
         fetch_version(artifacts().store, version, names=[CALIBRATION_FILE, PREDICTIONS_FILE, GALAXIES_FILE])
         for version in versions
     ]
+    first, second = (read_record(Calibration, folder / CALIBRATION_FILE) for folder in folders)
+    ours = _of_bands(read_predictions(folders[1] / PREDICTIONS_FILE), bands)
+    if predictions is None:
+        theirs = _of_bands(read_predictions(folders[0] / PREDICTIONS_FILE), bands)
+        return compare(theirs, ours, None, (first, second))
     with temporary_folder("compare") as folder:
         [path] = artifacts().fetch(predictions, folder, [PREDICTIONS_FILE])
-        tables = [read_predictions(path), read_predictions(folders[1] / PREDICTIONS_FILE)]
+        theirs = _of_bands(read_predictions(path), bands)
     split = champion.info.settings.get("split")
     if split is None:
         raise InclinetError(
@@ -208,9 +220,11 @@ def _compare(versions: tuple[PublishedVersion, PublishedVersion], predictions: R
             f"and run `inclinet promote {challenger.version}` if it is better"
         )
     seen = read_galaxies(folders[0] / GALAXIES_FILE) or set()  # also those of the versions it was started from
-    first, second = (table[table["filter"].isin(bands) & ~table["pgc"].isin(seen)] for table in tables)
-    calibrations = [read_record(Calibration, folder / CALIBRATION_FILE) for folder in folders]
-    return compare(first, second, Split(**split), (calibrations[0], calibrations[1]))
+    return compare(theirs[~theirs["pgc"].isin(seen)], ours, Split(**split), (first, second))
+
+
+def _of_bands(predictions: pd.DataFrame, bands: Collection[str]) -> pd.DataFrame:
+    return predictions[predictions["filter"].isin(bands)]
 
 
 @stage_task("keep", "keep-{current}")

@@ -63,11 +63,15 @@ def evaluate_networks(
     """Evaluate the networks in the folder `models` (all, or those in `files`), and print the result."""
     from inclinet.data.samples import find_samples, read_samples
     from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
+    from inclinet.networks.listing import list_networks
+    from inclinet.training.start import beware, read_starts
 
+    warning = beware(read_starts(list_networks(models, files)).values())
     table, left_out = predict_galaxies(models, samples, files=files, size=size, track=track)
     test, train = (read_samples(find_samples(samples, size, side, 0), size) for side in ("test", "train"))
     pictures = read_pictures(test, train, augmented / batch_folder(0) / batch_file(size, 1))
-    _show_report(report(table, outfolder, catalog=catalog, left_out=left_out, pictures=pictures), outfolder)
+    result = report(table, outfolder, catalog=catalog, left_out=left_out, pictures=pictures, beware=warning)
+    _show_report(result, outfolder)
 
 
 def _show_report(evaluation: dict | None, outfolder: Path) -> None:
@@ -77,6 +81,8 @@ def _show_report(evaluation: dict | None, outfolder: Path) -> None:
         console.print(NOTHING_TO_EVALUATE)
         return
     show_evaluation(evaluation)
+    if evaluation["beware"]:
+        console.print(f"beware: {evaluation['beware']}", style="yellow", markup=False)
     console.print(f"wrote {outfolder / 'report.html'}, with predictions.csv, metrics.json and figures beside it")
 
 

@@ -18,7 +18,7 @@ from inclinet.registry.card import assemble, code_facts, count_training
 from inclinet.registry.champion import promote as promote_version
 from inclinet.registry.champion import read_champion
 from inclinet.registry.choice import find_named_store
-from inclinet.registry.galaxies import GALAXIES_FILE, read_starts, write_galaxies
+from inclinet.registry.galaxies import GALAXIES_FILE, write_galaxies
 from inclinet.registry.shipped import NONE_SHIPPED, SHIPPED, read_shipped
 from inclinet.registry.statement import describe, state
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
@@ -27,6 +27,7 @@ from inclinet.settings import Size
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store, open_named_store
+from inclinet.training.start import read_starts
 
 __all__ = ["models", "promote", "publish", "publish_networks"]
 

@@ -103,6 +103,7 @@ def report(
     catalog: Path | None = None,
     left_out: Mapping[str, pd.DataFrame] | None = None,
     pictures: Pictures | None = None,
+    beware: str = "",
 ) -> dict[str, Any] | None:
     """Evaluate a table of predictions, and write everything that follows from it into a folder.
 
@@ -121,6 +122,8 @@ def report(
         Predictions of each network for the galaxies that it left out.
     pictures : Pictures, optional
         The images that the report shows.
+    beware : str
+        A warning about the result, for its readers.
 
     Returns
     -------
@@ -153,7 +156,8 @@ def report(
         return None
     labels = labels_of(pictures.train)
     mean = float(labels.mean()) if labels.size else None
-    evaluation = evaluate(table, ratios, mean, left_out=left_out, estimates=estimates) | {"folds": folds}
+    evaluation = evaluate(table, ratios, mean, left_out=left_out, estimates=estimates)
+    evaluation |= {"folds": folds, "beware": beware}
     best = _write_results(table, evaluation, estimates, outfolder)
     figures = [
         *draw_figures(table, evaluation, best, ratios, outfolder),

@@ -56,7 +56,9 @@ def _lead(evaluation: Mapping[str, Any], best: str) -> list[str]:
     """Return the paragraphs that the page begins with."""
     overall = evaluation["ensembles"][best]
     low, high = overall["ci"]["rms"]
+    beware = [f"Beware: {evaluation['beware']}."] if evaluation.get("beware") else []
     return [
+        *beware,
         f"{measured_on(evaluation).capitalize()}: no galaxy was predicted by a network that was trained on it. The "
         f"{best} differs from the human inclination by {overall['rms']:.2f} deg RMS (95 % confidence interval "
         f"{low:.2f} to {high:.2f}), and by {overall['mae']:.2f} deg on average (MAE).",

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from inclinet.errors import InclinetError
 
-__all__ = ["KERNEL", "MODELS", "Block", "Network", "Residual", "check_fits", "smallest_size"]
+__all__ = ["FEATURES", "KERNEL", "MODELS", "Block", "Network", "Residual", "check_fits", "smallest_size"]
+
+FEATURES = "features"
+"""Name of the last layer but one of a residual network."""
 
 KERNEL = 3
 """Side of every convolution kernel (pixels)."""

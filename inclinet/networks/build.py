@@ -6,12 +6,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from inclinet.networks.architectures import KERNEL, MODELS, Network, Residual, check_fits
+from inclinet.networks.architectures import FEATURES, KERNEL, MODELS, Network, Residual, check_fits
 
-__all__ = ["FEATURES", "build"]
-
-FEATURES = "features"
-"""Name of the last layer but one of a residual network."""
+__all__ = ["build"]
 
 _LUMA = [[[[0.299], [0.587], [0.114]]]]  # of red, green and blue: ITU-R BT.601, as Pillow converts to gray
 

@@ -15,7 +15,8 @@ from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
 from inclinet.errors import InclinetError
-from inclinet.networks.runtime import FEATURES, INCLINATION, PIXELS
+from inclinet.networks.architectures import FEATURES
+from inclinet.networks.runtime import INCLINATION, PIXELS
 from inclinet.storage.atomic import atomic_file
 
 __all__ = ["MAX_BYTES", "export_network"]

@@ -6,17 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from inclinet.errors import InclinetError
+from inclinet.networks.architectures import FEATURES
 
-__all__ = ["FEATURES", "INCLINATION", "PIXELS", "ExportedNetwork"]
+__all__ = ["INCLINATION", "PIXELS", "ExportedNetwork"]
 
 PIXELS = "pixels"
 """Input of an exported network: float32 (N, size, size, 3), values 0–255."""
 
 INCLINATION = "inclination"
 """Output of an exported network: float32 (N, 1), in units of `inclinet.data.inclination.to_scaled`."""
-
-FEATURES = "features"
-"""Further output of networks that have a layer of this name: float32 (N, n)."""
 
 _PROVIDERS = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 _ERROR = 3  # severity; warnings speak of devices that are not there

@@ -26,12 +26,11 @@ from inclinet.evaluation.results import markdown_table, measured_on
 from inclinet.networks.filenames import EXPORTED
 from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
-from inclinet.registry.galaxies import read_starts
 from inclinet.registry.statement import state
 from inclinet.registry.versions import CARD_FILE, BaselineResult, StartedFrom, VersionInfo, VersionResult
 from inclinet.storage.code_digest import code_digest
 from inclinet.training.filenames import metrics_file
-from inclinet.training.start import MAY_HAVE_SEEN, StartRecord
+from inclinet.training.start import MAY_HAVE_SEEN, StartRecord, read_starts
 
 __all__ = ["assemble", "code_facts", "count_training"]
 
@@ -55,7 +54,7 @@ def code_facts() -> dict[str, str]:
 
 
 def count_training(train: Mapping[str, Samples]) -> dict[str, Any]:
-    """Return a training set's `pgcs`, and the numbers of its `galaxies`, of `simulated` ones, and of `images` by band."""
+    """Return a training set's `pgcs`, and how many `galaxies`, `simulated` ones, and `images` by band it has."""
     pgcs = sorted({pgc for sample in train.values() for pgc in sample.pgcs.tolist()})
     galaxies = count_galaxies(pgcs)
     return {

@@ -46,7 +46,7 @@ class Comparison(Record):
 def compare(
     champion: pd.DataFrame,
     challenger: pd.DataFrame,
-    split: Split,
+    split: Split | None,
     calibrations: tuple[Calibration | None, Calibration | None] = (None, None),
 ) -> Comparison:
     """Compare two versions on the images that both predicted, of galaxies that neither was trained on.
@@ -54,9 +54,10 @@ def compare(
     Parameters
     ----------
     champion, challenger : DataFrame
-        Their predictions for the challenger's test set, as `inclinet.evaluation.predictions.read_predictions` returns.
-    split : Split
-        How the champion's galaxies were divided: those of its training set do not count.
+        Their predictions, as `inclinet.evaluation.predictions.read_predictions` returns.
+    split : Split or None
+        How the champion's galaxies were divided: those of its training set do not count. None if all were predicted by
+        networks that were not trained on them.
     calibrations : tuple of Calibration or None
         Calibrations of champion and challenger; predictions of a calibrated version hold the networks' spreads.
 
@@ -70,7 +71,8 @@ def compare(
         for table, calibration in zip((champion, challenger), calibrations, strict=True)
     )
     both = first.merge(second, on=KEYS, suffixes=("_champion", "_challenger"))
-    both = both[sides(both["pgc"].to_numpy(), split)["test", 0]]
+    if split is not None:
+        both = both[sides(both["pgc"].to_numpy(), split)["test", 0]]
     if both.empty:
         raise InclinetError("champion and challenger have no test galaxy in common")
     truth, pgcs = both["inc_m"].to_numpy(dtype=float), both["pgc"].to_numpy()

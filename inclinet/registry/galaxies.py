@@ -9,13 +9,9 @@ import pandas as pd
 from inclinet.data.catalog import SIMULATED_PGC
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
-from inclinet.networks.filenames import parse_network
-from inclinet.networks.listing import name_of_network
-from inclinet.records import read_record
-from inclinet.training.filenames import start_file
 from inclinet.training.start import StartRecord
 
-__all__ = ["GALAXIES_FILE", "read_galaxies", "read_starts", "write_galaxies"]
+__all__ = ["GALAXIES_FILE", "read_galaxies", "write_galaxies"]
 
 GALAXIES_FILE = "galaxies.csv"
 """Name of the table: PGC number, whether it is simulated (1 or 0), and how many of its images were in the training set
@@ -43,25 +39,6 @@ def write_galaxies(path: Path, train: Mapping[str, Samples], starts: Iterable[St
     table["images"] = table["pgc"].map(counts).fillna(0).astype(int)
     table.to_csv(path, index=False)
     return path
-
-
-def read_starts(networks: Iterable[Path]) -> dict[str, StartRecord]:
-    """Return what networks were started from, by their names; without those that began with random weights.
-
-    The records are read from the folder of each network.
-
-    Raises
-    ------
-    InclinetError
-        When one is damaged.
-    """
-    starts = {}
-    for path in networks:
-        if parsed := parse_network(path.name):
-            model, subsample = parsed
-            if record := read_record(StartRecord, path.with_name(start_file(subsample, model))):
-                starts[name_of_network(path.name)] = record
-    return starts
 
 
 def read_galaxies(path: Path) -> set[int] | None:

@@ -11,11 +11,23 @@ from pydantic import Field
 
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.networks.filenames import parse_network
+from inclinet.networks.listing import name_of_network
 from inclinet.preparation.split import left_out_galaxies, left_out_side
-from inclinet.records import Record
+from inclinet.records import Record, read_record
 from inclinet.storage.digests import sha256
+from inclinet.training.filenames import start_file
 
-__all__ = ["MAY_HAVE_SEEN", "Start", "StartRecord", "check_kind", "check_leaks", "measured_galaxies"]
+__all__ = [
+    "MAY_HAVE_SEEN",
+    "Start",
+    "StartRecord",
+    "beware",
+    "check_kind",
+    "check_leaks",
+    "measured_galaxies",
+    "read_starts",
+]
 
 MAY_HAVE_SEEN = (
     "the training started from a network of which it is not known which galaxies it was trained on: it may have seen "
@@ -55,6 +67,30 @@ class Start:
         """Return the network in a file as a start; `version` and `galaxies` as in `StartRecord`."""
         known = None if galaxies is None else tuple(sorted(galaxies))
         return cls(file, StartRecord(version=version, sha256=sha256(file), galaxies=known))
+
+
+def read_starts(networks: Iterable[Path]) -> dict[str, StartRecord]:
+    """Return what networks were started from, by their names; without those that began with random weights.
+
+    The records are read from the folder of each network.
+
+    Raises
+    ------
+    InclinetError
+        When one is damaged.
+    """
+    starts = {}
+    for path in networks:
+        if parsed := parse_network(path.name):
+            model, subsample = parsed
+            if record := read_record(StartRecord, path.with_name(start_file(subsample, model))):
+                starts[name_of_network(path.name)] = record
+    return starts
+
+
+def beware(records: Iterable[StartRecord]) -> str:
+    """Return what to say of networks that were started from these: a warning, or nothing if all is known."""
+    return MAY_HAVE_SEEN if any(record.galaxies is None for record in records) else ""
 
 
 def check_kind(file: Path, model: str, size: int) -> None:

@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
@@ -9,10 +11,11 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from inclinet.registry.champion import promote, read_champion
 from inclinet.registry.decisions import read_decision
 from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult, publish
-from inclinet.settings import Retrain
+from inclinet.settings import Retrain, Split
 from inclinet.storage.artifacts import Reference
+from tasks.champion import find_folds_task
 from tasks.filenames import FILES_FILE
-from tasks.publish import find_decision_task, fingerprint, promote_first_task
+from tasks.publish import compare_versions_task, find_decision_task, fingerprint, promote_first_task
 
 RULES = Retrain(min_galaxies=10)
 
@@ -113,6 +116,43 @@ def test_what_was_decided_is_found_again(store, put):
     assert look("this", Retrain(min_galaxies=11)) is None
     promote(store, version, "by hand")
     assert look("this", RULES).endswith("which is in use")
+
+
+def cross_validated(store, tmp_path, name, scatter, galaxies):
+    """Publish a version trained on all of some galaxies, with its out-of-fold predictions for them."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "Uset_000_model4.keras").write_text(name)
+    rng = np.random.default_rng(len(name))
+    table = pd.DataFrame({"pgc": galaxies, "filter": "c", "inc_m": 45 + np.array(galaxies) % 46})
+    table["model4_0"] = np.clip(table["inc_m"] + rng.normal(0, scatter, len(table)), 0, 90)
+    table.to_csv(folder / "predictions.csv", index=False)
+    (folder / "galaxies.csv").write_text("pgc\n" + "".join(f"{pgc}\n" for pgc in galaxies))
+    baselines = {"mean of the labels": BaselineResult(rms=12, version_rms=scatter)}
+    test = VersionResult(
+        prediction="median of all", rms=scatter, mae=2, bias=0, images=200, galaxies=200, folds=5, baselines=baselines
+    )
+    info = VersionInfo(size=24, bands=("c",), steps={"model4_0": 60}, test=test)
+    return publish(store, folder, info).version
+
+
+@flow
+def judge(challenger, champion):
+    folds = find_folds_task(champion, return_state=True).result()
+    assert folds == 5
+    return compare_versions_task(challenger, champion, None, Split(folds=folds), RULES, return_state=True).result()
+
+
+def test_cross_validated_versions_are_judged_by_their_own_predictions(store, tmp_path):
+    champion = cross_validated(store, tmp_path, "champion", 5.0, range(1, 201))
+    promote(store, champion, "the first")
+    worse = cross_validated(store, tmp_path, "worse", 6.0, range(1, 201))
+    assert judge(worse, champion).startswith(f"Version {champion} stays in use: its RMS differs by +")
+    elsewhere = cross_validated(store, tmp_path, "elsewhere", 2.0, range(1001, 1201))
+    assert "no test galaxy in common" in judge(elsewhere, champion)
+    better = cross_validated(store, tmp_path, "better", 2.0, range(101, 301))
+    assert judge(better, champion).startswith(f"Version {better} is in use now: its RMS differs by -")
+    assert read_champion(store).version == better
 
 
 def test_a_fingerprint_covers_the_code_of_the_tasks(monkeypatch):

@@ -60,6 +60,8 @@ def test_a_version_and_a_file_to_start_from(inclinet, small_sample, mocks, tmp_p
     assert not (third / "galaxies.csv").exists()
     assert described["info"]["started_from"]["model4_0"]["galaxies"] is None
     assert MAY_HAVE_SEEN in (third / "README.md").read_text()
+    assert MAY_HAVE_SEEN in (third / "report.html").read_text()
+    assert MAY_HAVE_SEEN not in (second / "report.html").read_text()
     weights = [path / "Uset_000_model4.keras" for path in (second, third)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 

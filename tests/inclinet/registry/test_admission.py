@@ -11,7 +11,7 @@ from inclinet.registry.admission import (
     would_lose_real,
 )
 from inclinet.registry.champion import promote, read_champion
-from inclinet.registry.versions import BaselineResult, VersionInfo
+from inclinet.registry.versions import BaselineResult, StartedFrom, VersionInfo
 
 
 def info(**values):
@@ -45,6 +45,13 @@ def test_a_version_without_a_test_result_is_kept_out(good):
     assert "no galaxy fell into the test set" in why_not_in_use(info(**good | {"test": None}))
     uncompared = good["test"].model_copy(update={"baselines": {}})
     assert "does not compare it with simple baselines" in why_not_in_use(info(**good | {"test": uncompared}))
+
+
+@pytest.mark.parametrize(("galaxies", "speaks_against_it"), [(6000, False), (0, False), (None, True)])
+def test_a_start_that_may_have_seen_test_galaxies_keeps_a_version_out(good, galaxies, speaks_against_it):
+    started = {"model4_0": StartedFrom(version="", sha256="0" * 64, galaxies=galaxies)}
+    why_not = why_not_in_use(info(**good | {"started_from": started})) or ""
+    assert ("may have seen test galaxies" in why_not) is speaks_against_it
 
 
 def test_the_first_good_version_comes_into_use(store, put, good):

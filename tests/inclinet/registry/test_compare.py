@@ -70,6 +70,10 @@ def test_galaxies_that_the_champion_was_trained_on_do_not_count():
         compare(predictions(3), predictions(2), Split(test_fraction=1e-9))
 
 
+def test_all_galaxies_count_where_none_was_trained_on():
+    assert compare(predictions(3), predictions(2), None).galaxies == 300
+
+
 def test_images_that_only_one_of_them_predicted_do_not_count():
     assert compare(predictions(3).iloc[:100], predictions(2).iloc[50:], EVERYONE).images == 50
 

@@ -5,9 +5,7 @@ import pytest
 from inclinet.data.catalog import SIMULATED_PGC
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
-from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, read_starts, write_galaxies
-from inclinet.storage.atomic import write_text
-from inclinet.training.filenames import start_file
+from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, write_galaxies
 from inclinet.training.start import StartRecord
 
 SHA = "0" * 64
@@ -46,10 +44,3 @@ def test_a_damaged_table_is_named(tmp_path, content):
     path.write_text(content)
     with pytest.raises(InclinetError, match=r"galaxies.csv: not a table of galaxies"):
         read_galaxies(path)
-
-
-def test_starts_lie_beside_their_networks(tmp_path):
-    record = StartRecord(version="20260101-0123456789", sha256=SHA, galaxies=(1,))
-    write_text(tmp_path / start_file(1, "model4"), record.model_dump_json())
-    networks = [tmp_path / f"Uset_00{k}_model4.keras" for k in (0, 1)]
-    assert read_starts(networks) == {"model4_1": record}

@@ -20,7 +20,15 @@ from inclinet.storage.store import FolderStore
 from inclinet.training.filenames import checkpoint_folder, start_file
 from inclinet.training.plan import Plan
 from inclinet.training.run import TrainingRun
-from inclinet.training.start import MAY_HAVE_SEEN, Start, StartRecord, check_kind, measured_galaxies
+from inclinet.training.start import (
+    MAY_HAVE_SEEN,
+    Start,
+    StartRecord,
+    beware,
+    check_kind,
+    measured_galaxies,
+    read_starts,
+)
 from inclinet.training.step import network_weights
 from inclinet.training.train import check_start, train_network
 
@@ -172,3 +180,12 @@ def test_the_galaxies_of_every_subsample_are_looked_at(stored, file, tmp_path):
 def test_unknown_galaxies_are_warned_of(stored, file, tmp_path, caplog):
     run(stored, tmp_path, Start.of_file(file), passes=1)
     assert MAY_HAVE_SEEN in caplog.text
+
+
+def test_starts_lie_beside_their_networks(tmp_path):
+    known = StartRecord(version="20260101-0123456789", sha256="0" * 64, galaxies=(1,))
+    (tmp_path / start_file(1, "model4")).write_text(known.model_dump_json())
+    starts = read_starts(tmp_path / network_file(k, "model4") for k in (0, 1))
+    assert starts == {"model4_1": known}
+    assert beware(starts.values()) == ""
+    assert beware([known, StartRecord(sha256="0" * 64)]) == MAY_HAVE_SEEN
