@@ -66,7 +66,8 @@ def predict(
     sources = find_sources(images, impath)
     choice = choose(store, version)
     # Only now, when the input is known to be right.
-    from inclinet.prediction.predictor import FLAGS, open_predictor
+    from inclinet.prediction.flags import FLAGS
+    from inclinet.prediction.predictor import open_predictor
 
     predictor = open_predictor(choice)
     table = predictor.predict(sources, workers=workers, track=track if len(sources) > _SHOWN else silent)

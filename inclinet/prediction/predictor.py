@@ -13,14 +13,16 @@ import pandas as pd
 from inclinet.data.bands import COLOUR_LETTER, is_colour
 from inclinet.data.columns import network_name, spread_column
 from inclinet.data.images import BadImageError
-from inclinet.data.inclination import BIN_WIDTH, MIN_INCLINATION
+from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.evaluation.calibration import Calibration, combine
 from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.novelty import Novelty
 from inclinet.geometry.framing import small_pixels
+from inclinet.geometry.shape import Shape
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.infer import predict_images
 from inclinet.networks.load import load_network
+from inclinet.prediction.flags import SHAPE, add_shapes
 from inclinet.prediction.sources import Source, find_sources
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
@@ -28,21 +30,14 @@ from inclinet.registry.choice import Choice, choose
 from inclinet.registry.statement import why_not
 from inclinet.storage.store import Store
 
-__all__ = ["FLAGS", "Predictor", "open_predictor"]
+__all__ = ["Predictor", "open_predictor"]
 
 logger = logging.getLogger(__name__)
 
-FLAGS = {
-    "nearly face-on": "may well be below 45 deg, where the networks were not trained",
-    "unlike training images": "another field of view, another kind of image, or no galaxy",
-    "band guessed": "the file name does not tell the band; only the band column depends on it",
-    "no error bar": "the version has too few left-out galaxies to calibrate error bars",
-    "not predicted": "the image is missing or cannot be used; the column `problem` says why",
-}
-"""The flags of a prediction, and what they mean."""
-
 _CHUNK = 256  # images predicted at a time, while the next ones are read
 _GUESSED_GRAY = "r"
+_NEARLY_FACE_ON = 55.5  # deg; 95 % of the galaxies that people call face-on get no more than this
+Loaded = tuple[np.ndarray | str, Shape | None]
 _ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 
 
@@ -145,7 +140,7 @@ class Predictor:
         return self.calibration.estimate(answers)
 
     def _flags(self, table: pd.DataFrame, images: np.ndarray, colour: np.ndarray) -> list[list[str]]:
-        low = table["inclination"] <= MIN_INCLINATION + BIN_WIDTH
+        low = table["inclination"] <= _NEARLY_FACE_ON
         flagged = {
             "nearly face-on": (low | (table["low95"] <= MIN_INCLINATION)).to_numpy(),
             "unlike training images": self.novelty.is_unlike(images, colour)
@@ -178,9 +173,9 @@ class Predictor:
         -------
         DataFrame
             One row per image, and per galaxy of a catalogue that has no image: `image` (path or address), `pgc`
-            (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as text separated
-            by `; `), `problem` (why there is no prediction), `version`, and `truth` (deg) if a catalogue gives
-            inclinations. Its `attrs["about"]` is the statement of the version.
+            (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as text separated by
+            `; `), those of `add_shapes`, `problem` (why there is no prediction), `version`, and `truth` (deg) if a
+            catalogue gives inclinations. Its `attrs["about"]` is the statement of the version.
 
         Raises
         ------
@@ -200,7 +195,7 @@ class Predictor:
 
     def _load_ahead(
         self, pool: ThreadPoolExecutor, chunks: list[list[Source]]
-    ) -> Iterator[tuple[list[Source], list[np.ndarray | str]]]:
+    ) -> Iterator[tuple[list[Source], list[Loaded]]]:
         """Yield each chunk with its pixels, while those of the next chunk are loading."""
         loading = pool.map(self._load, chunks[0]) if chunks else iter(())
         for number, chunk in enumerate(chunks, 1):
@@ -208,22 +203,23 @@ class Predictor:
             loading = pool.map(self._load, chunks[number]) if number < len(chunks) else iter(())
             yield chunk, loaded
 
-    def _load(self, source: Source) -> np.ndarray | str:
-        """Return the pixels of an image, uint8 (size, size) or (size, size, 3), or why it cannot be used."""
+    def _load(self, source: Source) -> Loaded:
+        """Return the pixels of an image, uint8 (size, size[, 3]), and its shape, or why it cannot be used."""
         try:
             colour = None if source.band is None else is_colour(source.band)
-            return small_pixels(source.open(), self.size, colour, self.framing)[0]
+            return small_pixels(source.open(), self.size, colour, self.framing)
         except BadImageError as error:
-            return str(error)
+            return str(error), None
 
-    def _predict_chunk(self, chunk: list[Source], loaded: list[np.ndarray | str]) -> pd.DataFrame:
-        pixels = {row: image for row, image in enumerate(loaded) if not isinstance(image, str)}
+    def _predict_chunk(self, chunk: list[Source], loaded: list[Loaded]) -> pd.DataFrame:
+        pixels = {row: image for row, (image, _) in enumerate(loaded) if not isinstance(image, str)}
         predicted = pd.DataFrame()
         if pixels:
             colour = np.array([image.ndim == 3 for image in pixels.values()], bool)
             images = np.stack([_in_three_channels(image) for image in pixels.values()])
             predicted = self.predict_pixels(images, colour).set_axis(list(pixels), axis=0)
-        return self._make_rows(chunk, loaded, predicted)
+            predicted = add_shapes(predicted, [loaded[row][1] for row in pixels])
+        return self._make_rows(chunk, [image for image, _ in loaded], predicted)
 
     def _make_rows(self, chunk: list[Source], loaded: list[np.ndarray | str], predicted: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a chunk; `predicted` has those of the images that could be used, by their place."""
@@ -234,11 +230,13 @@ class Predictor:
                 "pgc": pd.array([source.pgc for source in chunk], dtype="Int64"),
                 "band": [_band(*row) for row in zip(chunk, loaded, strict=True)],
             }
-        ).join(predicted.reindex(columns=[*angles, "flags"]))
+        ).join(predicted.reindex(columns=[*angles, *SHAPE, "flags"]))
         problems = [image if isinstance(image, str) else "" for image in loaded]
         rows = zip(chunk, problems, table["flags"].tolist(), strict=True)
         flags = ["; ".join(_all_flags(source, problem, found)) for source, problem, found in rows]
-        table = table.assign(flags=flags, problem=problems, version=self.version).astype(dict.fromkeys(angles, float))
+        table = table.assign(flags=flags, problem=problems, version=self.version).astype(
+            dict.fromkeys([*angles, *SHAPE], float)
+        )
         truths = [source.truth for source in chunk]
         return table if all(truth is None for truth in truths) else table.assign(truth=np.array(truths, dtype=float))
 

@@ -19,7 +19,7 @@ __all__ = ["FORMATS", "check_format", "write_table"]
 FORMATS = {".csv": "CSV", ".json": "JSON", ".fits": "FITS", ".vot": "VOTable", ".xml": "VOTable"}
 """Formats by file suffix."""
 
-_ANGLE = re.compile(r"inclination|error|truth|(?:low|high)\d\d|\w+_\d+")
+_ANGLE = re.compile(r"inclination|error|truth|position_angle|(?:low|high)\d\d|\w+_\d+")
 
 
 def check_format(path: Path) -> str:

@@ -1,0 +1,56 @@
+"""The flags of a prediction, and those that follow from the shape of the galaxy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction
+from inclinet.geometry.shape import Shape
+
+__all__ = ["FLAGS", "SHAPE", "add_shapes"]
+
+FLAGS = {
+    "nearly face-on": "may well be below 45 deg, where the networks were not trained",
+    "unlike training images": "another field of view, another kind of image, or no galaxy",
+    ROUNDER: "a large bulge, a thick disc, or a star or companion on the galaxy",
+    FLATTER: "a bar, or a companion beside the galaxy",
+    "no galaxy found": "nothing stands out from the sky near the centre; the image was taken as it is framed",
+    "band guessed": "the file name does not tell the band; only the band column depends on it",
+    "no error bar": "the version has too few left-out galaxies to calibrate error bars",
+    "not predicted": "the image is missing or cannot be used; the column `problem` says why",
+}
+"""The flags of a prediction, and what they mean."""
+
+SHAPE = ["axis_ratio", "position_angle"]
+"""Columns of the shape of a galaxy."""
+
+
+def add_shapes(predicted: pd.DataFrame, shapes: Sequence[Shape | None]) -> pd.DataFrame:
+    """Return predictions with the shapes of the galaxies, and flags where a shape speaks against the answer.
+
+    Parameters
+    ----------
+    predicted : DataFrame
+        `inclination`, `error` (deg) and `flags` (lists of keys of `FLAGS`).
+    shapes : sequence of Shape or None
+        None where the shape was not measured.
+
+    Returns
+    -------
+    DataFrame
+        With the columns `axis_ratio` and `position_angle` (deg, from the x axis towards the y axis, which runs
+        downwards), NaN where not measured.
+    """
+    flags = pd.Series(predicted["flags"].tolist(), index=predicted.index, dtype=object)
+    for row, shape in zip(predicted.index, shapes, strict=True):
+        if shape is None:
+            continue
+        inclination, error = predicted.loc[row, ["inclination", "error"]].to_numpy(float).tolist()
+        lost = shape.problem if shape.problem in FLAGS else ""
+        flags[row] = [*flags[row], *filter(None, [find_contradiction(shape, inclination, error), lost])]
+    return predicted.assign(
+        axis_ratio=np.array([shape.axis_ratio if shape else np.nan for shape in shapes]).round(3),
+        position_angle=np.array([shape.position_angle if shape else np.nan for shape in shapes]).round(1),
+        flags=flags,
+    )
