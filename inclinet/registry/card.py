@@ -55,7 +55,7 @@ def code_facts() -> dict[str, str]:
 
 
 def count_training(train: Mapping[str, Samples]) -> dict[str, Any]:
-    """Return a training set's `pgcs`, and the numbers of its `galaxies`, of `simulated` ones, and of `images` by band."""
+    """Return a training set's `pgcs`, and the numbers of its `galaxies`, `simulated` ones, and `images` by band."""
     pgcs = sorted({pgc for sample in train.values() for pgc in sample.pgcs.tolist()})
     galaxies = count_galaxies(pgcs)
     return {
