@@ -54,7 +54,7 @@ def code_facts() -> dict[str, str]:
 
 
 def count_training(train: Mapping[str, Samples]) -> dict[str, Any]:
-    """Return a training set's `pgcs`, and how many `galaxies`, `simulated` ones, and `images` by band it has."""
+    """Return a training set's `pgcs`, and the numbers of its `galaxies`, `simulated` ones, and `images` by band."""
     pgcs = sorted({pgc for sample in train.values() for pgc in sample.pgcs.tolist()})
     galaxies = count_galaxies(pgcs)
     return {

@@ -9,7 +9,7 @@ import pandas as pd
 def test_all_stages_from_images_to_a_version(inclinet, small_sample, tmp_path):
     images, catalog = small_sample / "galaxies", small_sample / "catalog.csv"
     arguments = ["full", "-p", images, "-c", catalog, "--bands", "g, gri", "-s", 24, "-n", 1, "-b", 2, "-z", 2]
-    code, text = inclinet(*arguments, "-N", 1, "-o", "out", "--workers", 1)
+    code, text = inclinet(*arguments, "-m", "model4", "-N", 1, "-o", "out", "--workers", 1)
     assert code == 0, text
     out = tmp_path / "out" / "24x24-g-gri"
     assert sorted(path.name for path in (out / "packed").glob("*.npz")) == ["24x24_RGB.npz", "24x24_g.npz"]
@@ -18,12 +18,16 @@ def test_all_stages_from_images_to_a_version(inclinet, small_sample, tmp_path):
     assert (out / "evaluation" / "report.html").is_file()
     assert "60 images in" in text
     # Trained for two steps only, it is not put into use.
+    assert re.search(r"^version \S+: trained on \d+ real galaxies; tested error", text, re.MULTILINE)
     told = re.search(r"to use it: inclinet predict --store (\S+) --version (\S+) image.jpg", text)
     assert told[1] == str(out.relative_to(tmp_path))
     assert inclinet("promote", told[2], "--store", out)[0] == 0
     code, text = inclinet("predict", images / "pgc1_d25x2_rot_g.png", "--store", out, "-o", "table.csv")
     assert code == 0, text
-    assert pd.read_csv(tmp_path / "table.csv")["inclination"].notna().all()
+    assert f"version {told[2]}: trained on " in text
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table["inclination"].notna().all()
+    assert table["version"].tolist() == [told[2]]
     code, text = inclinet("models", "--store", out)
     assert code == 0
     assert "model4_0, model4_1" in text
@@ -35,5 +39,5 @@ def test_a_table_of_predictions_is_evaluated_without_networks(inclinet, tmp_path
     table.to_csv(tmp_path / "predictions.csv", index=False)
     code, text = inclinet("evaluate", "--predictions", "predictions.csv", "-o", "out")
     assert code == 0, text
-    assert "4 test images of 4 galaxies" in text
+    assert "Test set, 4 images of 4 galaxies" in text
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["networks"]["model4_0"]["rms"] == 3
