@@ -170,7 +170,7 @@ def to_negatives(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(sky - depth * np.arcsinh(frames / softening), 0, 255).round().astype(np.uint8)
 
 
-def to_colour(frames: np.ndarray) -> np.ndarray:
+def to_colour(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the colour image (R, G, B = i, r, g): asinh of the mean intensity, colours kept.
 
     Lupton et al. 2004 (PASP 116, 133), with the constants of `astropy.visualization.make_lupton_rgb`: stretch 5, Q 8, a
@@ -180,13 +180,16 @@ def to_colour(frames: np.ndarray) -> np.ndarray:
     ----------
     frames : ndarray of float32, shape (3, size, size)
         Nanomaggies per arcsec².
+    rng : Generator
 
     Returns
     -------
     ndarray of uint8, shape (size, size, 3)
     """
     stretch, q, linear = 5.0, 8.0, 0.1
-    rgb = np.moveaxis((frames * (_COLOUR_SCALES * PIXEL**2)[:, None, None])[::-1], 0, -1)
+    # From release to release the images differ in brightness, and from field to field in tint.
+    scales = _COLOUR_SCALES * PIXEL**2 * np.exp(rng.normal(0.35, 0.25) + rng.normal(0, 0.03, 3))
+    rgb = np.moveaxis((frames * scales[:, None, None])[::-1], 0, -1)
     intensity = np.maximum(rgb.mean(axis=-1, keepdims=True), 1e-6)
     slope = linear * 255 / np.arcsinh(linear * q)
     rgb = np.maximum(rgb * (slope * np.arcsinh(intensity * q / stretch) / intensity), 0)

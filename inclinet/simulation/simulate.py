@@ -128,7 +128,7 @@ def _write_images(
     """Write the images in every band, except where the galaxy is to lack one or to have a truncated one."""
     stem = f"pgc{mock.pgc}_{imroot}"
     files = {f"{stem}_{band}.png": image for band, image in zip(GRAY_BANDS, to_negatives(frames, rng), strict=True)}
-    files[f"{stem}_gri.sdss.jpg"] = to_colour(frames)
+    files[f"{stem}_gri.sdss.jpg"] = to_colour(frames, rng)
     flawed = f"{stem}_{rng.choice(GRAY_BANDS)}.png"
     for name, image in files.items():
         content = _encode(image, Path(name).suffix)
