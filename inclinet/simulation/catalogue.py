@@ -12,6 +12,7 @@ __all__ = ["Entry", "catalogue_row", "catalogue_text", "draw_entry"]
 
 _TYPES = ("S0/a", "Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm", "Im")  # T = 0 ... 10
 _RATIO_ERROR = 0.02  # between two measurements of the same image
+_USELESS_NOTES: dict[Case, str] = {"merger": "[merger] [multiple]", "star": "[star]", "no disc": "[irregular]"}
 _NOT_MEASURED = "0.00"  # as the Cosmicflows-4 catalogue writes it
 
 
@@ -54,8 +55,8 @@ def _draw_label(mock: Mock, case: Case, rng: np.random.Generator) -> dict[str, s
         fon, note = (("F", ""), ("", "[face_on]"), ("F", "[bad_TF] [face_on]"))[rng.integers(3)]
         label |= {"fon": fon, "inc": ("", "0")[rng.integers(2)], "inc_e": "0", "inc_note": note}
         label["inc_flg"] = f"{rng.integers(1, 4)}"
-    if case == "merger":
-        label |= {"inc": "0", "inc_e": "0", "inc_note": "[merger] [multiple]"}
+    if case in _USELESS_NOTES:
+        label |= {"inc": "0", "inc_e": "0", "inc_note": _USELESS_NOTES[case]}
         label["inc_flg"] = f"{rng.integers(1, 3)}"
     return label
 

@@ -59,9 +59,10 @@ def paint_face_on(mock: Mock, rng: np.random.Generator) -> np.ndarray:
 
 def _stretched(x: np.ndarray, y: np.ndarray, ellipticity: float, turn: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the coordinates in which a disc that is longer than wide by `ellipticity` is round."""
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    along, across = along * math.sqrt(1 - ellipticity), across / math.sqrt(1 - ellipticity)
-    return along * np.cos(turn) - across * np.sin(turn), along * np.sin(turn) + across * np.cos(turn)
+    cos, sin = math.cos(turn), math.sin(turn)
+    along = (x * cos + y * sin) * math.sqrt(1 - ellipticity)
+    across = (y * cos - x * sin) / math.sqrt(1 - ellipticity)
+    return along * cos - across * sin, along * sin + across * cos
 
 
 def _smooth_noise(rng: np.random.Generator, cells: int) -> np.ndarray:
@@ -72,8 +73,9 @@ def _smooth_noise(rng: np.random.Generator, cells: int) -> np.ndarray:
 
 def _bar(x: np.ndarray, y: np.ndarray, half_length: float, turn: float) -> np.ndarray:
     """Return the light of a bar, four times as long as wide, with a centre of brightness 1."""
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    return np.exp(-((along / half_length) ** 4) - (across / (0.25 * half_length)) ** 2)
+    cos, sin = math.cos(turn), math.sin(turn)
+    along, across = (x * cos + y * sin) / half_length, (y * cos - x * sin) / (0.25 * half_length)
+    return np.exp(-np.square(np.square(along)) - np.square(across))
 
 
 def _knots(young: np.ndarray, rng: np.random.Generator) -> np.ndarray:

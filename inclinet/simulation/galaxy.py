@@ -131,6 +131,9 @@ def project_disc(mock: Mock, plane: np.ndarray, u: np.ndarray, v: np.ndarray) ->
         s = v * np.float32(deepest) + np.float32(node)
         y, z = v * np.float32(cos) + s * np.float32(sin), s * np.float32(cos) - v * np.float32(sin)
         sample = cv2.remap(plane, column, (y + REACH) * to_plane, cv2.INTER_LINEAR)
+        flared = 1 + np.float32(mock.flare) * np.hypot(u, y)
+        z /= flared
+        sample /= flared[..., None]
         thick = np.float32(mock.thick_fraction) * _layer(z, height * mock.thick_ratio)
         old_stars = sample[..., 0] * (np.float32(1 - mock.thick_fraction) * _layer(z, height) + thick)
         young_stars = sample[..., 1] * _layer(z, height * _YOUNG_HEIGHT)
