@@ -274,6 +274,12 @@ def simulate(
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("galaxies"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")] = 0,
     size: Annotated[int, typer.Option("-s", "--size", min=32, max=2048, help="Pixels a side.")] = 256,
+    face_on: Annotated[
+        float, typer.Option("--face_on", min=0, max=0.4, help="Share of galaxies below 45 deg, labelled F.")
+    ] = 0.06,
+    useless: Annotated[
+        float, typer.Option("--useless", min=0, max=0.4, help="Share of mergers and the like, labelled 0.")
+    ] = 0.04,
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
@@ -289,5 +295,7 @@ def simulate(
     check_extra("simulate")
     from inclinet.simulation.simulate import simulate as simulate_galaxies
 
-    catalog = simulate_galaxies(n, outfolder, seed=seed, size=size, workers=workers, track=track)
+    catalog = simulate_galaxies(
+        n, outfolder, seed=seed, size=size, face_on=face_on, useless=useless, workers=workers, track=track
+    )
     console.print(f"{n} galaxies in {outfolder}, catalogue {catalog}")

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from inclinet.data.bands import GRAY_BANDS
+from inclinet.simulation.labels import to_people
 from inclinet.simulation.population import Case, Mock
 
 __all__ = ["Entry", "catalogue_row", "catalogue_text", "draw_entry"]
 
-_TYPES = ("S0/a", "Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm")  # T = 0 ... 9
+_TYPES = ("S0/a", "Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm", "Im")  # T = 0 ... 10
 _RATIO_ERROR = 0.02  # between two measurements of the same image
+_USELESS_NOTES: dict[Case, str] = {"merger": "[merger] [multiple]", "star": "[star]", "no disc": "[irregular]"}
 _NOT_MEASURED = "0.00"  # as the Cosmicflows-4 catalogue writes it
 
 
@@ -46,15 +48,15 @@ def draw_entry(mock: Mock, case: Case, rng: np.random.Generator) -> Entry:
 
 def _draw_label(mock: Mock, case: Case, rng: np.random.Generator) -> dict[str, str]:
     """Return the columns `fon`, `inc`, `inc_e`, `inc_flg`, `inc_n`, `inc_note`."""
-    label = {"fon": "", "inc": f"{round(mock.inclination)}", "inc_e": f"{rng.integers(1, 5)}"}
+    label = {"fon": "", "inc": f"{round(float(to_people(mock.inclination)))}", "inc_e": f"{rng.integers(1, 5)}"}
     label |= {"inc_flg": "0", "inc_n": f"{rng.integers(3, 13)}", "inc_note": ""}
     if case == "face-on":
         # People say so in the column, in the note or in both.
         fon, note = (("F", ""), ("", "[face_on]"), ("F", "[bad_TF] [face_on]"))[rng.integers(3)]
         label |= {"fon": fon, "inc": ("", "0")[rng.integers(2)], "inc_e": "0", "inc_note": note}
         label["inc_flg"] = f"{rng.integers(1, 4)}"
-    if case == "merger":
-        label |= {"inc": "0", "inc_e": "0", "inc_note": "[merger] [multiple]"}
+    if case in _USELESS_NOTES:
+        label |= {"inc": "0", "inc_e": "0", "inc_note": _USELESS_NOTES[case]}
         label["inc_flg"] = f"{rng.integers(1, 3)}"
     return label
 

@@ -21,7 +21,8 @@ _DUST_LAG = 0.6  # rad of the arms' phase: dust lies on the concave side of the 
 def paint_face_on(mock: Mock, rng: np.random.Generator) -> np.ndarray:
     """Paint the disc as seen face-on.
 
-    Arms are logarithmic spirals, phi = ln(r) / tan(pitch), with noise that makes them uneven.
+    Arms are logarithmic spirals, phi = ln(r) / tan(pitch), with noise that makes them uneven. Beyond the break the
+    scale length is half of what it is inside (Pohlen & Trujillo 2006, A&A 454, 759).
 
     Returns
     -------
@@ -29,7 +30,7 @@ def paint_face_on(mock: Mock, rng: np.random.Generator) -> np.ndarray:
         Light of the old stars, light of the young stars, each with sum 1, and optical depth in r.
     """
     axis = np.linspace(-REACH, REACH, PLANE, dtype=np.float32)
-    x, y = np.meshgrid(axis, mock.winding * axis)
+    x, y = _stretched(*np.meshgrid(axis, mock.winding * axis), mock.ellipticity, rng.uniform(0, np.pi))
     r = np.hypot(x, y)
     patches = mock.patchiness * (_smooth_noise(rng, 14) + 0.7 * _smooth_noise(rng, 45))
     turns_per_log_radius = 1 / math.tan(math.radians(mock.pitch))
@@ -40,7 +41,9 @@ def paint_face_on(mock: Mock, rng: np.random.Generator) -> np.ndarray:
         crest = np.exp(sharpness * (np.cos(phase - lag) - 1))
         return 1 - mock.contrast + mock.contrast * crest / crest.mean()
 
-    edge = 1 / (1 + np.exp((r - 4.8) / 0.3))  # discs end
+    edge = np.exp(-np.logaddexp(0, (r - mock.disc_break) / 0.2) * 0.2) / (1 + np.exp((r - 5.6) / 0.1))
+    lopsided = np.arctan2(y, x) - rng.uniform(0, 2 * np.pi)
+    edge *= 1 + mock.lopsidedness * np.minimum(r / 3, 1) * np.cos(lopsided)
     old = np.exp(-r) * (0.6 + 0.4 * arms(0, 1)) * edge
     if mock.bar:
         old += mock.bar_strength * _bar(x, y, mock.bar, rng.uniform(0, np.pi))
@@ -54,6 +57,14 @@ def paint_face_on(mock: Mock, rng: np.random.Generator) -> np.ndarray:
     return np.dstack([old / old.sum(), young / young.sum(), dust]).astype(np.float32)
 
 
+def _stretched(x: np.ndarray, y: np.ndarray, ellipticity: float, turn: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the coordinates in which a disc that is longer than wide by `ellipticity` is round."""
+    cos, sin = math.cos(turn), math.sin(turn)
+    along = (x * cos + y * sin) * math.sqrt(1 - ellipticity)
+    across = (y * cos - x * sin) / math.sqrt(1 - ellipticity)
+    return along * cos - across * sin, along * sin + across * cos
+
+
 def _smooth_noise(rng: np.random.Generator, cells: int) -> np.ndarray:
     """Return Gaussian noise with `cells` independent cells a side, interpolated: float32 (PLANE, PLANE)."""
     values = rng.normal(size=(cells, cells)).astype(np.float32)
@@ -62,8 +73,9 @@ def _smooth_noise(rng: np.random.Generator, cells: int) -> np.ndarray:
 
 def _bar(x: np.ndarray, y: np.ndarray, half_length: float, turn: float) -> np.ndarray:
     """Return the light of a bar, four times as long as wide, with a centre of brightness 1."""
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    return np.exp(-((along / half_length) ** 4) - (across / (0.25 * half_length)) ** 2)
+    cos, sin = math.cos(turn), math.sin(turn)
+    along, across = (x * cos + y * sin) / half_length, (y * cos - x * sin) / (0.25 * half_length)
+    return np.exp(-np.square(np.square(along)) - np.square(across))
 
 
 def _knots(young: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How the survey (SDSS) sees a galaxy: stars and neighbours, seeing, sky noise, and the stretch of the images.
+"""How the survey (SDSS) sees a galaxy: stars and neighbours, seeing, and sky noise.
 
 Fluxes are in nanomaggies (22.5 mag = 1). The first axis of every array is the band, in the order of
 `inclinet.data.bands.GRAY_BANDS`: g, r, i.
@@ -10,10 +10,11 @@ import cv2
 import galsim
 import numpy as np
 
+from inclinet.simulation.defects import spoil
 from inclinet.simulation.galaxy import relative_fluxes
 from inclinet.simulation.population import Mock
 
-__all__ = ["PIXEL", "SEEING", "observe", "paint_field", "to_colour", "to_negatives"]
+__all__ = ["PIXEL", "SEEING", "observe", "paint_field"]
 
 PIXEL = 0.396
 """Side of a pixel of the SDSS camera, arcsec."""
@@ -28,14 +29,9 @@ _GAIN = np.array([3.85, 4.73, 4.94])  # electrons per count
 _DARK = np.array([3.9, 1.2, 6.5])  # variance of read-out and dark current, counts^2
 _COUNT = np.array([0.0038, 0.0050, 0.0066])  # nanomaggies per count
 
-# Of the SDSS colour images, per nanomaggie in a pixel: `scales` of the idlutils routine nw_scale_rgb.
-_COLOUR_SCALES = np.array([7.8, 5.7, 4.9])
-
 _STAR_SLOPE, _STAR_LIMIT = 0.25, 22.0  # of the stars' counts: d log10(N) / dm, faintest mag
 _GALAXY_SLOPE, _GALAXY_LIMIT = 0.4, 22.5
 _MAX_FIELD_GALAXIES = 20
-_SATURATED_STAR = 0.05  # share of images with a star that the image cannot show, and its halo
-_SURVEY_EDGE = 0.03  # share of images that reach beyond the survey's edge
 _BRIGHT_NEIGHBOUR = 0.12  # share of images with a neighbour that could be mistaken for the galaxy
 
 
@@ -59,8 +55,6 @@ def paint_field(mock: Mock, rng: np.random.Generator, size: int, pixel: float) -
     mean_stars = 3 * np.exp(rng.normal(0, 0.6)) * (size * pixel / 60) ** 2  # 3 per arcmin^2 on average
     field = np.zeros((3, size, size), np.float32)
     _add_stars(field, rng, mean_stars)
-    if rng.random() < _SATURATED_STAR:
-        field[:, rng.integers(size), rng.integers(size)] += 10 ** (0.4 * (22.5 - rng.uniform(10, 13)))
     _add_galaxies(field, rng, 2 * mean_stars, mock, pixel)
     return field
 
@@ -104,7 +98,7 @@ def _add_galaxies(field: np.ndarray, rng: np.random.Generator, mean_galaxies: fl
 
 
 def observe(scene: np.ndarray, rng: np.random.Generator, pixel: float) -> np.ndarray:
-    """Add seeing and noise, and subtract the sky.
+    """Add seeing, noise and what spoils images, and subtract the sky.
 
     The noise is that of an SDSS exposure, counts and read-out in pixels of 0.396 arcsec. Cutouts with finer pixels are
     interpolated, so their noise is correlated, as in the survey's cutouts.
@@ -138,57 +132,5 @@ def observe(scene: np.ndarray, rng: np.random.Generator, pixel: float) -> np.nda
         noise = np.sqrt(counts / _GAIN[k] + _DARK[k]) * (_COUNT[k] / PIXEL / max(pixel, PIXEL))
         unit = rng.standard_normal((camera_pixels, camera_pixels), dtype=np.float32)
         frames[k] = signal + noise * cv2.resize(unit, (size, size), interpolation=cv2.INTER_CUBIC)
-    if rng.random() < _SURVEY_EDGE:
-        _cut_at_edge(frames, rng)
+    spoil(frames, rng, pixel)
     return frames
-
-
-def _cut_at_edge(frames: np.ndarray, rng: np.random.Generator) -> None:
-    """Remove the light beyond a straight line that passes the galaxy, in place: the survey ends there."""
-    size = frames.shape[1]
-    turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.5) * size
-    y, x = np.mgrid[:size, :size] - (size - 1) / 2
-    frames[:, x * np.cos(turn) + y * np.sin(turn) > distance] = 0
-
-
-def to_negatives(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the grayscale images, dark on a light sky, with a stretch like that of the survey's cutouts.
-
-    Parameters
-    ----------
-    frames : ndarray of float32, shape (3, size, size)
-        Nanomaggies per arcsec².
-    rng : Generator
-
-    Returns
-    -------
-    ndarray of uint8, shape (3, size, size)
-    """
-    softening = 0.7 * np.exp(rng.normal(0, 0.5))  # nanomaggies / arcsec^2
-    depth = 48 * np.exp(rng.normal(0, 0.35))
-    sky = rng.normal(238, 2, (3, 1, 1))
-    return np.clip(sky - depth * np.arcsinh(frames / softening), 0, 255).round().astype(np.uint8)
-
-
-def to_colour(frames: np.ndarray) -> np.ndarray:
-    """Return the colour image (R, G, B = i, r, g): asinh of the mean intensity, colours kept.
-
-    Lupton et al. 2004 (PASP 116, 133), with the constants of `astropy.visualization.make_lupton_rgb`: stretch 5, Q 8, a
-    tenth of the range linear.
-
-    Parameters
-    ----------
-    frames : ndarray of float32, shape (3, size, size)
-        Nanomaggies per arcsec².
-
-    Returns
-    -------
-    ndarray of uint8, shape (size, size, 3)
-    """
-    stretch, q, linear = 5.0, 8.0, 0.1
-    rgb = np.moveaxis((frames * (_COLOUR_SCALES * PIXEL**2)[:, None, None])[::-1], 0, -1)
-    intensity = np.maximum(rgb.mean(axis=-1, keepdims=True), 1e-6)
-    slope = linear * 255 / np.arcsinh(linear * q)
-    rgb = np.maximum(rgb * (slope * np.arcsinh(intensity * q / stretch) / intensity), 0)
-    brightest = rgb.max(axis=-1, keepdims=True)
-    return (rgb * np.minimum(1, 255 / np.maximum(brightest, 1))).round().astype(np.uint8)

@@ -13,8 +13,8 @@ from inclinet.simulation.observation import SEEING
 
 __all__ = ["ISOPHOTE", "axis_ratios"]
 
-ISOPHOTE = 25.0
-"""Surface brightness (mag / arcsec²) of the isophote that is measured, the one of D25."""
+ISOPHOTE = 23.7
+"""Surface brightness in r (mag / arcsec²) of the isophote that is measured: about that of D25, which is 25 in B."""
 
 _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 

@@ -51,7 +51,7 @@ def test_an_axis_ratio_that_was_not_measured_is_zero():
     assert (row["b_a"], row["Sba"]) == ("0.00", "0.00")
 
 
-@pytest.mark.parametrize(("case", "tag"), [("face-on", "face_on"), ("merger", "[merger]")])
+@pytest.mark.parametrize(("case", "tag"), [("face-on", "face_on"), ("merger", "[merger]"), ("star", "[star]")])
 def test_flawed_galaxies_are_flagged(case, tag):
     row = row_of(case)
     assert int(row["inc_flg"]) > 0

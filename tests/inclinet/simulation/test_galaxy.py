@@ -24,7 +24,7 @@ def paint(mock, size=128):
 @pytest.mark.parametrize("inclination", [50, 80, 90])
 def test_a_smooth_disc_without_dust_is_galsims(inclination):
     mock = dataclasses.replace(draw_spiral(np.random.default_rng(0), 1), young_fraction=0.0, q0=0.2)
-    mock = dataclasses.replace(mock, inclination=inclination, thick_fraction=0.0)
+    mock = dataclasses.replace(mock, inclination=inclination, thick_fraction=0.0, flare=0.0)
     axis = np.linspace(-REACH, REACH, PLANE, dtype=np.float32)
     light = np.exp(-np.hypot(*np.meshgrid(axis, axis)))
     plane = np.dstack([light, np.zeros_like(light), np.zeros_like(light)])
@@ -46,7 +46,8 @@ def test_axis_ratio_follows_the_inclination():
     measured = []
     for k in range(6):
         mock = draw_spiral(np.random.default_rng(k), 1)
-        mock = dataclasses.replace(mock, q0=0.2, thick_fraction=0.0, warp=0.0, ring=0.0)
+        mock = dataclasses.replace(mock, q0=0.2, thick_fraction=0.0, warp=0.0, ring=0.0, flare=0.0)
+        mock = dataclasses.replace(mock, disc_break=6.0, ellipticity=0.0, lopsidedness=0.0, young_fraction=0.2)
         tilted = [dataclasses.replace(mock, inclination=i) for i in inclinations]
         measured.append([axis_ratio(paint(m)[0][1]) for m in tilted])
     assert (np.diff(measured) < 0).all()
@@ -70,6 +71,18 @@ def test_a_thick_disc_makes_the_disc_look_thicker_and_a_warp_bends_it():
     assert abs(bent[60:68].mean()) < 0.5
     assert bent[20] * bent[107] < 0  # the two sides bend to opposite directions
     assert abs(bent[20]) > 1
+
+
+@pytest.mark.parametrize("inclination", [50, 75, 90])
+def test_a_galaxy_has_its_brightness_at_d25(inclination):
+    mock = draw_spiral(np.random.default_rng(5), 1)
+    mock = dataclasses.replace(mock, inclination=inclination, angle=0.0, warp=0.0, offset=(0.0, 0.0), mu25_r=23.5)
+    mock = dataclasses.replace(mock, contrast=0.0, patchiness=0.1, young_fraction=0.02, ring=0.0)
+    size = 256
+    pixel = 2 * 60 * mock.d25 / size
+    light = sum(paint(mock, size))[1] / pixel**2
+    ends = [light[size // 2 - 4 : size // 2 + 4, column].mean() for column in (size // 4, 3 * size // 4)]
+    assert 22.5 - 2.5 * np.log10(np.mean(ends)) == pytest.approx(23.5, abs=0.4)
 
 
 def test_dust_dims_and_reddens_the_nearer_side():

@@ -44,10 +44,10 @@ def test_grayscale_is_dark_on_light_and_colour_light_on_black(mocks):
             pixels = np.asarray(Image.open(path), dtype=float)
             sky, core = np.median(pixels), pixels[30:34, 30:34].mean()
             if band == "gri":
-                assert sky < 15
+                assert sky < 40
                 assert core > sky + 20
             else:
-                assert 225 < sky < 250
+                assert 200 < sky < 250
                 assert core < sky - 10
 
 
@@ -66,6 +66,20 @@ def test_there_is_one_of_each_flaw(n, mocks, tmp_path):
     images = [path for path in folder.iterdir() if path.name != "catalog.csv"]
     assert len(images) == 4 * n - 1
     assert sum(is_truncated(path) for path in images) == 1
+
+
+def test_face_on_and_useless_galaxies_have_their_shares(tmp_path):
+    table = read_cells(simulate(20, tmp_path, size=32, workers=1, face_on=0.4, useless=0.2))
+    face_on = (table.fon == "F") | table.inc_note.str.contains("face_on")
+    assert face_on.sum() == 8
+    assert ((table.inc_flg != "0") & ~face_on).sum() == 4
+
+
+@pytest.mark.parametrize("setting", ["face_on", "useless"])
+def test_a_share_out_of_bounds_is_refused(setting, tmp_path):
+    with pytest.raises(InclinetError, match=f"{setting} is 0.5") as caught:
+        simulate(2, tmp_path, **{setting: 0.5})
+    assert caught.value.setting == setting
 
 
 def test_few_galaxies_are_all_good(tmp_path):
