@@ -20,9 +20,11 @@ PORTS := $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(STORE_PORT)
 SAMPLE := $(if $(IMAGES),--images "$(IMAGES)") $(if $(CATALOG),--catalog "$(CATALOG)") \
           $(if $(IMROOT),--imroot "$(IMROOT)") $(if $(BANDS),--bands "$(BANDS)")
 
-# For shipped: the version, by default the one in use, and its store, by default that of INCLINET_STORE.
+# For shipped: the version, by default the one in use; its store, by default that of INCLINET_STORE; and a file with text
+# to add to its model card.
 VERSION ?=
 STORE ?=
+NOTES ?=
 
 .PHONY: help install demo test test-all bench up down status shipped lint format docs
 
@@ -49,8 +51,9 @@ down: $(INSTALLED) ## stop the service; the data stay in .service/
 status: $(INSTALLED) ## show what runs, and where
 	@$(BIN)/python -m deployments.service status
 
-shipped: $(INSTALLED) ## make a version the one that ships with the package: VERSION= STORE=
-	@$(BIN)/python -m deployments.shipped $(if $(VERSION),--version "$(VERSION)") $(if $(STORE),--store "$(STORE)")
+shipped: $(INSTALLED) ## make a version the one that ships with the package: VERSION= STORE= NOTES=
+	@$(BIN)/python -m deployments.shipped $(if $(VERSION),--version "$(VERSION)") $(if $(STORE),--store "$(STORE)") \
+		$(if $(NOTES),--notes "$(NOTES)")
 
 # Two processes; tests that share a service stay together in one of them.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -1,5 +1,6 @@
 """`make shipped`: makes a version of a store the one that ships with the package."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def _install(
     version: Annotated[str | None, typer.Option(help="Version; by default the one in use.")] = None,
     store: Annotated[str | None, typer.Option(help="Its store; by default the one that INCLINET_STORE names.")] = None,
+    notes: Annotated[Path | None, typer.Option(help="File with text to add to the model card.")] = None,
 ) -> None:
     """Copy what predicting with a version needs into inclinet/shipped."""
     opened = open_named_store(store)
@@ -28,7 +30,7 @@ def _install(
             raise InclinetError(f"{opened.uri}: no version is in use; name one", setting="version")
         version = champion.version
     published = find_version(opened, version)
-    folder = install(opened, published)
+    folder = install(opened, published, notes=notes.read_text() if notes else "")
     for path in sorted(folder.iterdir()):
         typer.echo(f"{path.stat().st_size:>9,} bytes  {path}")
     typer.echo(f"version {published.version}: {state(published.info)}")

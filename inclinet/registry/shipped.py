@@ -14,8 +14,9 @@ from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.networks.filenames import EXPORTED
 from inclinet.records import read_record
 from inclinet.registry.copies import fetch_version
-from inclinet.registry.versions import CARD_FILE, VERSION_FILE, PublishedVersion
+from inclinet.registry.versions import CARD_FILE, VERSION_FILE, PublishedVersion, VersionFile
 from inclinet.storage.atomic import atomic_folder, write_text
+from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store
 
 __all__ = ["MAX_FILE", "NONE_SHIPPED", "SHIPPED", "install", "read_shipped", "shipped_by", "shipped_folder"]
@@ -52,7 +53,7 @@ def read_shipped() -> PublishedVersion | None:
     return read_record(PublishedVersion, shipped_folder() / VERSION_FILE)
 
 
-def install(store: Store, version: PublishedVersion, folder: Path | None = None) -> Path:
+def install(store: Store, version: PublishedVersion, folder: Path | None = None, notes: str = "") -> Path:
     """Make a version of a store the one that ships, in place of the one before; returns its folder.
 
     Parameters
@@ -61,6 +62,8 @@ def install(store: Store, version: PublishedVersion, folder: Path | None = None)
     version : PublishedVersion
     folder : Path, optional
         Default: `shipped_folder`.
+    notes : str
+        Text (Markdown) to add to the model card: data and their credit, commands, further tests.
 
     Raises
     ------
@@ -82,6 +85,11 @@ def install(store: Store, version: PublishedVersion, folder: Path | None = None)
     with atomic_folder(folder) as part:
         for name in needed:
             shutil.copyfile(source / name, part / name)
-        shipped = version.model_copy(update={"files": {name: version.files[name] for name in needed}})
+        shipped_files = {name: version.files[name] for name in needed}
+        if notes:
+            card = part / CARD_FILE
+            card.write_text(f"{card.read_text().rstrip()}\n\n{notes.strip()}\n")
+            shipped_files[CARD_FILE] = VersionFile(size=card.stat().st_size, sha256=sha256(card))
+        shipped = version.model_copy(update={"files": shipped_files})
         write_text(part / VERSION_FILE, f"{shipped.model_dump_json(indent=1)}\n")
     return folder

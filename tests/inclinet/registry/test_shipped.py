@@ -5,7 +5,7 @@ import pytest
 from inclinet.errors import InclinetError
 from inclinet.registry import shipped
 from inclinet.registry.shipped import install, read_shipped, shipped_folder
-from inclinet.registry.versions import VersionInfo, publish
+from inclinet.registry.versions import PublishedVersion, VersionInfo, publish
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import open_store
 
@@ -49,6 +49,17 @@ def test_only_what_predicting_needs_ships(version, tmp_path, monkeypatch):
     (folder / "left over").touch()
     install(store, published)
     assert not (folder / "left over").exists()
+
+
+def test_notes_are_added_to_the_model_card(version, tmp_path, monkeypatch):
+    monkeypatch.setenv("INCLINET_CACHE", str(tmp_path / "cache"))
+    store, published = version()
+    folder = install(store, published, tmp_path / "shipped", notes="## Data\nFrom SDSS.")
+    card = folder / "README.md"
+    assert card.read_text().endswith("\n\n## Data\nFrom SDSS.\n")
+    described = PublishedVersion.model_validate_json((folder / "bundle.json").read_bytes())
+    assert described.files["README.md"].sha256 == sha256(card)
+    assert described.files["README.md"].size == card.stat().st_size
 
 
 @pytest.mark.parametrize(
