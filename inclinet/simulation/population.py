@@ -10,8 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from inclinet.simulation.labels import from_people
-
 __all__ = ["Case", "Mock", "draw_cases", "draw_companion", "draw_spiral", "without_disc"]
 
 INCLINATION_COUNTS = np.array([208, 942, 816, 961, 905, 1557, 1609, 1724, 2698])
@@ -106,15 +104,15 @@ def draw_spiral(rng: np.random.Generator, pgc: int) -> Mock:
       are two to three times as thick as thin ones and hold up to half of the light (Yoachim & Dalcanton 2006, AJ 131,
       226).
     - Bulges: Graham & Worley (2008, MNRAS 388, 1708); haloes: Zibetti, White & Brinkmann (2004, MNRAS 347, 556).
-    - Discs are not round (Ryden 2004, ApJ 601, 214), one in three is lopsided (Zaritsky & Rix 1997, ApJ 477, 118), three
-      in five have a break (Pohlen & Trujillo 2006, A&A 454, 759), one in three is warped enough to be seen (Reshetnikov
-      & Combes 1998, A&A 337, 9), they flare (de Grijs & Peletier 1997, A&A 320, L21), one in five has a ring (de
-      Vaucouleurs & Buta 1980, AJ 85, 637).
+    - Discs are not round (Ryden 2004, ApJ 601, 214), one in three is lopsided (Zaritsky & Rix 1997, ApJ 477, 118),
+      three in five have a break (Pohlen & Trujillo 2006, A&A 454, 759), one in three is warped enough to be seen
+      (Reshetnikov & Combes 1998, A&A 337, 9), they flare (de Grijs & Peletier 1997, A&A 320, L21), one in five has a
+      ring (de Vaucouleurs & Buta 1980, AJ 85, 637).
     - Low surface brightness: Impey & Bothun (1997, ARA&A 35, 267).
     """
     # The order of the draws is part of the result: the same seed must give the same galaxies.
     share = INCLINATION_COUNTS / INCLINATION_COUNTS.sum()
-    inclination = from_people(45 + 5 * rng.choice(len(INCLINATION_COUNTS), p=share) + rng.uniform(0, 5))
+    inclination = float(45 + 5 * rng.choice(len(INCLINATION_COUNTS), p=share) + rng.uniform(0, 5))
     ty = float(np.clip(rng.normal(4.2, 2.3), 0, 10))
     irregular = ty > 7.5
     # Lenticulars and the earliest spirals: no arms, no young stars, little dust.
