@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from inclinet.data.bands import GRAY_BANDS
-from inclinet.simulation.labels import to_people
 from inclinet.simulation.population import Case, Mock
 
 __all__ = ["Entry", "catalogue_row", "catalogue_text", "draw_entry"]
@@ -48,7 +47,7 @@ def draw_entry(mock: Mock, case: Case, rng: np.random.Generator) -> Entry:
 
 def _draw_label(mock: Mock, case: Case, rng: np.random.Generator) -> dict[str, str]:
     """Return the columns `fon`, `inc`, `inc_e`, `inc_flg`, `inc_n`, `inc_note`."""
-    label = {"fon": "", "inc": f"{round(float(to_people(mock.inclination)))}", "inc_e": f"{rng.integers(1, 5)}"}
+    label = {"fon": "", "inc": f"{round(mock.inclination)}", "inc_e": f"{rng.integers(1, 5)}"}
     label |= {"inc_flg": "0", "inc_n": f"{rng.integers(3, 13)}", "inc_note": ""}
     if case == "face-on":
         # People say so in the column, in the note or in both.

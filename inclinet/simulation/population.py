@@ -10,8 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from inclinet.simulation.labels import from_people
-
 __all__ = ["Case", "Mock", "draw_cases", "draw_companion", "draw_spiral", "without_disc"]
 
 INCLINATION_COUNTS = np.array([208, 942, 816, 961, 905, 1557, 1609, 1724, 2698])
@@ -114,7 +112,7 @@ def draw_spiral(rng: np.random.Generator, pgc: int) -> Mock:
     """
     # The order of the draws is part of the result: the same seed must give the same galaxies.
     share = INCLINATION_COUNTS / INCLINATION_COUNTS.sum()
-    inclination = from_people(45 + 5 * rng.choice(len(INCLINATION_COUNTS), p=share) + rng.uniform(0, 5))
+    inclination = float(45 + 5 * rng.choice(len(INCLINATION_COUNTS), p=share) + rng.uniform(0, 5))
     ty = float(np.clip(rng.normal(4.2, 2.3), 0, 10))
     irregular = ty > 7.5
     # Lenticulars and the earliest spirals: no arms, no young stars, little dust.

@@ -51,10 +51,9 @@ def simulate(
     purpose: face-on, useless, without one band (2 %), with a truncated file (1 %), at least one of each unless its
     share is 0.
 
-    Every galaxy has a row in the catalogue. Its `inc` is what people say on average of the true inclination
-    (`inclinet.simulation.labels`), rounded to a degree. Its axis ratios `b_a` and `Sba` are measured in the r image, so
-    the inclinations that they give are as uncertain as those of real galaxies: from 64 pixels a side on they are wrong
-    by 6 to 9 deg RMS.
+    Every galaxy has a row in the catalogue. Its `inc` is the true inclination rounded to a degree. Its axis ratios
+    `b_a` and `Sba` are measured in the r image, so the inclinations that they give are as uncertain as those of real
+    galaxies: from 64 pixels a side on they are wrong by 6 to 9 deg RMS.
 
     Parameters
     ----------
