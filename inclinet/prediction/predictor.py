@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 256  # images predicted at a time, while the next ones are read
 _GUESSED_GRAY = "r"
-_NEARLY_FACE_ON = 55.5  # deg; 95 % of the galaxies that people call face-on get no more than this
+# 92 % of the galaxies that people call face-on get no more, and 3 % of those of 55 deg and more.
+_NEARLY_FACE_ON = 55.5  # deg
 Loaded = tuple[np.ndarray | str, Shape | None]
 _ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 
