@@ -8,7 +8,9 @@ __all__ = ["fill_padding"]
 
 _WHITE, _BLACK = 250, 4  # JPEG compression spoils exact white and black
 _LEAST = 0.002  # of the image: less is a star
-_MOST = 0.55  # of the image: more is the sky itself
+_MOST = 0.85  # of the image: more leaves no galaxy
+_HALF = 0.55  # of the image: a larger area may be a sky without noise, and what lies beside it the galaxy
+_EVEN = 10  # median deviation up to which what lies beside a large area is sky, not the edge of a galaxy
 _STEP = 40  # difference to what lies beside it, from which on a white area is no sky
 _GROW = 2  # pixels that compression spoils beside the area
 _BESIDE = 8  # pixels beside the area that tell the sky
@@ -47,6 +49,8 @@ def _fill(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if not beside.any():
         return pixels
     sky = np.median(pixels[beside], axis=0)
+    if share[chosen].sum() > _HALF and np.median(np.abs(pixels[beside] - sky)) > _EVEN:
+        return pixels
     if np.abs(sky - np.median(pixels[padding], axis=0)).mean() < _STEP and pixels[padding].mean() > 127:
         return pixels
     filled = pixels.copy()

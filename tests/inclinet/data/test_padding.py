@@ -38,6 +38,16 @@ def test_corners_of_any_kind_become_sky(negative, value, channels):
     assert np.array_equal(filled[90:110, 90:110], image[90:110, 90:110])
 
 
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_wide_frame_around_an_image_becomes_sky(value):
+    image = sky_image(negative=False)
+    wide = np.full((360, 360, 3), value, np.uint8)
+    wide[80:280, 80:280] = image
+    filled = np.asarray(fill_padding(Image.fromarray(wide)))
+    assert np.abs(filled[:70].astype(int) - 12).max() <= 4
+    assert np.array_equal(filled[90:270, 90:270], wide[90:270, 90:270])
+
+
 def test_an_image_without_padding_stays_as_it_is():
     for image in (sky_image(False), sky_image(True), disc(200, 60), 255 - disc(200, 60)):
         original = Image.fromarray(image)
