@@ -43,12 +43,12 @@ def first(service, put, small_sample):
 def test_a_run_completes_and_its_tasks_have_clear_names(first):
     run, children, states = first
     assert run.state.name == "Completed", run.state.message
-    assert {child.name for child in children} == {"train-model4-0", "train-model4-1"}
+    assert {child.name for child in children} == {"train-residual-0", "train-residual-1"}
     assert {child.work_pool_name for child in children} == {"gpu"}
     assert {child.state.name for child in children} == {"Completed"}
     assert set(states.values()) == {"Completed"}
     names = {"catalogue", "inventory-g", "prep-gri-all", "compress-r", "split-i", "augment-1-02", "augment-test"}
-    assert names | {"network-model4-0", "evaluate", "skipped", "galaxies", "index"} <= set(states)
+    assert names | {"network-residual-0", "evaluate", "skipped", "galaxies", "index"} <= set(states)
     assert sum(name.startswith("step-") for name in states) == 8
 
 
@@ -64,19 +64,19 @@ def test_the_files_of_a_run_are_found_by_their_names(first, service, tmp_path):
         "packed/24x24_RGB.npz",
         "samples/g_24x24_train_001.npz",
         "augmented/Uset_001_npz/24x24_train_aug_02.npz",
-        "models/Uset_000_model4.keras",
-        "models/Uset_000_model4.onnx",
-        "models/Uset_000_model4_evalDict.json",
+        "models/Uset_000_residual.keras",
+        "models/Uset_000_residual.onnx",
+        "models/Uset_000_residual_evalDict.json",
         "evaluation/predictions.csv",
         "evaluation/metrics.json",
         "evaluation/report.html",
-        "models/Uset_001_model4_left_out.csv",
+        "models/Uset_001_residual_left_out.csv",
     } <= set(index)
     assert read(index["samples/g_24x24_train_001.npz"])[:2] == b"PK"
     metrics = json.loads(read(f"runs/{run.name}/evaluation/metrics.json"))
-    assert set(metrics["networks"]) == {"model4_0", "model4_1"}
+    assert set(metrics["networks"]) == {"residual_0", "residual_1"}
     assert "axis ratio (b_a)" in metrics["baselines"]
-    assert set(metrics["left_out"]) == {"model4_0", "model4_1"}
+    assert set(metrics["left_out"]) == {"residual_0", "residual_1"}
     assert set(metrics["by_inverted"]["median of all"]) == {"inverted", "not inverted"}
 
 
@@ -102,13 +102,13 @@ def test_a_run_publishes_what_it_trained(first, service):
     store = open_store(service.environment["INCLINET_STORE"])
     [bundle] = [bundle for bundle in list_versions(store) if bundle.info.run == run.name]
     assert f"Version {bundle.version}: trained on {bundle.info.trained_on}; tested error " in run.state.message
-    assert bundle.networks == ["Uset_000_model4.onnx", "Uset_001_model4.onnx"]
-    assert set(bundle.info.lineage) == {"model4_0", "model4_1"}
+    assert bundle.networks == ["Uset_000_residual.onnx", "Uset_001_residual.onnx"]
+    assert set(bundle.info.lineage) == {"residual_0", "residual_1"}
     assert bundle.info.settings["train"]["N_batch_iter"] == 2
     # Four steps are too few to come into use by itself, whatever the networks answer.
     champion = read_champion(store)
     assert champion is None or champion.version != bundle.version
-    assert bundle.info.steps == {"model4_0": 4, "model4_1": 4}
+    assert bundle.info.steps == {"residual_0": 4, "residual_1": 4}
     if champion is None:
         assert "it is not in use: a network was trained for 4 steps, fewer than 10" in run.state.message
         assert f"`inclinet promote {bundle.version}` puts it into use all the same" in run.state.message

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from inclinet.cli.group import GROUPS
+from inclinet.registry import shipped
 from inclinet.simulation.simulate import simulate
 from tests.conftest import write_catalog
 
@@ -145,6 +146,7 @@ def test_bad_input_gets_one_clear_line(inclinet, tmp_path, small_sample, monkeyp
     shutil.copytree(small_sample / "galaxies", tmp_path / "galaxies")
     shutil.copy(small_sample / "catalog.csv", tmp_path)
     monkeypatch.delenv("INCLINET_STORE", raising=False)
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path / "nothing ships")
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.csv").write_text("pgc | ink\n1 | 60\n")
     (tmp_path / "augmented" / "Uset_000_npz").mkdir(parents=True)
