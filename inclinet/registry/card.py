@@ -261,8 +261,8 @@ their mean error on left-out galaxies if there were enough of those.
 
 ## Limits
 - Trained on inclinations from 45 to 90 deg. A galaxy closer to face-on gets about 45 to 50 deg, and a flag.
-- Trained on cutouts with one field of view in units of the galaxy's diameter (±20 %), the galaxy near the centre, at
-  the resolution of SDSS. An image unlike those is flagged; one that differs only in its field of view may not be.
+- The galaxy is to be near the centre and wholly in the image, at the resolution of SDSS. An image unlike those of the
+  training is flagged; one that cuts off the galaxy may not be.
 - Error bars hold for galaxies drawn like the training sample.
 
 ## Settings
