@@ -3,7 +3,6 @@
 python -m benchmarks.framing IMAGES [--store STORE] [--version VERSION] [-n 100]
 """
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +14,7 @@ from PIL import Image
 
 from inclinet.data.images import open_image
 from inclinet.prediction.predictor import Predictor
-from inclinet.prediction.sources import Source
-from inclinet.storage.store import FolderStore
+from inclinet.storage.atomic import temporary_folder
 
 
 def crop(pixels: np.ndarray, share: float) -> np.ndarray:
@@ -39,9 +37,7 @@ def pad(pixels: np.ndarray, share: float, value: int | None = None) -> np.ndarra
 
 def shift(pixels: np.ndarray, share: float) -> np.ndarray:
     """Return the image moved to the lower right, filled with its sky."""
-    step = round(len(pixels) * share)
-    moved = pad(pixels, 1 + 2 * share)
-    return moved[: len(pixels), : len(pixels)] if step else pixels
+    return pad(pixels, 1 + 2 * share)[: len(pixels), : len(pixels)]
 
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -71,8 +67,11 @@ def main(
     originals = [np.asarray(open_image(path, colour=True)) for path in paths[:: max(1, len(paths) // n)][:n]]
     answers = {}
     for name, change in CHANGES.items():
-        table = predictor.predict([_source(change(pixels)) for pixels in originals])
-        answers[name] = table[["inclination", "error"]].to_numpy()
+        with temporary_folder("framing") as folder:
+            files = [folder / f"{number}.png" for number in range(len(originals))]
+            for file, pixels in zip(files, originals, strict=True):
+                Image.fromarray(np.ascontiguousarray(change(pixels))).save(file)
+            answers[name] = predictor.predict(files)[["inclination", "error"]].to_numpy()
     plain = answers.pop("as it is")
     usable = plain[:, 0] >= 50
     rows = []
@@ -85,24 +84,6 @@ def main(
         )
     print(pd.DataFrame(rows).round(2).to_string(index=False))
     print(f"{usable.sum()} galaxies of 50 deg and more; within: moved by less than half of the error bar")
-
-
-class _Pixels(FolderStore):
-    """A store of one image in memory."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(Path())
-        self._content = content
-
-    def read(self, key: str) -> bytes:
-        """Return the image."""
-        return self._content
-
-
-def _source(pixels: np.ndarray) -> Source:
-    content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "PNG")
-    return Source("", _Pixels(content.getvalue()), "image.png", band="c")
 
 
 if __name__ == "__main__":

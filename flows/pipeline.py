@@ -247,8 +247,7 @@ class PipelineResult:
 def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References) -> PipelineResult:
     """Run every stage in the order of the data, reusing existing artifacts, and publish the networks."""
     size, split = settings.size, settings.split
-    # With folds, every galaxy is measured by the network of another fold: the published one leaves out none.
-    augmenting = settings.augment.model_copy(update={"leave_out": False}) if split.folds else settings.augment
+    augmenting = settings.augment.with_split(split)
     prepared = _prepare(size, settings.sample, labels, listings)
     samples = _split(size, prepared.packed, split)
     count_galaxies_task(run_name(), listings, prepared.small, samples, return_state=True).result()

@@ -150,6 +150,10 @@ class Augment(Record):
         "on while they train. The other subsamples leave out a third anyway.",
     )
 
+    def with_split(self, split: Split) -> "Augment":
+        """Return the settings for a split: with folds, subsample 0 leaves out none, as the folds measure it."""
+        return self.model_copy(update={"leave_out": False}) if split.folds else self
+
 
 class Train(Record):
     """How a network is trained."""

@@ -17,7 +17,6 @@ from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.prediction.sources import in_store
 from inclinet.registry.choice import choose
-from inclinet.registry.statement import why_not
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
@@ -58,7 +57,7 @@ class Listing:
 def find_version_task(version: str) -> State:
     """Look up the version named, or else the one in use; the data are its name and what is to be known of it."""
     choice = choose(artifacts().store, version or None)
-    get_run_logger().log(logging.WARNING if why_not(choice.published.info) else logging.INFO, "%s", choice.statement)
+    get_run_logger().log(logging.INFO if choice.is_for_science else logging.WARNING, "%s", choice.statement)
     return Completed(message=choice.statement, data=(choice.published.version, choice.statement))
 
 

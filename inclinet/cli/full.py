@@ -92,6 +92,7 @@ def full(
     size = settings(Size, size=size).size
     check_fits(networks, size)
     sample = settings(Sample, imroot=imroot, bands=_split_names(bands), framing=framing)
+    split = settings(Split, niter=niter, folds=folds)
     # One folder for each choice of bands, so that runs do not mix their files.
     folder = outfolder / "-".join([f"{size}x{size}", *sample.bands])
     run_all_stages(
@@ -100,8 +101,8 @@ def full(
         folder,
         sample=sample,
         size=size,
-        split=settings(Split, niter=niter, folds=folds),
-        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset, leave_out=not folds),
+        split=split,
+        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset).with_split(split),
         train=settings(
             Train,
             models=networks,

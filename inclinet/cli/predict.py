@@ -14,7 +14,6 @@ from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import check_format, write_table
 from inclinet.progress import silent
 from inclinet.registry.choice import choose
-from inclinet.registry.statement import why_not
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +74,7 @@ def predict(
     seen = {flag for flags in table["flags"] for flag in flags.split("; ") if flag}
     for flag in sorted(seen):
         console.print(f"{flag}: {FLAGS[flag]}", style="dim", markup=False, highlight=False)
-    style = "yellow" if why_not(choice.published.info) else ""
+    style = "" if choice.is_for_science else "yellow"
     console.print(predictor.statement, style=style, markup=False, highlight=False, soft_wrap=True)
     if out:
         write_table(table, out, {"version": predictor.version, "store": choice.origin, "about": predictor.statement})

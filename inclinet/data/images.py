@@ -14,6 +14,7 @@ from inclinet.data.filenames import ImageName, parse_image
 __all__ = [
     "MAX_BYTES",
     "BadImageError",
+    "border_of",
     "choose_images",
     "jpeg",
     "open_image",
@@ -110,6 +111,11 @@ def _is_colour(image: Image.Image) -> bool:
     return float((pixels.max(axis=2) - pixels.min(axis=2)).mean()) > _GRAY_LEVELS
 
 
+def border_of(pixels: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels of an image, (height, width, ...), as (n, ...); the corners twice."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
 def square(image: Image.Image) -> Image.Image:
     """Pad an image to a square, keeping it centred, with the median of its border.
 
@@ -119,8 +125,7 @@ def square(image: Image.Image) -> Image.Image:
     if width == height:
         return image
     pixels = np.asarray(image).reshape(height, width, -1)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    fill = tuple(int(value) for value in np.median(border, axis=0))
+    fill = tuple(int(value) for value in np.median(border_of(pixels), axis=0))
     side = max(width, height)
     padded = Image.new(image.mode, (side, side), fill if len(fill) > 1 else fill[0])
     padded.paste(image, ((side - width) // 2, (side - height) // 2))

@@ -1,8 +1,10 @@
-"""Degrees of inclination to the units of the network's output and back, and the bins of inclination."""
+"""Degrees of inclination to the units of the network's output and back, its bins, and the axis ratio that follows."""
+
+import math
 
 import numpy as np
 
-__all__ = ["BIN_WIDTH", "MIN_INCLINATION", "UNIT", "inclination_bin", "to_degrees", "to_scaled"]
+__all__ = ["BIN_WIDTH", "MIN_INCLINATION", "UNIT", "axis_ratio_of", "inclination_bin", "to_degrees", "to_scaled"]
 
 MIN_INCLINATION = 45
 """Galaxies with a smaller label (deg) take no part in regression."""
@@ -28,3 +30,12 @@ def inclination_bin(labels: np.ndarray) -> np.ndarray:
     """Return the bin (0–8) of each label in degrees; each bin includes its upper edge, the first one both edges."""
     labels = np.asarray(labels)
     return np.maximum(np.ceil((labels - MIN_INCLINATION) / BIN_WIDTH).astype(int) - 1, 0)
+
+
+def axis_ratio_of(inclination: float, q0: float) -> float:
+    """Return the apparent axis ratio of a disc at an inclination (deg).
+
+    cos² i = (q² − q0²) / (1 − q0²), Hubble (1926, ApJ 64, 321); `q0` is the axis ratio seen edge-on.
+    """
+    cos2 = math.cos(math.radians(inclination)) ** 2
+    return math.sqrt(cos2 * (1 - q0**2) + q0**2)

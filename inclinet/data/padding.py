@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from inclinet.data.images import border_of
+
 __all__ = ["fill_padding"]
 
 _WHITE, _BLACK = 250, 4  # JPEG compression spoils exact white and black
@@ -24,24 +26,23 @@ def fill_padding(image: Image.Image) -> Image.Image:
     image : Image
         In mode L or RGB.
     """
-    pixels = np.asarray(image)
-    gray = pixels if pixels.ndim == 2 else pixels.min(axis=2)
-    brightest = pixels if pixels.ndim == 2 else pixels.max(axis=2)
-    for mask in (gray >= _WHITE, brightest <= _BLACK):
-        pixels = _fill(pixels, mask)
-    return image if pixels is np.asarray(image) else Image.fromarray(pixels)
+    original = filled = np.asarray(image)
+    darkest = original if original.ndim == 2 else original.min(axis=2)
+    brightest = original if original.ndim == 2 else original.max(axis=2)
+    for mask in (darkest >= _WHITE, brightest <= _BLACK):
+        filled = _fill(filled, mask)
+    return image if filled is original else Image.fromarray(filled)
 
 
 def _fill(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the pixels with the areas of a mask, (height, width), filled where they are padding."""
-    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if not border.any():
+    if not border_of(mask).any():
         return pixels
     _, areas, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    at_border = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
     share = found[:, cv2.CC_STAT_AREA] / mask.size
-    chosen = [area for area in at_border.tolist() if area and share[area] >= _LEAST]
-    if not chosen or share[chosen].sum() > _MOST:
+    chosen = [area for area in np.unique(border_of(areas)).tolist() if area and share[area] >= _LEAST]
+    total = share[chosen].sum()
+    if not chosen or total > _MOST:
         return pixels
     padding = np.isin(areas, chosen)
     grown = _dilate(padding, _GROW)
@@ -49,7 +50,7 @@ def _fill(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if not beside.any():
         return pixels
     sky = np.median(pixels[beside], axis=0)
-    if share[chosen].sum() > _HALF and np.median(np.abs(pixels[beside] - sky)) > _EVEN:
+    if total > _HALF and np.median(np.abs(pixels[beside] - sky)) > _EVEN:
         return pixels
     if np.abs(sky - np.median(pixels[padding], axis=0)).mean() < _STEP and pixels[padding].mean() > 127:
         return pixels

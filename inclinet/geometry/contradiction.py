@@ -2,7 +2,7 @@
 
 import math
 
-from inclinet.data.inclination import MIN_INCLINATION
+from inclinet.data.inclination import MIN_INCLINATION, axis_ratio_of
 from inclinet.geometry.shape import Shape
 
 __all__ = ["FLATTER", "ROUNDER", "find_contradiction"]
@@ -17,8 +17,8 @@ _ERRORS = 3.5  # error bars that a disc may deviate: of 500 labelled galaxies, s
 def find_contradiction(shape: Shape, inclination: float, error: float) -> str:
     """Return `ROUNDER` or `FLATTER` if no disc of that inclination looks like the shape, else an empty text.
 
-    A disc has the axis ratio of Hubble's formula, cos² i = (q² - q0²) / (1 - q0²) (1926, ApJ 64, 321), for some
-    thickness q0 and some inclination within 3.5 error bars. Galaxies cut off by the edge of the image are not judged.
+    A disc has the axis ratio of `axis_ratio_of` for some thickness and some inclination within 3.5 error bars. Galaxies
+    cut off by the edge of the image are not judged.
 
     Parameters
     ----------
@@ -30,12 +30,8 @@ def find_contradiction(shape: Shape, inclination: float, error: float) -> str:
         return ""
     lowest = inclination - _ERRORS * error
     # Networks answer no less than 45 deg, however close to face-on a galaxy is.
-    if lowest > MIN_INCLINATION and shape.axis_ratio > _axis_ratio(lowest, _THICKEST):
+    if lowest > MIN_INCLINATION and shape.axis_ratio > axis_ratio_of(lowest, _THICKEST):
         return ROUNDER
-    if shape.axis_ratio < _axis_ratio(min(inclination + _ERRORS * error, 90), _THINNEST):
+    if shape.axis_ratio < axis_ratio_of(min(inclination + _ERRORS * error, 90), _THINNEST):
         return FLATTER
     return ""
-
-
-def _axis_ratio(inclination: float, q0: float) -> float:
-    return math.sqrt(math.cos(math.radians(inclination)) ** 2 * (1 - q0**2) + q0**2)

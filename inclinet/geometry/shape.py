@@ -12,7 +12,10 @@ import sep
 
 from inclinet.data.bands import is_negative, sky
 
-__all__ = ["Shape", "measure_shape"]
+__all__ = ["NOT_FOUND", "Shape", "measure_shape"]
+
+NOT_FOUND = "no galaxy found"
+"""Problem of a shape that is the largest circle in the image."""
 
 _SIDE = 128  # pixels of the image in which the galaxy is searched
 _SMOOTHING = 1.5  # its standard deviation in those pixels: joins the knots of a patchy spiral
@@ -40,8 +43,7 @@ class Shape:
     position_angle : float
         Of the major axis, in deg from the x axis towards the y axis, -90 to 90.
     problem : str
-        `no galaxy found` (the ellipse is then the largest circle in the image), `cut off` by the edge of the image, or
-        empty.
+        `NOT_FOUND`, `cut off` by the edge of the image, or empty.
     """
 
     x: float
@@ -67,7 +69,7 @@ def measure_shape(image: np.ndarray) -> Shape:
     threshold = max(_NOISES * noise, _ISOPHOTE * float(light[centre, centre].max()), _LEAST)
     mask = _find_galaxy(light, threshold)
     if mask is None:
-        return Shape((size - 1) / 2, (size - 1) / 2, size / 2, 1.0, 0.0, "no galaxy found")
+        return Shape((size - 1) / 2, (size - 1) / 2, size / 2, 1.0, 0.0, NOT_FOUND)
     y, x = np.nonzero(mask)
     # A pixel's own extent: 1/12 is the variance over its width.
     variances, axes = np.linalg.eigh(np.cov(x, y) + np.eye(2) / 12)

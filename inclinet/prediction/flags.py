@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction
-from inclinet.geometry.shape import Shape
+from inclinet.geometry.shape import NOT_FOUND, Shape
 
 __all__ = ["FLAGS", "SHAPE", "add_shapes"]
 
@@ -15,7 +15,7 @@ FLAGS = {
     "unlike training images": "another field of view, another kind of image, or no galaxy",
     ROUNDER: "a large bulge, a thick disc, or a star or companion on the galaxy",
     FLATTER: "a bar, or a companion beside the galaxy",
-    "no galaxy found": "nothing stands out from the sky near the centre; the image was taken as it is framed",
+    NOT_FOUND: "nothing stands out from the sky near the centre; the image was taken as it is framed",
     "band guessed": "the file name does not tell the band; only the band column depends on it",
     "no error bar": "the version has too few left-out galaxies to calibrate error bars",
     "not predicted": "the image is missing or cannot be used; the column `problem` says why",
@@ -42,15 +42,20 @@ def add_shapes(predicted: pd.DataFrame, shapes: Sequence[Shape | None]) -> pd.Da
         With the columns `axis_ratio` and `position_angle` (deg, from the x axis towards the y axis, which runs
         downwards), NaN where not measured.
     """
-    flags = pd.Series(predicted["flags"].tolist(), index=predicted.index, dtype=object)
-    for row, shape in zip(predicted.index, shapes, strict=True):
-        if shape is None:
-            continue
-        inclination, error = predicted.loc[row, ["inclination", "error"]].to_numpy(float).tolist()
-        lost = shape.problem if shape.problem in FLAGS else ""
-        flags[row] = [*flags[row], *filter(None, [find_contradiction(shape, inclination, error), lost])]
+    answers = predicted[["inclination", "error"]].to_numpy(float).tolist()
+    rows = zip(predicted["flags"], shapes, answers, strict=True)
+    flags = pd.Series([[*found, *_flags_of(shape, *answer)] for found, shape, answer in rows], predicted.index, object)
     return predicted.assign(
         axis_ratio=np.array([shape.axis_ratio if shape else np.nan for shape in shapes]).round(3),
         position_angle=np.array([shape.position_angle if shape else np.nan for shape in shapes]).round(1),
         flags=flags,
     )
+
+
+def _flags_of(shape: Shape | None, inclination: float, error: float) -> list[str]:
+    if shape is None:
+        return []
+    if shape.problem == NOT_FOUND:
+        return [NOT_FOUND]
+    contradiction = find_contradiction(shape, inclination, error)
+    return [contradiction] if contradiction else []

@@ -27,7 +27,6 @@ from inclinet.prediction.sources import Source, find_sources
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
 from inclinet.registry.choice import Choice, choose
-from inclinet.registry.statement import why_not
 from inclinet.storage.store import Store
 
 __all__ = ["Predictor", "open_predictor"]
@@ -38,7 +37,7 @@ _CHUNK = 256  # images predicted at a time, while the next ones are read
 _GUESSED_GRAY = "r"
 # 92 % of the galaxies that people call face-on get no more, and 3 % of those of 55 deg and more.
 _NEARLY_FACE_ON = 55.5  # deg
-Loaded = tuple[np.ndarray | str, Shape | None]
+_Loaded = tuple[np.ndarray | str, Shape | None]
 _ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 
 
@@ -82,7 +81,7 @@ class Predictor:
         self.version, self.size = published.version, published.info.size
         self.framing = published.info.framing
         self.statement = choice.statement
-        self._is_for_science = why_not(published.info) is None
+        self._is_for_science = choice.is_for_science
         self.networks = {}
         for file in published.networks:
             if parsed := parse_network(file):
@@ -196,7 +195,7 @@ class Predictor:
 
     def _load_ahead(
         self, pool: ThreadPoolExecutor, chunks: list[list[Source]]
-    ) -> Iterator[tuple[list[Source], list[Loaded]]]:
+    ) -> Iterator[tuple[list[Source], list[_Loaded]]]:
         """Yield each chunk with its pixels, while those of the next chunk are loading."""
         loading = pool.map(self._load, chunks[0]) if chunks else iter(())
         for number, chunk in enumerate(chunks, 1):
@@ -204,7 +203,7 @@ class Predictor:
             loading = pool.map(self._load, chunks[number]) if number < len(chunks) else iter(())
             yield chunk, loaded
 
-    def _load(self, source: Source) -> Loaded:
+    def _load(self, source: Source) -> _Loaded:
         """Return the pixels of an image, uint8 (size, size[, 3]), and its shape, or why it cannot be used."""
         try:
             colour = None if source.band is None else is_colour(source.band)
@@ -212,7 +211,7 @@ class Predictor:
         except BadImageError as error:
             return str(error), None
 
-    def _predict_chunk(self, chunk: list[Source], loaded: list[Loaded]) -> pd.DataFrame:
+    def _predict_chunk(self, chunk: list[Source], loaded: list[_Loaded]) -> pd.DataFrame:
         pixels = {row: image for row, (image, _) in enumerate(loaded) if not isinstance(image, str)}
         predicted = pd.DataFrame()
         if pixels:

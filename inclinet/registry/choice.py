@@ -9,7 +9,7 @@ from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.registry.champion import read_champion
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.shipped import NONE_SHIPPED, SHIPPED, read_shipped, shipped_by, shipped_folder
-from inclinet.registry.statement import state
+from inclinet.registry.statement import state, why_not
 from inclinet.registry.versions import PublishedVersion, find_version
 from inclinet.storage.store import Store, open_named_store
 
@@ -45,6 +45,11 @@ class Choice:
         where = "" if self.store else f", shipped with {shipped_by()}"
         why = f", because no version is in use in {self.instead_of}" if self.instead_of else ""
         return f"version {self.published.version}{where}{why}: {state(self.published.info)}"
+
+    @property
+    def is_for_science(self) -> bool:
+        """Whether nothing speaks against using it for science; if not, `statement` says why."""
+        return why_not(self.published.info) is None
 
     def fetch(self) -> Path:
         """Return a local folder with the files that predicting needs.

@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from inclinet.data.inclination import axis_ratio_of
+
 __all__ = ["Case", "Mock", "draw_cases", "draw_companion", "draw_spiral", "without_disc"]
 
 INCLINATION_COUNTS = np.array([208, 942, 816, 961, 905, 1557, 1609, 1724, 2698])
@@ -88,9 +90,8 @@ class Mock:
 
     @property
     def axis_ratio(self) -> float:
-        """Apparent axis ratio of the disc: cos² i = (q² − q0²) / (1 − q0²), Hubble (1926, ApJ 64, 321)."""
-        cos2 = math.cos(math.radians(self.inclination)) ** 2
-        return math.sqrt(cos2 * (1 - self.q0**2) + self.q0**2)
+        """Apparent axis ratio of the disc."""
+        return axis_ratio_of(self.inclination, self.q0)
 
 
 def draw_spiral(rng: np.random.Generator, pgc: int) -> Mock:
