@@ -180,7 +180,7 @@ def run_all_stages(
     store = open_named_store(str(folder))
     if split.folds:  # the other networks have done their work
         files = [network_file(0, model) for model in train.models]
-    published = publish_networks(models, samples, evaluation, size, store, how, files)
+    published = publish_networks(models, samples, evaluation, size, store, how, files, framing=sample.framing)
     champion, why_not = promote_last(store, published)
     console.print(what_is_in_use(published.version, champion, why_not), markup=False)
     chosen = "" if champion and champion.version == published.version else f" --version {published.version}"

@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from inclinet.cli.app import SIZE, SizeOption, StoreOption, Verbose, app, console, settings, show_table
+from inclinet.cli.app import (
+    FRAMING,
+    SIZE,
+    FramingOption,
+    SizeOption,
+    StoreOption,
+    Verbose,
+    app,
+    console,
+    settings,
+    show_table,
+)
 from inclinet.cli.group import check_extra
 from inclinet.data.bands import FILTERS
 from inclinet.data.samples import find_samples, read_samples
@@ -23,7 +34,7 @@ from inclinet.registry.shipped import NONE_SHIPPED, SHIPPED, read_shipped
 from inclinet.registry.statement import describe, state
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
-from inclinet.settings import Size
+from inclinet.settings import Framing, Sample, Size
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store, open_named_store
@@ -40,6 +51,7 @@ def publish(
         "evaluation"
     ),
     size: SizeOption = SIZE,
+    framing: FramingOption = FRAMING,
     store: StoreOption = None,
     verbose: Verbose = False,
 ) -> None:
@@ -56,7 +68,8 @@ def publish(
     """
     check_extra("publish")
     opened = open_named_store(store)
-    published = publish_networks(models, samples, evaluation, settings(Size, size=size).size, opened)
+    size, framed = settings(Size, size=size).size, settings(Sample, framing=framing).framing
+    published = publish_networks(models, samples, evaluation, size, opened, framing=framed)
     console.print(what_is_in_use(published.version, *promote_first(opened, published)), markup=False)
 
 
@@ -68,17 +81,20 @@ def publish_networks(
     store: Store,
     how: dict[str, Any] | None = None,
     files: Collection[str] | None = None,
+    *,
+    framing: Framing,
 ) -> PublishedVersion:
     """Publish the networks in a folder (all, or those in `files`).
 
-    `how` are the settings that they were trained with, for the record.
+    `framing` is that of the images that they were trained on: predicting frames in the same way. `how` are the settings
+    that they were trained with, for the record.
     """
     train_files = find_samples(samples, size, "train", 0)
     train = read_samples(train_files, size)
     networks = list_networks(models, files)
     info = VersionInfo(
         size=size,
-        framing=(how or {}).get("framing", "given"),
+        framing=framing,
         bands=tuple(FILTERS[band] for band in train),
         settings={"size": size, **(how or {})},
         lineage={path.name: sha256(path) for path in train_files.values()},

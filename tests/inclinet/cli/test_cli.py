@@ -190,3 +190,17 @@ def test_a_cross_validation_publishes_the_network_of_all_galaxies(inclinet, tmp_
     metrics = json.loads((registry.parent / "evaluation" / "metrics.json").read_text())
     assert version["info"]["test"]["galaxies"] == metrics["galaxies"] > 40
     assert "Cross-validation in 2 folds" in (bundle.parent / "README.md").read_text()
+
+
+def test_networks_are_published_with_the_framing_that_they_were_trained_with(inclinet, tmp_path):
+    simulate(60, tmp_path / "mocks", seed=1, size=64)
+    sample = ["-p", tmp_path / "mocks", "-c", tmp_path / "mocks" / "catalog.csv", "--bands", "g"]
+    code, text = inclinet("full", *sample, "-s", 24, "-m", "model4", "-n", 0, "-b", 1, "-z", 4, "-o", "out")
+    assert code == 0, text
+    made = tmp_path / "out" / "24x24-g"
+    folders = ["-m", made / "models", "-i", made / "samples", "-e", made / "evaluation"]
+    for options, framing in (([], "measured"), (["--framing", "given"], "given")):
+        code, text = inclinet("publish", *folders, "-s", 24, *options, "--store", tmp_path / framing)
+        assert code == 0, text
+        [bundle] = (tmp_path / framing).glob("registry/*/bundle.json")
+        assert json.loads(bundle.read_text())["info"]["framing"] == framing
