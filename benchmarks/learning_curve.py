@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tables import print_header, print_row
+from tables import error_cells, print_header, print_row
 
 from inclinet.data.filenames import batch_file, batch_folder, sample_file
 from inclinet.data.samples import Samples, find_samples, read_samples
-from inclinet.evaluation.bootstrap import confidence_intervals
 from inclinet.evaluation.evaluate import predict_galaxies
 from inclinet.evaluation.folds import pool_folds
-from inclinet.evaluation.metrics import compute_metrics, ensemble_predictions
+from inclinet.evaluation.metrics import ensemble_predictions
 from inclinet.networks.filenames import network_file
 from inclinet.preparation.augment import training_batch
 from inclinet.preparation.compress import compress
@@ -148,11 +147,7 @@ def cells(table: pd.DataFrame | None) -> list[str]:
     """Return the metrics of predictions as cells: RMS with its interval, MAE, bias."""
     if table is None:
         return ["–"] * 3
-    prediction, truth = ensemble_predictions(table)["median of all"], table["inc_m"]
-    metrics = compute_metrics(prediction, truth)
-    errors = {"rms": prediction - truth}
-    low, high = confidence_intervals(errors, truth, table["pgc"])["rms"]["rms"] or (np.nan, np.nan)
-    return [f"{metrics['rms']:.2f} ({low:.2f}–{high:.2f})", f"{metrics['mae']:.2f}", f"{metrics['bias']:+.2f}"]
+    return error_cells(ensemble_predictions(table)["median of all"], table["inc_m"], table["pgc"])
 
 
 def parse() -> argparse.Namespace:

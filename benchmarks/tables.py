@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+import pandas as pd
 from measurements import Result
+
+from inclinet.evaluation.bootstrap import confidence_intervals
+from inclinet.evaluation.metrics import compute_metrics
 
 
 def print_row(cells: Iterable[object]) -> None:
@@ -37,3 +42,11 @@ def share(part: float, whole: float) -> str:
 def megabytes(value: int | None) -> str:
     """Return bytes as MB."""
     return "unknown on this system" if value is None else f"{value / 1e6:,.0f} MB"
+
+
+def error_cells(prediction: pd.Series, truth: pd.Series, pgcs: pd.Series) -> list[str]:
+    """Return the RMS with its 95 % interval, the MAE and the bias (deg) of predictions."""
+    metrics = compute_metrics(prediction, truth)
+    intervals = confidence_intervals({"rms": prediction - truth}, truth, pgcs)
+    low, high = intervals["rms"]["rms"] or (np.nan, np.nan)
+    return [f"{metrics['rms']:.2f} ({low:.2f}–{high:.2f})", f"{metrics['mae']:.2f}", f"{metrics['bias']:+.2f}"]

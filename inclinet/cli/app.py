@@ -32,6 +32,7 @@ __all__ = [
     "Niter",
     "PrecisionOption",
     "PresetOption",
+    "RangesOption",
     "SizeOption",
     "StartOption",
     "StartStoreOption",
@@ -151,6 +152,10 @@ FoldsOption = Annotated[int, option(Split, "folds", "--folds")]
 Nbatch = Annotated[int, option(Augment, "nbatch", "-b", "--nbatch")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Parallel workers; default: one per core.")]
 PresetOption = Annotated[str, option(Augment, "preset", "--preset")]
+RangesOption = Annotated[
+    list[str],
+    typer.Option("--range", help="Another range than the preset's, such as zoom_max=1.3; may be repeated."),
+]
 PrecisionOption = Annotated[str, option(Train, "precision", "--precision")]
 StoreOption = Annotated[
     str | None,

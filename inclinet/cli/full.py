@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from inclinet.cli.app import (
     Niter,
     PrecisionOption,
     PresetOption,
+    RangesOption,
     SizeOption,
     StartOption,
     StartStoreOption,
@@ -29,6 +30,7 @@ from inclinet.cli.app import (
     console,
     default,
     option,
+    parse_ranges,
     settings,
     track,
 )
@@ -72,7 +74,11 @@ def full(
     rate: Annotated[float, option(Train, "learning_rate", "--learning_rate")] = default(Train, "learning_rate"),
     start: StartOption = "",
     store: StartStoreOption = None,
+    warm_up: Annotated[int, option(Train, "warm_up", "--warm_up")] = default(Train, "warm_up"),
+    optimizer: Annotated[str, option(Train, "optimizer", "--optimizer")] = default(Train, "optimizer"),
+    loss: Annotated[str, option(Train, "loss", "--loss")] = default(Train, "loss"),
     preset: PresetOption = PRESET,
+    ranges: RangesOption = [],  # noqa: B006 (Typer copies it)
     precision: PrecisionOption = PRECISION,
     restart: Annotated[bool, typer.Option("--restart", help="Train again from the start instead of resuming.")] = False,
     workers: Workers = None,
@@ -86,6 +92,8 @@ def full(
     augmented/, models/, evaluation/, and registry/ for `inclinet predict --store`.
 
     Example: inclinet full -p galaxies -c catalog.csv -s 64 -n 2 -b 10 -z 50 -N 3
+
+    The published recipe: -m model4,model5,model6 --preset published --optimizer adam --loss mse --warm_up 0
     """
     check_extra("full")
     networks = _split_names(models)
@@ -93,6 +101,7 @@ def full(
     check_fits(networks, size)
     sample = settings(Sample, imroot=imroot, bands=_split_names(bands), framing=framing)
     split = settings(Split, niter=niter, folds=folds)
+    batches = settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset, **parse_ranges(ranges))
     # One folder for each choice of bands, so that runs do not mix their files.
     folder = outfolder / "-".join([f"{size}x{size}", *sample.bands])
     run_all_stages(
@@ -102,13 +111,16 @@ def full(
         sample=sample,
         size=size,
         split=split,
-        augment=settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset).with_split(split),
+        augment=batches.with_split(split),
         train=settings(
             Train,
             models=networks,
             N_batch_iter=passes,
             training_batch_size=minibatch,
             learning_rate=rate,
+            warm_up=warm_up,
+            optimizer=optimizer,
+            loss=loss,
             start=start,
             precision=precision,
         ),
@@ -168,15 +180,10 @@ def run_all_stages(
     files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, restart)
     models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
     evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=catalog, files=files)
-    how = {
-        "framing": sample.framing,
-        "split": split.model_dump(),
-        "nbatch": augment.nbatch,
-        "batchsize": augment.batchsize,
-        "N_batch_iter": train.N_batch_iter,
-        "models": train.models,
-        "start": {model: start.record.sha256 for model, start in (starts or {}).items()},
-    }
+    stages = {"split": split, "augment": augment, "train": train}
+    how: dict[str, Any] = {name: stage.model_dump(mode="json", exclude_none=True) for name, stage in stages.items()}
+    how["train"]["start"] = {model: start.record.sha256 for model, start in (starts or {}).items()}
+    how["framing"] = sample.framing
     store = open_named_store(str(folder))
     if split.folds:  # the other networks have done their work
         files = [network_file(0, model) for model in train.models]

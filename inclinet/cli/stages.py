@@ -19,6 +19,7 @@ from inclinet.cli.app import (
     Niter,
     PrecisionOption,
     PresetOption,
+    RangesOption,
     SizeOption,
     StartOption,
     StartStoreOption,
@@ -150,10 +151,7 @@ def augment(
         Augment, "leave_out"
     ),
     preset: PresetOption = PRESET,
-    ranges: Annotated[
-        list[str],
-        typer.Option("--range", help="Another range than the preset's, such as zoom_max=1.3; may be repeated."),
-    ] = [],  # noqa: B006 (Typer copies it)
+    ranges: RangesOption = [],  # noqa: B006 (Typer copies it)
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:

@@ -3,12 +3,19 @@
 import math
 
 from inclinet.data.inclination import MIN_INCLINATION, axis_ratio_of
+from inclinet.geometry.peculiarity import Peculiarity
 from inclinet.geometry.shape import Shape
 
-__all__ = ["FLATTER", "ROUNDER", "find_contradiction"]
+__all__ = ["FLATTER", "REASONS", "ROUNDER", "find_contradiction", "likely_reasons"]
 
 ROUNDER = "rounder than its inclination"
 FLATTER = "flatter than its inclination"
+
+REASONS: dict[str, tuple[Peculiarity, ...]] = {
+    ROUNDER: ("bulge", "star", "companion"),
+    FLATTER: ("bar", "star", "companion"),
+}
+"""What may cause each contradiction."""
 
 _THINNEST, _THICKEST = 0.1, 0.35  # axis ratios of discs seen edge-on
 _ERRORS = 3.5  # error bars that a disc may deviate: of 500 labelled galaxies, some 5 % deviate by more
@@ -35,3 +42,9 @@ def find_contradiction(shape: Shape, inclination: float, error: float) -> str:
     if shape.axis_ratio < axis_ratio_of(min(inclination + _ERRORS * error, 90), _THINNEST):
         return FLATTER
     return ""
+
+
+def likely_reasons(contradiction: str, shape: Shape) -> list[str]:
+    """Return what in the image may cause a contradiction, each as `likely a bar` and so on."""
+    found = shape.peculiarities.split("; ")
+    return [f"likely a {reason}" for reason in REASONS[contradiction] if reason in found]

@@ -11,6 +11,7 @@ import numpy as np
 import sep
 
 from inclinet.data.bands import is_negative, sky
+from inclinet.geometry.peculiarity import ellipse_of, find_peculiarities
 
 __all__ = ["NOT_FOUND", "Shape", "measure_shape"]
 
@@ -44,6 +45,9 @@ class Shape:
         Of the major axis, in deg from the x axis towards the y axis, -90 to 90.
     problem : str
         `NOT_FOUND`, `cut off` by the edge of the image, or empty.
+    peculiarities : str
+        What may make the isophote rounder or flatter than the disc, of bar, bulge, companion and star, separated by
+        `; `.
     """
 
     x: float
@@ -52,6 +56,7 @@ class Shape:
     axis_ratio: float
     position_angle: float
     problem: str = ""
+    peculiarities: str = ""
 
 
 def measure_shape(image: np.ndarray) -> Shape:
@@ -67,23 +72,22 @@ def measure_shape(image: np.ndarray) -> Shape:
     light, noise = _light(image)
     centre = slice(_SIDE // 2 - 8, _SIDE // 2 + 8)
     threshold = max(_NOISES * noise, _ISOPHOTE * float(light[centre, centre].max()), _LEAST)
-    mask = _find_galaxy(light, threshold)
-    if mask is None:
+    objects, segments = _find_objects(light, threshold)
+    if not len(objects):
         return Shape((size - 1) / 2, (size - 1) / 2, size / 2, 1.0, 0.0, NOT_FOUND)
-    y, x = np.nonzero(mask)
-    # A pixel's own extent: 1/12 is the variance over its width.
-    variances, axes = np.linalg.eigh(np.cov(x, y) + np.eye(2) / 12)
-    # An ellipse with semi-axis a has the variance a²/4 along it.
-    minor, major = (2 * np.sqrt(variances)).tolist()
-    angle = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
-    is_cut = min(x.min(), y.min()) < _EDGE or max(x.max(), y.max()) >= _SIDE - _EDGE
+    galaxy = _nearest_to_centre(objects)
+    mask = segments == galaxy + 1
+    x, y, major, minor, angle = ellipse_of(mask)
+    rows, columns = np.nonzero(mask)
+    is_cut = min(columns.min(), rows.min()) < _EDGE or max(columns.max(), rows.max()) >= _SIDE - _EDGE
     return Shape(
-        x=(float(x.mean()) + 0.5) * scale - 0.5,
-        y=(float(y.mean()) + 0.5) * scale - 0.5,
+        x=(x + 0.5) * scale - 0.5,
+        y=(y + 0.5) * scale - 0.5,
         semi_major=major * scale,
         axis_ratio=minor / major,
-        position_angle=(angle + 90) % 180 - 90,
+        position_angle=angle,
         problem="cut off" if is_cut else "",
+        peculiarities="; ".join(sorted(find_peculiarities(light, mask, objects, galaxy))),
     )
 
 
@@ -103,8 +107,8 @@ def _light(image: np.ndarray) -> tuple[np.ndarray, float]:
     return small - np.percentile(border, _SKY_PERCENTILE).astype(np.float32), noise
 
 
-def _find_galaxy(light: np.ndarray, threshold: float) -> np.ndarray | None:
-    """Return which pixels belong to the galaxy, bool (_SIDE, _SIDE); None if there is none."""
+def _find_objects(light: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the objects above a threshold, and the area of each, int32 (_SIDE, _SIDE): its index plus one."""
     objects, segments = sep.extract(
         np.ascontiguousarray(light),
         threshold,
@@ -114,9 +118,11 @@ def _find_galaxy(light: np.ndarray, threshold: float) -> np.ndarray | None:
         clean=False,
         segmentation_map=True,
     )
-    if not len(objects):
-        return None
+    return objects, segments
+
+
+def _nearest_to_centre(objects: np.ndarray) -> int:
+    """Return the index of the largest object near the centre."""
     middle = (_SIDE - 1) / 2
     distance = np.hypot(objects["x"] - middle, objects["y"] - middle)
-    best = int(np.argmax(objects["npix"] * np.exp(-0.5 * (distance / _REACH) ** 2)))
-    return segments == best + 1
+    return int(np.argmax(objects["npix"] * np.exp(-0.5 * (distance / _REACH) ** 2)))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction
+from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction, likely_reasons
 from inclinet.geometry.shape import NOT_FOUND, Shape
 
 __all__ = ["FLAGS", "SHAPE", "add_shapes"]
@@ -13,8 +13,12 @@ __all__ = ["FLAGS", "SHAPE", "add_shapes"]
 FLAGS = {
     "nearly face-on": "may well be below 45 deg, where the networks were not trained",
     "unlike training images": "another field of view, another kind of image, or no galaxy",
-    ROUNDER: "a large bulge, a thick disc, or a star or companion on the galaxy",
-    FLATTER: "a bar, or a companion beside the galaxy",
+    ROUNDER: "no disc of that inclination is as round: a large bulge, a thick disc, or a star or companion on it",
+    FLATTER: "no disc of that inclination is as flat: a bar, or a star or companion beside it",
+    "likely a bulge": "the bright part of the galaxy is much rounder than the whole, which makes it look rounder",
+    "likely a bar": "the bright part of the galaxy is flatter than the whole, or points elsewhere",
+    "likely a star": "something bright and compact on the galaxy or close to it",
+    "likely a companion": "another galaxy on it or close to it",
     NOT_FOUND: "nothing stands out from the sky near the centre; the image was taken as it is framed",
     "band guessed": "the file name does not tell the band; only the band column depends on it",
     "no error bar": "the version has too few left-out galaxies to calibrate error bars",
@@ -58,4 +62,4 @@ def _flags_of(shape: Shape | None, inclination: float, error: float) -> list[str
     if shape.problem == NOT_FOUND:
         return [NOT_FOUND]
     contradiction = find_contradiction(shape, inclination, error)
-    return [contradiction] if contradiction else []
+    return [contradiction, *likely_reasons(contradiction, shape)] if contradiction else []

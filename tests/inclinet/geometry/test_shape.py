@@ -84,5 +84,5 @@ def test_the_frame_is_the_same_wherever_the_galaxy_is_and_however_wide_the_image
 
 def test_a_shape_can_be_written_as_a_row():
     assert list(dataclasses.asdict(measure_shape(scene()))) == [
-        "x", "y", "semi_major", "axis_ratio", "position_angle", "problem",
+        "x", "y", "semi_major", "axis_ratio", "position_angle", "problem", "peculiarities",
     ]  # fmt: skip
