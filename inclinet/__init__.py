@@ -1,6 +1,6 @@
 """Inclinations of spiral galaxies from SDSS images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ def predict(
     images: str | Path | Sequence[str | Path],
     *,
     impath: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     store: str | None = None,
     version: str | None = None,
 ) -> "pd.DataFrame":
@@ -51,12 +52,15 @@ def predict(
     Parameters
     ----------
     images : str, Path or sequence of them
-        Image, folder of images, catalogue (text, columns separated by `|`), or s3:// address of an image or a folder.
+        Image, folder of images, catalogue (CSV, ECSV, FITS or VOTable), or s3:// address of an image or a folder.
         Images are PNG or JPEG, of any size, in colour or gray, bright on a dark sky or dark on a bright sky. The
         galaxy is near the centre, and the images are framed like those that the version was trained on.
     impath : str or Path, optional
         Folder with the images of a catalogue's galaxies. Default: `galaxies` beside the catalogue if there is such a
         folder, else the catalogue's own folder.
+    columns : mapping of str to str, optional
+        Columns of a catalogue that are called otherwise, by what they mean: `{"pgc": "PGCNO", "image": "file"}`. The
+        meanings are pgc, galaxy, image, inc, inc_flg, fon, inc_note and b_a.
     store : str, optional
         Store of the version, s3://bucket/prefix or a folder. Default: the environment variable `INCLINET_STORE`, if it
         is set.
@@ -77,7 +81,7 @@ def predict(
     # Find the images first: a wrong path is reported before anything is loaded.
     from inclinet.prediction.sources import find_sources
 
-    sources = find_sources(images, impath)
+    sources = find_sources(images, impath, columns)
 
     from inclinet.prediction.predictor import Predictor
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inclinet.cli.group import CommandGroup
+from inclinet.data.galaxies import MEANINGS
 from inclinet.errors import InclinetError
 from inclinet.settings import Augment, Sample, Size, Split, Train
 
@@ -26,8 +27,10 @@ __all__ = [
     "PRECISION",
     "PRESET",
     "SIZE",
+    "ColumnsOption",
     "FoldsOption",
     "FramingOption",
+    "ImageColumnOption",
     "Nbatch",
     "Niter",
     "PrecisionOption",
@@ -43,6 +46,7 @@ __all__ = [
     "console",
     "default",
     "option",
+    "parse_columns",
     "parse_ranges",
     "settings",
     "show_table",
@@ -131,6 +135,23 @@ def parse_ranges(texts: Sequence[str]) -> dict[str, str]:
     return ranges
 
 
+def parse_columns(texts: Sequence[str], image: str = "") -> dict[str, str]:
+    """Return the columns of a catalogue given as `meaning=column`, by meaning; `image` is the one of the images.
+
+    Raises
+    ------
+    InclinetError
+        When a text has no column.
+    """
+    columns = {"image": image} if image else {}
+    for text in texts:
+        meaning, _, column = text.partition("=")
+        if not column:
+            raise InclinetError(f"{text!r}: give MEANING=COLUMN, such as pgc=PGCNO", setting="column")
+        columns[meaning] = column
+    return columns
+
+
 def _verbose(value: bool) -> bool:
     logging.basicConfig(
         level=logging.INFO if value else logging.WARNING,
@@ -155,6 +176,17 @@ PresetOption = Annotated[str, option(Augment, "preset", "--preset")]
 RangesOption = Annotated[
     list[str],
     typer.Option("--range", help="Another range than the preset's, such as zoom_max=1.3; may be repeated."),
+]
+ColumnsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--column",
+        help="What a column of the catalogue means, such as pgc=PGCNO; may be repeated. Meanings: "
+        f"{', '.join(MEANINGS)}.",
+    ),
+]
+ImageColumnOption = Annotated[
+    str, typer.Option("--image-column", help="Column of the catalogue that names the images: paths or s3:// addresses.")
 ]
 PrecisionOption = Annotated[str, option(Train, "precision", "--precision")]
 StoreOption = Annotated[

@@ -1,19 +1,34 @@
 """The command `predict`."""
 
 import math
+import shlex
+import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inclinet.cli.app import StoreOption, Verbose, Workers, app, console, show_table, track
+from inclinet.cli.app import (
+    ColumnsOption,
+    ImageColumnOption,
+    StoreOption,
+    Verbose,
+    Workers,
+    app,
+    console,
+    parse_columns,
+    show_table,
+    track,
+)
 from inclinet.data.bands import band_title
 from inclinet.errors import InclinetError
+from inclinet.prediction.catalogues import join_columns, read_joined
 from inclinet.prediction.sources import find_sources
-from inclinet.prediction.tables import check_format, write_table
+from inclinet.prediction.tables import STANDARD_OUTPUT, check_out, write_table
 from inclinet.progress import silent
-from inclinet.registry.choice import choose
+from inclinet.registry.choice import Choice, choose
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,15 +44,28 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Images, folders, catalogues (columns separated by '|'), or s3:// addresses of images or folders."
+            help="Images, folders, catalogues (CSV, ECSV, FITS, VOTable), or s3:// addresses of images or folders."
         ),
     ],
     impath: Annotated[
         Path | None, typer.Option("-p", "--impath", help="Folder with the images of a catalogue's galaxies.")
     ] = None,
+    column: ColumnsOption = [],  # noqa: B006 (Typer copies it)
+    image_column: ImageColumnOption = "",
+    join: Annotated[
+        str,
+        typer.Option("--join", help="Columns of the catalogue to carry over, separated by commas, or all."),
+    ] = "",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Table to write: .csv, .json, .fits, .vot or .xml (VOTable).")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Table to write: .csv, .ecsv, .fits, .vot or .xml (VOTable), .parquet, .json or .jsonl; - writes "
+            "CSV to the standard output.",
+        ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it exists.")] = False,
     store: StoreOption = None,
     version: Annotated[
         str | None,
@@ -58,11 +86,17 @@ def predict(
     each network, flags and the version; on screen, and in a table with --out. One line says what the version was
     trained on, and its tested error.
 
+    Every row of a catalogue gets its own row, in the same order; where there is no image, it says so.
+
     Example: inclinet predict galaxies/ -o inclinations.fits
+
+    Example: inclinet predict catalog.fits -p cutouts --column galaxy=SGA_ID --join ra,dec,W20 -o inclinations.fits
     """
     if out:
-        check_format(out)
-    sources = find_sources(images, impath)
+        check_out(out, overwrite=overwrite)
+    columns = parse_columns(column, image_column)
+    sources = find_sources(images, impath, columns)
+    joined = read_joined(images, join) if join else None
     choice = choose(store, version)
     # Only now, when the input is known to be right.
     from inclinet.prediction.flags import FLAGS
@@ -70,16 +104,31 @@ def predict(
 
     predictor = open_predictor(choice)
     table = predictor.predict(sources, workers=workers, track=track if len(sources) > _SHOWN else silent)
-    _show_predictions(table, f"version {predictor.version}; angles in degrees")
+    if joined is not None:
+        table = join_columns(table, joined)
+    if out != STANDARD_OUTPUT:
+        _show_predictions(table, f"version {predictor.version}; angles in degrees")
     seen = {flag for flags in table["flags"] for flag in flags.split("; ") if flag}
     for flag in sorted(seen):
         console.print(f"{flag}: {FLAGS[flag]}", style="dim", markup=False, highlight=False)
     style = "" if choice.is_for_science else "yellow"
     console.print(predictor.statement, style=style, markup=False, highlight=False, soft_wrap=True)
     if out:
-        write_table(table, out, {"version": predictor.version, "store": choice.origin, "about": predictor.statement})
-        console.print(f"wrote {len(table)} rows to {out}", markup=False)
+        write_table(table, out, _header(choice))
+        if out != STANDARD_OUTPUT:
+            console.print(f"wrote {len(table)} rows to {out}", markup=False)
     _report_failures(table["problem"].tolist())
+
+
+def _header(choice: Choice) -> dict[str, str]:
+    """Return what the header of a table says of where it comes from."""
+    return {
+        "version": choice.published.version,
+        "store": choice.origin,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "about": choice.statement,
+    }
 
 
 def _report_failures(problems: list[str]) -> None:
@@ -111,7 +160,8 @@ def _show_predictions(table: "pd.DataFrame", title: str) -> None:
 
 def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
     shown = {
-        "image": row["image"].rpartition("/")[2] or f"(PGC {row['pgc']})",
+        "galaxy": row["galaxy"] or "–",
+        "image": row["image"].rpartition("/")[2] or "–",
         "band": band_title(row["band"]),
         "inclination": _angle(row["inclination"]),
         "error": _angle(row["error"]),

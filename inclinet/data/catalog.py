@@ -1,26 +1,24 @@
 """The galaxy catalogue and the labels it gives."""
 
-import csv
-import io
 import logging
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from inclinet.data.galaxies import MEANINGS, NAME_COLUMNS, identify, parse_pgc, same_name
+from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
-__all__ = ["SIMULATED_PGC", "Catalog", "numeric_label", "read_catalog"]
+__all__ = ["SIMULATED_PGC", "Catalog", "Galaxy", "numeric_label", "read_catalog", "read_galaxies"]
 
 logger = logging.getLogger(__name__)
 
 SIMULATED_PGC = 9_000_001
 """Galaxies with this PGC number or a larger one are simulated; the real catalogue ends below 7 million."""
 
-_PGC = re.compile(r"0*[1-9][0-9]{0,8}")
-_MAX_BYTES = 512 * 2**20
 _OPTIONAL = ("inc_flg", "fon", "inc_note")
 
 
@@ -35,10 +33,13 @@ class Catalog:
         holds `F` (face-on), `0` (rejected) or the integer inclination in degrees.
     skipped : dict of int or str to str
         Reason for every row that gives no label, by PGC number (or by `line <n>` if that is unreadable).
+    names : dict of int to str
+        What the catalogue calls each galaxy.
     """
 
     table: pd.DataFrame
     skipped: dict[int | str, str]
+    names: dict[int, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[int, str]:
@@ -46,58 +47,36 @@ class Catalog:
         return dict(zip(self.table.index.tolist(), self.table["label"], strict=True))
 
 
+@dataclass(frozen=True)
+class Galaxy:
+    """One row of a catalogue.
+
+    Attributes
+    ----------
+    line : int
+    pgc : int or None
+        The number that stands for the galaxy, as `inclinet.data.galaxies.identify` says.
+    name : str
+        What the catalogue calls it; empty if it does not.
+    truth : float or None
+        Inclination (deg), not rounded, if the catalogue gives a usable one.
+    image : str
+        File or address of its image, empty if the catalogue has no such column.
+    problem : str
+        What is wrong with the row.
+    """
+
+    line: int
+    pgc: int | None
+    name: str
+    truth: float | None
+    image: str
+    problem: str
+
+
 def numeric_label(label: str) -> int:
     """Return a label as a number: `0` → 0, `F` → 1, else the inclination in degrees."""
     return 1 if label == "F" else int(label)
-
-
-def _decode(path: Path, name: str) -> str:
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise InclinetError(f"{name}: {size / 2**20:,.0f} MiB is too large for a catalogue")
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InclinetError(f"{name}: the catalogue cannot be read ({error.strerror or error})") from None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _read_table(path: Path, name: str) -> tuple[pd.DataFrame, dict[int | str, str]]:
-    """Return the table, indexed by line number, and the reason for every line that does not fit into it.
-
-    `name` stands for the file in errors.
-    """
-    text = _decode(path, name)
-    first = text.split("\n", 1)[0]
-    names = [column.strip() for column in first.split("|")]
-    missing = [column for column in ("pgc", "inc") if column not in names]
-    if missing:
-        raise InclinetError(
-            f"{name}: the catalogue has no column {' and no column '.join(map(repr, missing))}; "
-            "its first line must name the columns, separated by '|' "
-            f"(found: {', '.join(names)[:200] or 'nothing'})"
-        )
-    repeated = sorted({column for column in names if column and names.count(column) > 1})
-    if repeated:
-        raise InclinetError(f"{name}: the catalogue names the column {repeated[0]!r} more than once")
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="|", quoting=csv.QUOTE_NONE))[1:]
-    except csv.Error as error:
-        raise InclinetError(f"{name}: the catalogue cannot be read as text separated by '|' ({error})") from None
-    ragged = {line: row for line, row in enumerate(rows, 2) if len(row) != len(names) and "".join(row).strip()}
-    fitting = {line: row for line, row in enumerate(rows, 2) if len(row) == len(names)}
-    table = pd.DataFrame.from_dict(fitting, orient="index", columns=names, dtype=str)
-    table = table.apply(lambda column: column.str.strip())
-    absent = [column for column in _OPTIONAL if column not in table]
-    if absent:
-        logger.warning("%s: no column %s; treated as empty", name, ", ".join(absent))
-    skipped: dict[int | str, str] = {
-        f"line {n}": f"has {len(row)} cells, the first line {len(names)}" for n, row in ragged.items()
-    }
-    return table.assign(**dict.fromkeys(absent, "")), skipped
 
 
 def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None, str]:
@@ -115,10 +94,10 @@ def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None,
     return str(int(np.floor(inclination + 0.5))), ""
 
 
-def read_catalog(path: Path, name: str | None = None, *, labels_required: bool = True) -> Catalog:
-    """Read a catalogue: text with columns separated by `|`, and their names in the first line.
+def read_catalog(path: Path, name: str | None = None, *, columns: Mapping[str, str] | None = None) -> Catalog:
+    """Read the labels of a catalogue, a table that `inclinet.data.tables.read_table` reads.
 
-    Rows without a usable PGC number or inclination are skipped with a reason. Rows that repeat a galaxy
+    Rows without a usable name or inclination are skipped with a reason. Rows that repeat a galaxy
     with the same label become one; a galaxy whose rows contradict each other is skipped.
 
     Parameters
@@ -126,37 +105,118 @@ def read_catalog(path: Path, name: str | None = None, *, labels_required: bool =
     path : Path
     name : str, optional
         Stands for the file in errors; by default its path.
-    labels_required : bool
-        Whether a catalogue without any label is an error.
+    columns : mapping of str to str, optional
+        Columns that are called otherwise, such as `{"pgc": "PGCNO"}`.
 
     Raises
     ------
     InclinetError
-        When the file cannot be read, lacks `pgc` or `inc`, or gives no label at all.
+        When the file cannot be read, lacks a name of the galaxies or `inc`, or gives no label at all.
     """
-    table, skipped = _read_table(path, name or str(path))
+    shown = name or str(path)
+    table, ragged = _read(path, shown, columns or {})
+    skipped = dict(ragged)
+    if "inc" not in table:
+        raise InclinetError(f"{shown}: the catalogue has no column 'inc'{_found(table)}", setting="catalog")
+    absent = [column for column in _OPTIONAL if column not in table]
+    if absent:
+        logger.warning("%s: no column %s; treated as empty", shown, ", ".join(absent))
+    table = table.assign(**dict.fromkeys(absent, ""))
     rows: dict[int, tuple[int, str]] = {}
+    called: dict[int, str] = {}
     contradicting: dict[int, str] = {}
-    cells = zip(*(table[name] for name in ("pgc", "inc", *_OPTIONAL)), strict=True)
-    for line, (cell, *rest) in zip(table.index.tolist(), cells, strict=True):
-        if not _PGC.fullmatch(cell):
-            skipped[f"line {line}"] = f"PGC number {cell!r} is not a positive whole number"
+    cells = zip(*(table[column] for column in ("inc", *_OPTIONAL)), strict=True)
+    for (line, pgc, galaxy), given in zip(_identify(table), cells, strict=True):
+        if pgc is None:
+            skipped[f"line {line}"] = _unnamed(table, line)
             continue
-        pgc = int(cell)
-        label, reason = _label(*rest)
-        if label is None:
+        label, reason = _label(*given)
+        if same_name(called.setdefault(pgc, galaxy)) != same_name(galaxy) and pgc < 0:
+            skipped[f"line {line}"] = f"{galaxy!r} and {called[pgc]!r} share a number; rename one of them"
+        elif label is None:
             skipped[pgc] = f"{reason} (line {line})"
         elif rows.setdefault(pgc, (line, label))[1] != label:
             contradicting[pgc] = f"has the labels {rows[pgc][1]} and {label} (lines {rows[pgc][0]} and {line})"
     for pgc, reason in contradicting.items():
         del rows[pgc]
         skipped[pgc] = reason
-    if not rows and labels_required:
+    if not rows:
         example = next((f"; for example {key}: {reason}" for key, reason in skipped.items()), "; it has no rows")
-        raise InclinetError(f"{name or path}: no galaxy of the catalogue has a label{example}")
+        raise InclinetError(f"{shown}: no galaxy of the catalogue has a label{example}")
     kept, labels = [line for line, _ in rows.values()], [label for _, label in rows.values()]
-    labelled = table.loc[kept].drop(columns="pgc").assign(label=labels)
+    labelled = table.loc[kept].drop(columns="pgc", errors="ignore").assign(label=labels)
     return Catalog(
         labelled.set_index(pd.Index(list(rows), name="pgc")),
         {key: reason for key, reason in skipped.items() if key not in rows},
+        {pgc: called[pgc] for pgc in rows},
     )
+
+
+def read_galaxies(path: Path, *, columns: Mapping[str, str] | None = None) -> list[Galaxy]:
+    """Return the galaxies of a catalogue that need not have labels, one for every row, whatever is wrong with it.
+
+    Raises
+    ------
+    InclinetError
+        When the file cannot be read, or no column names the galaxies.
+    """
+    table, ragged = _read(path, str(path), columns or {})
+    blank = pd.Series("", table.index)
+    cells = [table.get(column, blank) for column in ("inc", *_OPTIONAL)]
+    images = table.get("image", blank)
+    found = {
+        line: Galaxy(line, pgc, name, _truth(*given), image, "" if name or image else _unnamed(table, line))
+        for (line, pgc, name), given, image in zip(_identify(table), zip(*cells, strict=True), images, strict=True)
+    }
+    for key, reason in ragged.items():
+        line = int(str(key).removeprefix("line "))
+        found[line] = Galaxy(line, None, "", None, "", f"{key} of the catalogue {reason}")
+    return [found[line] for line in sorted(found)]
+
+
+def _read(path: Path, shown: str, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[int | str, str]]:
+    """Return the table with a column for every meaning that is found, and why lines do not fit into it."""
+    unknown = [meaning for meaning in columns if meaning not in MEANINGS]
+    if unknown:
+        raise InclinetError(
+            f"{unknown[0]!r} is nothing that a column can mean; give {', '.join(MEANINGS)}", setting="column"
+        )
+    table, ragged = read_table(path, shown)
+    found = find_columns(table, {meaning: columns.get(meaning, "") for meaning in MEANINGS}, shown)
+    # Where there are PGC numbers, columns such as `id` may count rows.
+    names = find_columns(table, dict.fromkeys(NAME_COLUMNS[: 3 if "pgc" in found else None], ""), shown)
+    if names and "galaxy" not in found:
+        found["galaxy"] = next(iter(names.values()))
+    if not {"pgc", "galaxy"} & found.keys():
+        raise InclinetError(
+            f"{shown}: no column 'pgc' or 'name'; name the one that names the galaxies with --column pgc=... or "
+            f"--column galaxy=...{_found(table)}",
+            setting="catalog",
+        )
+    return table.assign(**{meaning: table[column] for meaning, column in found.items()}), ragged
+
+
+def _found(table: pd.DataFrame) -> str:
+    return f" (found: {', '.join(map(str, table.columns))[:200] or 'nothing'})"
+
+
+def _identify(table: pd.DataFrame) -> Iterator[tuple[int, int | None, str]]:
+    """Yield line, number and name of each row's galaxy; None and an empty name where it has none."""
+    blank = pd.Series("", table.index)
+    cells = zip(table.index.tolist(), table.get("pgc", blank), table.get("galaxy", blank), strict=True)
+    for line, number, name in cells:
+        pgc = parse_pgc(number)
+        if pgc is None and name:
+            pgc = identify(name)
+        yield line, pgc, name or (f"PGC {pgc}" if pgc else "")
+
+
+def _unnamed(table: pd.DataFrame, line: int) -> str:
+    cell = table["pgc"].get(line, "") if "pgc" in table else ""
+    return f"PGC number {cell!r} is not a positive whole number" if cell else "the galaxy has no name"
+
+
+def _truth(inc: str, inc_flg: str, fon: str, inc_note: str) -> float | None:
+    """Return the inclination (deg) as the catalogue gives it, None if it gives no usable one."""
+    label, _ = _label(inc, inc_flg, fon, inc_note)
+    return None if label in (None, "F", "0") else float(inc)

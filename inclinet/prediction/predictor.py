@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,6 +155,7 @@ class Predictor:
         images: str | Path | Source | Sequence[str | Path | Source],
         *,
         impath: str | Path | None = None,
+        columns: Mapping[str, str] | None = None,
         workers: int | None = None,
         track: Track = silent,
     ) -> pd.DataFrame:
@@ -162,7 +163,7 @@ class Predictor:
 
         Parameters
         ----------
-        images, impath
+        images, impath, columns
             As for `inclinet.predict`. An image may also be a `Source`.
         workers : int, optional
             Threads that read and downsample images. Default: one per core.
@@ -172,17 +173,18 @@ class Predictor:
         Returns
         -------
         DataFrame
-            One row per image, and per galaxy of a catalogue that has no image: `image` (path or address), `pgc`
-            (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as text separated by
-            `; `), those of `add_shapes`, `problem` (why there is no prediction), `version`, and `truth` (deg) if a
-            catalogue gives inclinations. Its `attrs["about"]` is the statement of the version.
+            One row per image, and per row of a catalogue that has no image: `image` (path or address), `galaxy` (its
+            name), `pgc` (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as
+            text separated by `; `), those of `add_shapes`, `problem` (why there is no prediction), `version`, and of a
+            catalogue `row` (its line there) and `truth` (deg) if it gives inclinations. Its
+            `attrs["about"]` is the statement of the version.
 
         Raises
         ------
         InclinetError
             When a path does not exist, a folder holds no image, or a catalogue cannot be read.
         """
-        sources = find_sources(images, impath)
+        sources = find_sources(images, impath, columns)
         chunks = [sources[start : start + _CHUNK] for start in range(0, len(sources), _CHUNK)]
         with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
             parts = [
@@ -227,6 +229,7 @@ class Predictor:
         table = pd.DataFrame(
             {
                 "image": [source.name for source in chunk],
+                "galaxy": [source.galaxy for source in chunk],
                 "pgc": pd.array([source.pgc for source in chunk], dtype="Int64"),
                 "band": [_band(*row) for row in zip(chunk, loaded, strict=True)],
             }
@@ -237,6 +240,8 @@ class Predictor:
         table = table.assign(flags=flags, problem=problems, version=self.version).astype(
             dict.fromkeys([*angles, *SHAPE], float)
         )
+        if any(source.row is not None for source in chunk):
+            table = table.assign(row=pd.array([source.row for source in chunk], dtype="Int64"))
         truths = [source.truth for source in chunk]
         return table if all(truth is None for truth in truths) else table.assign(truth=np.array(truths, dtype=float))
 

@@ -1,35 +1,65 @@
-"""Write tables of inclinations as CSV, JSON, FITS or VOTable."""
+"""Write tables of inclinations in the formats that astronomers read."""
 
 import json
-import re
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
 import pandas as pd
 
 from inclinet.errors import InclinetError
+from inclinet.prediction.descriptions import describe
 from inclinet.storage.atomic import atomic_file
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["FORMATS", "check_format", "write_table"]
+__all__ = ["FORMATS", "STANDARD_OUTPUT", "check_out", "write_table"]
 
-FORMATS = {".csv": "CSV", ".json": "JSON", ".fits": "FITS", ".vot": "VOTable", ".xml": "VOTable"}
+FORMATS = {
+    ".csv": "CSV",
+    ".ecsv": "ECSV",
+    ".fits": "FITS",
+    ".vot": "VOTable",
+    ".xml": "VOTable",
+    ".parquet": "Parquet",
+    ".json": "JSON",
+    ".jsonl": "JSON lines",
+}
 """Formats by file suffix."""
 
-_ANGLE = re.compile(r"inclination|error|truth|position_angle|(?:low|high)\d\d|\w+_\d+")
+STANDARD_OUTPUT = Path("-")
+"""Stands for the standard output, which is written to as CSV."""
 
 
-def check_format(path: Path) -> str:
-    """Return the format that a file's suffix stands for.
+def check_out(path: Path, *, overwrite: bool = False) -> None:
+    """Check that a table can be written to a file, before the work.
 
     Raises
     ------
     InclinetError
-        When the suffix is not one of `FORMATS`.
+        When the suffix is not one of `FORMATS`, the file exists and is not to be overwritten, its folder does not exist
+        or cannot be written to, or the format needs a package that is not installed.
     """
+    if path == STANDARD_OUTPUT:
+        return
+    kind = _format_of(path)
+    if path.is_dir():
+        raise InclinetError(f"{path}: is a folder; name a file", setting="out")
+    if path.exists() and not overwrite:
+        raise InclinetError(f"{path}: exists already; give --overwrite, or another name", setting="out")
+    if not path.parent.is_dir():
+        raise InclinetError(f"{path.parent}: no such folder to write {path.name} to", setting="out")
+    if not os.access(path.parent, os.W_OK):
+        raise InclinetError(f"{path.parent}: this folder cannot be written to", setting="out")
+    if kind == "Parquet":
+        _check_parquet()
+
+
+def _format_of(path: Path) -> str:
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
@@ -38,50 +68,119 @@ def check_format(path: Path) -> str:
         ) from None
 
 
+def _check_parquet() -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise InclinetError(
+            "Parquet needs the package pyarrow: pip install 'inclinet[parquet]'", setting="out"
+        ) from None
+
+
 def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Path:
-    """Write a table of inclinations; returns `path`. In FITS and VOTable, columns of angles have the unit deg.
+    """Write a table of inclinations; returns `path`.
+
+    ECSV, FITS, VOTable and Parquet hold units and descriptions of the columns, FITS and VOTable their UCDs too (in the
+    keywords TCOMMn and TUCDn of FITS).
 
     Parameters
     ----------
     table : DataFrame
         As `inclinet.prediction.predictor.Predictor.predict` returns it.
     path : Path
-        Its suffix chooses the format: one of `FORMATS`.
+        Its suffix chooses the format: one of `FORMATS`. `STANDARD_OUTPUT` is written to as CSV.
     about : mapping of str to str
-        Where the table comes from: written to JSON, to the header of FITS, and to VOTable as the description of the
-        table. CSV has no place for it.
+        Where the table comes from, for the header. CSV and JSON lines have none; their rows name the version.
 
     Raises
     ------
     InclinetError
-        When the suffix is not one of `FORMATS`.
+        When the suffix is not one of `FORMATS`, or a package for it is not installed.
     """
-    kind = check_format(path)
+    if path == STANDARD_OUTPUT:
+        table.to_csv(sys.stdout, index=False)
+        return path
+    kind = _format_of(path)
     with atomic_file(path) as part:
         if kind == "CSV":
             table.to_csv(part, index=False)
         elif kind == "JSON":
             rows = json.loads(table.to_json(orient="records"))
             part.write_text(json.dumps({"about": dict(about), "predictions": rows}, indent=1))
+        elif kind == "JSON lines":
+            table.to_json(part, orient="records", lines=True)
+        elif kind == "Parquet":
+            _write_parquet(table, part, about)
         else:
-            _to_astropy(table, about, kind == "FITS").write(part, format=kind.lower(), overwrite=True)
+            _write_astropy(table, part, kind, about)
     return path
 
 
-def _to_astropy(table: pd.DataFrame, about: Mapping[str, str], ascii_only: bool) -> "Table":
-    """Return the table as astropy's, with units; if `ascii_only`, as FITS needs, other characters are escaped."""
+def _write_parquet(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> None:
+    _check_parquet()
+    import pyarrow
+    import pyarrow.parquet
+
+    arrow = pyarrow.Table.from_pandas(table, preserve_index=False)
+    fields = []
+    for field in arrow.schema:
+        known = describe(field.name)
+        notes = {"description": known.text, "unit": known.unit, "ucd": known.ucd} if known else {}
+        fields.append(field.with_metadata({key: value for key, value in notes.items() if value}))
+    schema = pyarrow.schema(fields, metadata={**(arrow.schema.metadata or {}), **dict(about)})
+    pyarrow.parquet.write_table(arrow.cast(schema), path)
+
+
+def _write_astropy(table: pd.DataFrame, path: Path, kind: str, about: Mapping[str, str]) -> None:
+    if kind == "FITS":
+        converted = _to_astropy(_escaped(table))
+        converted.meta.update({_escape(key).upper()[:8]: _escape(value) for key, value in about.items()})
+        for number, name in enumerate(converted.colnames, 1):
+            if known := describe(name):
+                converted.meta.update({f"TCOMM{number}": known.text, f"TUCD{number}": known.ucd})
+        converted.write(path, format="fits", overwrite=True)
+        return
+    converted = _to_astropy(table)
+    if kind == "ECSV":
+        converted.meta.update(about)
+        converted.write(path, format="ascii.ecsv", overwrite=True)
+        return
+    converted.meta["description"] = "; ".join(f"{key}: {value}" for key, value in about.items())
+    with path.open("wb") as file:
+        _write_votable(converted, file)
+
+
+def _write_votable(table: "Table", file: BinaryIO) -> None:
+    from astropy.io.votable import from_table
+
+    votable = from_table(table)
+    for field in votable.get_first_table().fields:
+        known = describe(field.name)
+        if known and known.ucd:
+            field.ucd = known.ucd
+    votable.to_xml(file)
+
+
+def _to_astropy(table: pd.DataFrame) -> "Table":
+    """Return the table as astropy's, with units and descriptions of the columns."""
     from astropy.table import Table
 
-    if ascii_only:
-        texts = table.select_dtypes(exclude="number").columns
-        table = table.assign(**{name: table[name].map(_escape) for name in texts})
-        about = {_escape(key).upper()[:8]: _escape(value) for key, value in about.items()}
     converted = Table.from_pandas(table)
     for name in converted.colnames:
-        if _ANGLE.fullmatch(name):
-            converted[name].unit = "deg"
-    converted.meta.update(about if ascii_only else {"description": "; ".join(f"{k}: {v}" for k, v in about.items())})
+        column = converted[name]
+        if known := describe(name):
+            column.unit, column.description = known.unit or None, known.text
+        if np.ma.isMaskedArray(column) and column.dtype.kind == "i":
+            # astropy's own, 999999, is a PGC number.
+            column.fill_value = np.iinfo(column.dtype).min
     return converted
+
+
+def _escaped(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with names and texts in ASCII, as FITS needs them."""
+    texts = table.select_dtypes(exclude="number").columns
+    escaped = table.assign(**{name: table[name].map(lambda value: _escape(str(value))) for name in texts})
+    return escaped.rename(columns=lambda name: _escape(str(name)))
 
 
 def _escape(text: str) -> str:

@@ -1,8 +1,14 @@
 """The command `predict`."""
 
+import io
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
+from astropy.table import Table
 
+from inclinet.prediction.catalogues import SUFFIXES
 from tests.conftest import write_catalog
 
 
@@ -30,7 +36,7 @@ def test_nothing_predicted_is_an_error(predict, tmp_path, name):
     (tmp_path / name).write_text("This is no image.\n")
     code, text = predict(name, "-o", "table.csv")
     assert code == 1
-    reason = "neither an image (PNG or JPEG) nor a catalogue (.csv, .txt, .dat)"
+    reason = f"neither an image (PNG or JPEG) nor a catalogue ({', '.join(SUFFIXES)}, .fits)"
     if name == "galaxy.png":
         reason = "not a readable image (neither PNG nor JPEG)"
     assert f"error: nothing was predicted: {reason}" in text
@@ -44,7 +50,7 @@ def test_galaxies_that_were_not_predicted_are_counted(predict, small_sample, tmp
     write_catalog(tmp_path / "catalog.csv", [{"pgc": 3, "inc": 60}, {"pgc": 999, "inc": 50}])
     code, text = predict("a.png", "b.png", "catalog.csv", "-p", small_sample / "galaxies")
     assert code == 0
-    assert "(PGC 999)" in text
+    assert "PGC 999" in text
     assert (
         "3 of 7 not predicted: not a readable image (neither PNG nor JPEG) (2 times); "
         f"no image in {small_sample / 'galaxies'}\n"
@@ -57,3 +63,35 @@ def test_a_catalogue_of_galaxies_without_any_image_is_an_error(predict, small_sa
     assert code == 1
     assert f"error: nothing was predicted: no image in {small_sample / 'galaxies'} (2 times)\n" in text
     assert pd.read_csv(tmp_path / "table.csv")["pgc"].tolist() == [998, 999]
+
+
+def test_columns_of_the_catalogue_are_carried_over(predict, small_sample, tmp_path):
+    (tmp_path / "c.csv").write_text("Name,No,W20,error,truth_by\nA,1,300,x,me\nB,,,,\nC,PGC 2,250.5,z,\n")
+    columns = ["-p", small_sample / "galaxies", "--column", "pgc=No"]
+    code, text = predict("c.csv", *columns, "--join", "w20, error", "-o", "table.csv")
+    assert code == 0, text
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table.columns.tolist()[-2:] == ["W20", "error_catalog"]
+    assert table.drop_duplicates("row")[["galaxy", "W20"]].fillna(0).to_numpy().tolist() == [
+        ["A", 300],
+        ["B", 0],
+        ["C", 250.5],
+    ]
+    code, text = predict("c.csv", *columns, "--join", "all", "-o", "table.csv")
+    assert (code, "table.csv: exists already; give --overwrite" in text) == (1, True)
+    assert predict("c.csv", *columns, "--join", "all", "-o", "table.csv", "--overwrite")[0] == 0
+    assert pd.read_csv(tmp_path / "table.csv").columns.tolist()[-1] == "truth_by"
+
+
+def test_the_header_says_where_a_table_comes_from(predict, small_sample, tmp_path):
+    assert predict(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png", "-o", "t.ecsv")[0] == 0
+    meta = Table.read(tmp_path / "t.ecsv").meta
+    assert list(meta) == ["version", "store", "date", "command", "about"]
+    assert meta["date"].endswith("+00:00")
+
+
+def test_the_standard_output_holds_the_table_alone(published, small_sample):
+    image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
+    command = [sys.executable, "-m", "inclinet", "predict", image, "--store", published[0].uri, "-o", "-"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    assert pd.read_csv(io.StringIO(done.stdout))["pgc"].tolist() == [1]

@@ -62,7 +62,7 @@ def test_repeated_rows(tmp_path):
     ("text", "message"),
     [
         ("pgc | ink\n1 | 2\n", "no column 'inc'"),
-        ("", "no column 'pgc'"),
+        ("", "no column 'pgc' or 'name'"),
         ("pgc|inc|inc\n1|2|3\n", "'inc' more than once"),
         ("pgc|inc\n1|2|3\n", "line 2: has 3 cells, the first line 2"),
         ("pgc|inc\n", "it has no rows"),

@@ -167,7 +167,7 @@ def test_images_come_from_a_bucket_too(predict, small_sample, s3_uri):
 def test_three_lines_in_a_notebook(published, small_sample, monkeypatch):
     monkeypatch.setenv("INCLINET_STORE", published[0].uri)
     table = inclinet.predict(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png")
-    assert table.columns.tolist()[:5] == ["image", "pgc", "band", "inclination", "error"]
+    assert table.columns.tolist()[:5] == ["image", "galaxy", "pgc", "band", "inclination"]
     assert 45 <= table["inclination"][0] <= 90
     # The second call reuses the loaded networks.
     assert open_predictor() is open_predictor(published[0])

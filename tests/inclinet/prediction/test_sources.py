@@ -20,7 +20,7 @@ def galaxies(tmp_path):
     return folder
 
 
-def test_every_galaxy_of_a_catalogue_has_a_source(galaxies, tmp_path):
+def test_every_row_of_a_catalogue_has_a_source(galaxies, tmp_path):
     rows = [
         {"pgc": 9, "inc": 50},
         {"pgc": 3, "inc": 60},
@@ -32,13 +32,14 @@ def test_every_galaxy_of_a_catalogue_has_a_source(galaxies, tmp_path):
     columns = dict.fromkeys(("pgc", "inc", "inc_flg"), "")
     found = find_sources(write_catalog(tmp_path / "catalog.csv", [columns | row for row in rows]))
     missing = f"no image in {galaxies}"
-    assert [(one.pgc, one.band, one.truth, one.problem) for one in found] == [
-        (3, "g", 60, ""),
-        (3, "r", 60, ""),
-        (7, "g", None, ""),
-        (9, None, 50, missing),
-        (5, None, None, missing),
-        (8, None, None, missing),
+    assert [(one.row, one.pgc, one.band, one.truth, one.problem) for one in found] == [
+        (2, 9, None, 50, missing),
+        (3, 3, "g", 60, ""),
+        (3, 3, "r", 60, ""),
+        (4, 7, "g", None, ""),
+        (5, 8, None, None, missing),
+        (6, None, None, 70, "the galaxy has no name"),
+        (7, 5, None, None, missing),
     ]
     with pytest.raises(BadImageError, match="no image in"):
         found[-1].open()
@@ -48,8 +49,38 @@ def test_galaxies_without_any_inclination_can_be_predicted(galaxies, tmp_path):
     catalog = write_catalog(tmp_path / "catalog.csv", [{"pgc": 3, "inc": ""}])
     assert [(one.pgc, one.truth) for one in find_sources(catalog)] == [(3, None)] * 2
     nameless = write_catalog(tmp_path / "nameless.csv", [{"pgc": "M 51", "inc": "60"}])
-    with pytest.raises(InclinetError, match=r"no row of the catalogue has a PGC number \(line 2: PGC number 'M 51'"):
-        find_sources(nameless)
+    [found] = find_sources(nameless)
+    assert found.problem == "PGC number 'M 51' is not a positive whole number"
+
+
+def test_images_are_found_by_the_names_of_their_galaxies(galaxies, tmp_path):
+    for name in ("NGC3368_r.png", "ngc_3368-d25x2.gri.jpg", "NGC 336.jpg", "1237648720693690487.jpg"):
+        Image.fromarray(disc(32, 60, channels=1)).save(galaxies / name)
+    catalog = tmp_path / "names.csv"
+    catalog.write_text("Name,mag\nngc 3368,9\nNGC 336,12\nPGC 0003,1\n1237648720693690487,2\n")
+    found = [(one.row, one.galaxy, one.pgc, one.name.rpartition("/")[2]) for one in find_sources(catalog)]
+    assert found == [
+        (2, "ngc 3368", None, "NGC3368_r.png"),
+        (2, "ngc 3368", None, "ngc_3368-d25x2.gri.jpg"),
+        (3, "NGC 336", None, "NGC 336.jpg"),
+        (4, "PGC 0003", 3, "pgc3_d25x2_rot_g.png"),
+        (4, "PGC 0003", 3, "pgc3_d25x2_rot_r.png"),
+        (5, "1237648720693690487", None, "1237648720693690487.jpg"),
+    ]
+
+
+def test_a_column_may_name_the_images(galaxies, tmp_path, s3_uri):
+    catalog = tmp_path / "files.csv"
+    other = tmp_path / "other.png"
+    (galaxies / "pgc7_d25x2_rot_g.png").rename(other)
+    rows = [("A", "pgc3_d25x2_rot_g.png"), ("B", other), ("C", "../other.png"), ("D", f"{s3_uri}/x.png"), ("E", "")]
+    catalog.write_text("".join(f"{name};{file}\n" for name, file in [("Galaxy", "FILE"), *rows]))
+    found = find_sources(catalog, columns={"image": "file"})
+    assert [one.galaxy for one in found] == list("ABCDE")
+    assert [bool(one.problem) for one in found] == [False] * 4 + [True]
+    assert found[1].open().read() == other.read_bytes()
+    with pytest.raises(InclinetError, match="there is no column 'files'"):
+        find_sources(catalog, columns={"image": "files"})
 
 
 @pytest.mark.parametrize("end", ["", "/"])
@@ -80,7 +111,10 @@ def test_a_file_that_is_no_image_has_a_problem(galaxies, tmp_path):
     bare = (galaxies / "pgc7_d25x2_rot_g.png").rename(tmp_path / "galaxy")
     image, text = find_sources([bare, tmp_path / "README.md"])
     assert not image.problem
-    assert text.problem == "neither an image (PNG or JPEG) nor a catalogue (.csv, .txt, .dat)"
+    assert (
+        text.problem
+        == "neither an image (PNG or JPEG) nor a catalogue (.csv, .tsv, .txt, .dat, .ecsv, .vot, .votable, .xml, .fits)"
+    )
 
 
 def test_folders_and_paths_that_are_wrong(tmp_path):

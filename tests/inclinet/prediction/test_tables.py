@@ -1,12 +1,16 @@
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io.votable import parse_single_table
+from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 
 from inclinet.errors import InclinetError
-from inclinet.prediction.tables import check_format, write_table
+from inclinet.prediction.descriptions import _COLUMNS, describe
+from inclinet.prediction.tables import STANDARD_OUTPUT, check_out, write_table
 
 ABOUT = {"version": "20260101-0123456789", "about": f"trained on {'very ' * 40}many galaxies"}
 
@@ -57,16 +61,62 @@ def test_names_that_are_not_ascii(table, tmp_path):
     assert str(read["image"][1]) == "é.png"
 
 
-def test_csv_and_json(table, tmp_path):
-    read = pd.read_csv(write_table(table, tmp_path / "t.csv", ABOUT))
-    assert read["inclination"][0] == 80.25
-    assert read["image"].tolist() == table["image"].tolist()
+def test_text_formats(table, tmp_path, capsys):
+    for path in ("t.csv", STANDARD_OUTPUT):
+        write_table(table, tmp_path / path if path == "t.csv" else path, ABOUT)
+    (tmp_path / "out.csv").write_text(capsys.readouterr().out)
+    for name in ("t.csv", "out.csv"):
+        read = pd.read_csv(tmp_path / name)
+        assert read["inclination"][0] == 80.25
+        assert read["image"].tolist() == table["image"].tolist()
     found = json.loads(write_table(table, tmp_path / "t.json", ABOUT).read_text())
     assert found["about"] == ABOUT
     assert found["predictions"][1]["inclination"] is None
     assert found["predictions"][0]["pgc"] == 2148
+    lines = write_table(table, tmp_path / "t.jsonl", ABOUT).read_text().splitlines()
+    assert [json.loads(line)["pgc"] for line in lines] == [2148, None]
 
 
-def test_an_unknown_format_is_refused(tmp_path):
+def test_columns_are_described(table, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fits = Table.read(write_table(table, tmp_path / "t.fits", ABOUT))
+        ecsv = Table.read(write_table(table, tmp_path / "t.ecsv", ABOUT))
+        votable = parse_single_table(write_table(table, tmp_path / "t.vot", ABOUT))
+    assert (fits.meta["TCOMM4"], fits.meta["TUCD4"]) == (ecsv["inclination"].description, "src.orbital.inclination")
+    assert ecsv.meta == ABOUT
+    assert str(ecsv["inclination"].unit) == "deg"
+    field = votable.get_field_by_id_or_name("pgc")
+    assert (field.ucd, field.description) == ("meta.id", "number in the Principal Galaxies Catalogue")
+
+
+def test_every_ucd_is_one_of_the_list():
+    for name in _COLUMNS:
+        ucd = describe(name).ucd
+        assert not ucd or check_ucd(ucd, check_controlled_vocabulary=True), ucd
+
+
+def test_a_missing_number_is_no_valid_one(tmp_path):
+    table = pd.DataFrame({"pgc": pd.array([999999, None], dtype="Int64")})
+    read = Table.read(write_table(table, tmp_path / "t.fits", {}))
+    assert read["pgc"].tolist() == [999999, None]
+
+
+def test_parquet(table, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    read = parquet.read_table(write_table(table, tmp_path / "t.parquet", ABOUT))
+    assert read["pgc"].to_pylist() == [2148, None]
+    assert read.schema.metadata[b"version"] == ABOUT["version"].encode()
+    assert read.schema.field("inclination").metadata[b"unit"] == b"deg"
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path):
     with pytest.raises(InclinetError, match=r"t\.xlsx: unknown format of a table; end the file name in \.csv"):
-        check_format(tmp_path / "t.xlsx")
+        check_out(tmp_path / "t.xlsx")
+    (tmp_path / "t.csv").touch()
+    with pytest.raises(InclinetError, match="exists already; give --overwrite"):
+        check_out(tmp_path / "t.csv")
+    check_out(tmp_path / "t.csv", overwrite=True)
+    with pytest.raises(InclinetError, match="no such folder to write"):
+        check_out(tmp_path / "none" / "t.csv")
+    check_out(STANDARD_OUTPUT)

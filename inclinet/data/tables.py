@@ -1,0 +1,175 @@
+"""Tables as people have them, read into cells of text: text with columns, ECSV, FITS and VOTable; plain or gzipped."""
+
+import csv
+import gzip
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from inclinet.errors import InclinetError
+
+__all__ = ["find_columns", "read_table"]
+
+_MAX_BYTES = 512 * 2**20
+_SEPARATORS = "|\t;,"
+_GZIP, _FITS, _ECSV = b"\x1f\x8b", b"SIMPLE  =", b"# %ECSV"
+_COMMENTS = re.compile(r"(?:#[^\r\n]*(?:\r\n?|\n))*")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_table(path: Path, name: str | None = None) -> tuple[pd.DataFrame, dict[int | str, str]]:
+    """Read a table, whatever its file name ends in.
+
+    Text has columns separated by `|`, tabs, `;` or `,`, and their names in its first line; lines before it that start
+    with `#` are skipped. Text is UTF-8, UTF-16 with a byte order mark, or Latin-1. Of FITS and VOTable files, the first
+    table is read.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        Stands for the file in errors; by default its path.
+
+    Returns
+    -------
+    table : DataFrame of str
+        Stripped cells, empty where masked or NaN; indexed by the line of the file, or by the row of a FITS or VOTable,
+        counted from 1.
+    ragged : dict of int or str to str
+        What is wrong with each line that does not fit, by `line <n>`.
+
+    Raises
+    ------
+    InclinetError
+        When the file cannot be read as a table, is too large, or names a column twice.
+    """
+    name = name or str(path)
+    raw = _read_bytes(path, name)
+    try:
+        if raw.startswith(_FITS):
+            return _from_astropy(raw, "fits"), {}
+        if raw.startswith(_ECSV):
+            return _from_astropy(raw, "ascii.ecsv"), {}
+        if raw.lstrip()[:1] == b"<" and b"VOTABLE" in raw[:2000].upper():
+            return _from_astropy(raw, "votable"), {}
+    except MemoryError:
+        raise
+    except Exception as error:  # astropy raises all kinds
+        reason = str(error).partition("\n")[0][:200]
+        raise InclinetError(f"{name}: the catalogue cannot be read ({reason})", setting="catalog") from None
+    return _read_text(_decode(raw), name)
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    """Return the content of a file, unpacked if it is gzipped."""
+    too_large = f"{name}: more than {_MAX_BYTES / 2**20:,.0f} MiB is too large for a catalogue"
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InclinetError(too_large)
+        raw = path.read_bytes()
+        if raw.startswith(_GZIP):
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+                raw = file.read(_MAX_BYTES + 1)
+            if len(raw) > _MAX_BYTES:
+                raise InclinetError(too_large)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InclinetError(f"{name}: the catalogue cannot be read ({reason})") from None
+    return raw
+
+
+def _decode(raw: bytes) -> str:
+    if raw.startswith(_UTF16):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _from_astropy(raw: bytes, kind: str) -> pd.DataFrame:
+    from astropy.table import Table
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about units and dialects, which do not matter here
+        table = Table.read(io.BytesIO(raw), format=kind)
+    columns = {str(name).strip(): [_cell(value) for value in table[name]] for name in table.colnames}
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(table) + 1), dtype=str)
+
+
+def _cell(value: object) -> str:
+    """Return a cell as text: empty if it is masked or not a number."""
+    if np.ma.is_masked(value) or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    return str(value).strip()
+
+
+def _read_text(text: str, name: str) -> tuple[pd.DataFrame, dict[int | str, str]]:
+    comments = _COMMENTS.match(text)[0]  # type: ignore[index]  # matches anything
+    start = len(re.findall(r"\r\n?|\n", comments))
+    text = text[len(comments) :]
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    separator = max(_SEPARATORS, key=first.count) if any(map(first.count, _SEPARATORS)) else "|"
+    rows: dict[int, list[str]] = {}
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
+        names = [column.strip() for column in next(reader, [])]
+        line = reader.line_num
+        for row in reader:
+            rows[start + line + 1] = row
+            line = reader.line_num
+    except csv.Error as error:
+        raise InclinetError(
+            f"{name}: the catalogue cannot be read as text separated by {separator!r} ({error})"
+        ) from None
+    repeated = sorted({column for column in names if column and names.count(column) > 1})
+    if repeated:
+        raise InclinetError(f"{name}: the catalogue names the column {repeated[0]!r} more than once")
+    fitting = {line: row for line, row in rows.items() if len(row) == len(names)}
+    ragged: dict[int | str, str] = {
+        f"line {line}": f"has {len(row)} cells, the first line {len(names)}"
+        for line, row in rows.items()
+        if len(row) != len(names) and "".join(row).strip()
+    }
+    table = pd.DataFrame.from_dict(fitting, orient="index", columns=names, dtype=str)
+    return table.apply(lambda column: column.str.strip()), ragged
+
+
+def find_columns(table: pd.DataFrame, wanted: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return which column of a table has each meaning.
+
+    Parameters
+    ----------
+    table : DataFrame
+    wanted : mapping of str to str
+        Column by meaning, as the user gave it; empty where the column is called like the meaning, in any case.
+    name : str
+        Stands for the file in errors.
+
+    Raises
+    ------
+    InclinetError
+        When the table lacks a column that the user named.
+    """
+    by_lower = {str(column).lower(): str(column) for column in reversed(table.columns)}
+    found = {}
+    for meaning, given in wanted.items():
+        column = given if given and given in table.columns else by_lower.get((given or meaning).lower())
+        if given and column is None:
+            raise InclinetError(
+                f"{name}: there is no column {given!r}; the catalogue has {', '.join(map(str, table.columns))[:300]}",
+                setting="column",
+            )
+        if column is not None:
+            found[meaning] = meaning if not given and meaning in table.columns else column
+    return found
