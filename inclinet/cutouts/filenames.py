@@ -1,0 +1,43 @@
+"""Names of cutouts and of their table."""
+
+import re
+
+from inclinet.data.bands import COLOUR
+
+__all__ = ["CUTOUTS_FILE", "JOURNAL_FILE", "cutout_file", "root_of", "stem_of"]
+
+CUTOUTS_FILE = "cutouts.csv"
+"""Table of a folder of cutouts: a row for each galaxy and band."""
+
+JOURNAL_FILE = ".cutouts-journal.csv"
+"""The rows of a run that is not finished, in the order in which they were fetched."""
+
+_PGC = re.compile(r"(?:PGC\s*)?0*([1-9]\d{0,8})(?:\.0*)?", re.IGNORECASE)
+
+
+def stem_of(pgc: str, name: str) -> str:
+    """Return the first part of the name of a galaxy's cutouts, empty if the galaxy has neither number nor name.
+
+    Parameters
+    ----------
+    pgc : str
+        PGC number as catalogues spell it: ``22419``, ``22419.0``, ``PGC 022419``; may be empty.
+    name : str
+        Any other name, for galaxies without a PGC number; characters that file names cannot have are left out.
+    """
+    number = _PGC.fullmatch(pgc.strip()) or re.fullmatch(r"PGC\s*0*([1-9]\d{0,8})", name.strip(), re.IGNORECASE)
+    if number:
+        return f"pgc{number[1]}"
+    return re.sub(r"[^A-Za-z0-9.+-]", "", name).strip(".")
+
+
+def root_of(width: float, turned: bool) -> str:
+    """Return the middle part of a cutout's name: ``d25x2_rot`` for one 2 D25 wide whose major axis is level."""
+    return f"d25x{width:g}{'_rot' if turned else ''}"
+
+
+def cutout_file(stem: str, root: str, band: str, from_sdss: bool) -> str:
+    """Return the name of a cutout's file; `from_sdss` says whether SDSS's own image server painted the picture."""
+    if band != COLOUR:
+        return f"{stem}_{root}_{band}.png"
+    return f"{stem}_{root}_{band}{'.sdss' if from_sdss else ''}.jpg"
