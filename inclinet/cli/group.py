@@ -10,7 +10,7 @@ from inclinet.networks.backend import is_installed
 __all__ = ["GROUPS", "CommandGroup", "check_extra", "name_option"]
 
 GROUPS = {
-    "Predict": ("predict", "models", "promote"),
+    "Predict": ("predict", "cutouts", "models", "promote"),
     "Make networks, step by step": ("prep", "compress", "split", "augment", "train", "evaluate", "publish"),
     "Make networks, all at once": ("full",),
     "Try it out": ("simulate",),

@@ -2,7 +2,7 @@
 
 import sys
 
-from inclinet.cli import evaluation, full, predict, simulate, stages, versions  # noqa: F401 - they define the commands
+from inclinet.cli import cutouts, evaluation, full, predict, simulate, stages, versions  # noqa: F401 - they define the commands
 from inclinet.cli.app import app, console
 from inclinet.errors import InclinetError
 

@@ -15,7 +15,7 @@ from tests.conftest import write_catalog
 
 COMMANDS = [
     *("prep", "compress", "split", "augment", "train", "evaluate", "simulate", "full"),
-    *("publish", "models", "promote", "predict"),
+    *("publish", "models", "promote", "predict", "cutouts"),
 ]
 OPTIONS = {
     "prep": "-p --impath -r --imroot -c --catalog -b --band -s --size",
@@ -31,6 +31,7 @@ OPTIONS = {
     "models": "--store",
     "promote": "--store --why",
     "predict": "-o --out -p --impath --store --version",
+    "cutouts": "-o --out --survey -b --bands --width --size",
 }
 
 
