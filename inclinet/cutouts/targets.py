@@ -40,7 +40,10 @@ _POSITION = (
     ("raj2000", "decj2000"),
 )
 _HYPERLEDA = ("al2000", "de2000")  # right ascension in hours
+_SIZE = ("d25", "logd25", "d26", "sma", "galdim_majaxis")
 _PA = ("pa", "posang", "galdim_angle")
+_RIGHT_ASCENSION = {_HYPERLEDA[0], *(ra for ra, _ in _POSITION)}
+_READ = {*_PGC, *_NAME, *_HYPERLEDA, *_SIZE, *_PA, *(column for pair in _POSITION for column in pair)}
 _SEPARATORS = ("|", "\t", ";", ",")
 
 
@@ -167,13 +170,13 @@ def read_targets(table: pd.DataFrame, size: float | None = None) -> list[Target]
     """
     table = table.rename(columns=lambda column: str(column).strip().casefold())
     table = table.loc[:, ~table.columns.duplicated()]
-    if not {*_PGC, *_NAME, "ra", *_HYPERLEDA, *(pair[0] for pair in _POSITION)} & set(table.columns):
+    if not {*_PGC, *_NAME, *_RIGHT_ASCENSION} & set(table.columns):
         raise InclinetError(
             "the catalogue has neither a column pgc or name nor ra and dec "
             f"(found: {', '.join(map(str, table.columns))[:200] or 'nothing'})",
             setting="catalog",
         )
-    cells = table.map(_text)
+    cells = table.loc[:, table.columns.isin(_READ)].map(_text)
     targets: list[Target] = []
     seen: dict[str, int] = {}
     for line, row in enumerate(cells.to_dict("records"), 1):
