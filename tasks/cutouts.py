@@ -17,7 +17,7 @@ from inclinet.cutouts.filenames import CUTOUTS_FILE
 from inclinet.cutouts.records import CutoutRow, read_rows, rows_text
 from inclinet.cutouts.settings import CutoutBatch
 from inclinet.cutouts.surveys import address_of, find_survey
-from inclinet.cutouts.targets import Target, parse_size, read_table, read_targets
+from inclinet.cutouts.targets import Target, parse_size, read_catalogue
 from inclinet.errors import InclinetError
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
@@ -62,7 +62,7 @@ def list_galaxies_task(what: CutoutBatch) -> State:
             raise InclinetError(
                 f"catalogue {what.catalog!r} is not in {store.uri}; upload it or change `catalog`", setting="catalog"
             ) from None
-        targets = read_targets(read_table(path), parse_size(what.size) if what.size else None)
+        targets = read_catalogue(path, what.catalog, size=parse_size(what.size) if what.size else None)
     if not targets:
         raise InclinetError(f"{what.catalog}: the catalogue has no rows", setting="catalog")
     images, prefix = locate(what.images, artifacts().store)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from inclinet.cli.app import Verbose, app, console, default, option, settings, track
-from inclinet.cutouts.settings import Cutouts
+from inclinet.cli.app import Verbose, app, console, default, option, parse_columns, settings, track
+from inclinet.cutouts.settings import MEANINGS, Cutouts
 from inclinet.errors import InclinetError
 
 __all__ = ["cutouts"]
@@ -17,9 +17,7 @@ _NAMED = 5  # reasons on screen
 
 @app.command()
 def cutouts(
-    catalog: Annotated[
-        Path, typer.Argument(help="Catalogue with names or positions; columns separated by '|', comma, tab or ';'.")
-    ],
+    catalog: Annotated[Path, typer.Argument(help="Catalogue with names or positions: CSV, ECSV, FITS or VOTable.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write to.")] = Path("galaxies"),
     survey: Annotated[str, option(Cutouts, "survey", "--survey")] = default(Cutouts, "survey"),
     bands: Annotated[
@@ -28,6 +26,13 @@ def cutouts(
     width: Annotated[float, option(Cutouts, "width", "--width")] = default(Cutouts, "width"),
     pixels: Annotated[int, option(Cutouts, "pixels", "-s", "--pixels")] = default(Cutouts, "pixels"),
     size: Annotated[str, option(Cutouts, "size", "--size")] = default(Cutouts, "size"),
+    column: Annotated[
+        list[str],
+        typer.Option(
+            "--column",
+            help=f"What a column means, such as ra=RA_GAL; may be repeated. Meanings: {', '.join(MEANINGS)}.",
+        ),
+    ] = [],  # noqa: B006 (Typer copies it)
     turn: Annotated[bool, option(Cutouts, "turn", "--turn/--no-turn")] = default(Cutouts, "turn"),
     imroot: Annotated[str, option(Cutouts, "imroot", "-r", "--imroot")] = default(Cutouts, "imroot"),
     url: Annotated[str, option(Cutouts, "url", "--url")] = default(Cutouts, "url"),
@@ -67,9 +72,10 @@ def cutouts(
     )
     # What these import takes a second.
     from inclinet.cutouts.batch import make_cutouts
-    from inclinet.cutouts.targets import parse_size, read_table, read_targets
+    from inclinet.cutouts.targets import parse_size, read_catalogue
 
-    targets = read_targets(read_table(catalog), parse_size(what.size) if what.size else None)
+    size_given = parse_size(what.size) if what.size else None
+    targets = read_catalogue(catalog, columns=parse_columns(column), size=size_given)
     rows = make_cutouts(targets, out, what, track)
     _report([row.problem for row in rows], out)
 

@@ -3,6 +3,7 @@
 import re
 
 from inclinet.data.bands import COLOUR
+from inclinet.data.galaxies import parse_pgc
 
 __all__ = ["CUTOUTS_FILE", "JOURNAL_FILE", "cutout_file", "root_of", "stem_of"]
 
@@ -11,8 +12,6 @@ CUTOUTS_FILE = "cutouts.csv"
 
 JOURNAL_FILE = ".cutouts-journal.csv"
 """The rows of a run that is not finished, in the order in which they were fetched."""
-
-_PGC = re.compile(r"(?:PGC\s*)?0*([1-9]\d{0,8})(?:\.0*)?", re.IGNORECASE)
 
 
 def stem_of(pgc: str, name: str) -> str:
@@ -25,9 +24,9 @@ def stem_of(pgc: str, name: str) -> str:
     name : str
         Any other name, for galaxies without a PGC number; characters that file names cannot have are left out.
     """
-    number = _PGC.fullmatch(pgc.strip()) or re.fullmatch(r"PGC\s*0*([1-9]\d{0,8})", name.strip(), re.IGNORECASE)
+    number = parse_pgc(pgc.strip()) or parse_pgc(name.strip(), bare=False)
     if number:
-        return f"pgc{number[1]}"
+        return f"pgc{number}"
     return re.sub(r"[^A-Za-z0-9.+-]", "", name).strip(".")
 
 

@@ -8,7 +8,10 @@ from inclinet.data.bands import BANDS
 from inclinet.records import Record
 from inclinet.settings import Band
 
-__all__ = ["CutoutBatch", "Cutouts"]
+__all__ = ["MEANINGS", "CutoutBatch", "Cutouts"]
+
+MEANINGS = ("pgc", "galaxy", "ra", "dec", "d25", "logd25", "sma", "pa")
+"""What the columns of a catalogue may mean to cutouts."""
 
 
 def _each_once(bands: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,18 +1,18 @@
 """The galaxies of a catalogue that cutouts are made of: what each is called, where it is, how large, how turned."""
 
-import csv
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 from astropy import units
 from astropy.coordinates import Angle, SkyCoord
 
 from inclinet.cutouts.filenames import stem_of
+from inclinet.cutouts.settings import MEANINGS
+from inclinet.data.galaxies import NAME_COLUMNS
+from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "parse_size",
     "place_name",
     "position_of",
-    "read_table",
+    "read_catalogue",
     "read_targets",
     "size_of",
 ]
@@ -30,7 +30,6 @@ __all__ = [
 _LARGEST = 600.0  # arcmin; M 31 has 190
 # Columns, in any case, in the order in which they are asked.
 _PGC = ("pgc", "pgc_id", "pgcno")
-_NAME = ("name", "objname", "galaxy", "object", "id", "objid", "sga_id", "main_id")
 _POSITION = (
     ("ra", "dec"),
     ("ra", "de"),
@@ -43,8 +42,7 @@ _HYPERLEDA = ("al2000", "de2000")  # right ascension in hours
 _SIZE = ("d25", "logd25", "d26", "sma", "galdim_majaxis")
 _PA = ("pa", "posang", "galdim_angle")
 _RIGHT_ASCENSION = {_HYPERLEDA[0], *(ra for ra, _ in _POSITION)}
-_READ = {*_PGC, *_NAME, *_HYPERLEDA, *_SIZE, *_PA, *(column for pair in _POSITION for column in pair)}
-_SEPARATORS = ("|", "\t", ";", ",")
+_READ = {*_PGC, *NAME_COLUMNS, *_HYPERLEDA, *_SIZE, *_PA, *(column for pair in _POSITION for column in pair)}
 
 
 @dataclass(frozen=True)
@@ -121,32 +119,41 @@ def parse_position(ra: str, dec: str) -> tuple[float, float]:
     return right, up
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a catalogue as text cells: columns separated by `|`, tab, `;` or comma, their names in the first line.
+def read_catalogue(
+    path: Path, name: str | None = None, *, columns: Mapping[str, str] | None = None, size: float | None = None
+) -> list[Target]:
+    """Return a target for every row of a catalogue, a file that `inclinet.data.tables.read_table` reads.
 
-    A line with too few cells lacks the last ones; of one with too many, the surplus is left out.
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        Stands for the file in errors; by default its path.
+    columns : mapping of str to str, optional
+        Columns that are called otherwise, by one of `MEANINGS`.
+    size : float, optional
+        Diameter of every galaxy in arcmin, in place of the catalogue's.
 
     Raises
     ------
     InclinetError
-        When it cannot be read.
+        When it cannot be read, or has no column that names or places a galaxy.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise InclinetError(f"{path}: the catalogue cannot be read ({error.strerror or error})") from None
-    first = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=first.count)
-    # A quote in the notes of a '|' table is a character like any other.
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
-    try:
-        rows = [line for line in lines if "".join(line).strip()]
-    except csv.Error as error:
-        raise InclinetError(f"{path}: the catalogue cannot be read as a table ({error})") from None
-    names = [name.strip() for name in rows[0]] if rows else []
-    cells = [[*row, *[""] * len(names)][: len(names)] for row in rows[1:]]
-    return pd.DataFrame(cells, columns=names, dtype=str)
+    columns = columns or {}
+    unknown = [meaning for meaning in columns if meaning not in MEANINGS]
+    if unknown:
+        raise InclinetError(
+            f"{unknown[0]!r} is nothing that a column can mean; give {', '.join(MEANINGS)}", setting="column"
+        )
+    table, ragged = read_table(path, name)
+    given = {meaning: table[column] for meaning, column in find_columns(table, columns, name or str(path)).items()}
+    replaced = [column for column in table.columns if str(column).casefold() in given]
+    table = table.drop(columns=replaced).assign(**given)
+    found = dict(zip(table.index.tolist(), read_targets(table, size), strict=True))
+    for key, reason in ragged.items():
+        line = int(str(key).removeprefix("line "))
+        found[line] = Target(str(key), "", problem=f"{key} of the catalogue {reason}")
+    return [found[line] for line in sorted(found)]
 
 
 def read_targets(table: pd.DataFrame, size: float | None = None) -> list[Target]:
@@ -170,7 +177,7 @@ def read_targets(table: pd.DataFrame, size: float | None = None) -> list[Target]
     """
     table = table.rename(columns=lambda column: str(column).strip().casefold())
     table = table.loc[:, ~table.columns.duplicated()]
-    if not {*_PGC, *_NAME, *_RIGHT_ASCENSION} & set(table.columns):
+    if not {*_PGC, *NAME_COLUMNS, *_RIGHT_ASCENSION} & set(table.columns):
         raise InclinetError(
             "the catalogue has neither a column pgc or name nor ra and dec "
             f"(found: {', '.join(map(str, table.columns))[:200] or 'nothing'})",
@@ -205,7 +212,7 @@ def _first(row: dict[str, str], columns: Sequence[str]) -> str:
 
 
 def _target(row: dict[str, str], size: float | None) -> Target:
-    pgc, name = _first(row, _PGC), _first(row, _NAME)
+    pgc, name = _first(row, _PGC), _first(row, NAME_COLUMNS)
     stem = stem_of(pgc, name)
     called = f"PGC {stem.removeprefix('pgc')}" if pgc and stem.startswith("pgc") else name
     try:

@@ -172,9 +172,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from inclinet.cutouts.batch import make_cutouts
-from inclinet.cutouts.targets import read_table, read_targets
+from inclinet.cutouts.targets import read_catalogue
 from tests.inclinet.cutouts.conftest import QUICK
-make_cutouts(read_targets(read_table(Path(sys.argv[1]))), Path(sys.argv[2]), QUICK.model_copy(update={"rate": 20}))
+make_cutouts(read_catalogue(Path(sys.argv[1])), Path(sys.argv[2]), QUICK.model_copy(update={"rate": 20}))
 """
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from inclinet.cutouts.client import FetchError
 from inclinet.cutouts.pictures import BLANK, WIDER, decode_colour, decode_gray, turn, turning_angle
-from inclinet.cutouts.targets import read_table
+from inclinet.data.tables import read_table
 from tests.inclinet.cutouts.stand_in import Galaxy, paint
 
 
@@ -63,7 +63,7 @@ def test_real_pictures_are_not_blank(shared):
 
 
 def test_real_pictures_become_level(shared):
-    table = read_table(shared / "sdss_ngc" / "catalog.csv")
+    table, _ = read_table(shared / "sdss_ngc" / "catalog.csv")
     tilts = []
     for row in table.to_dict("records"):
         path = shared / "sdss_ngc" / "galaxies" / f"pgc{row['pgc'].strip()}_d25x1.25_gri.sdss.jpg"

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units as u
 from astropy.table import Table
 
-from inclinet.cutouts.targets import parse_position, parse_size, read_table, read_targets
+from inclinet.cutouts.targets import parse_position, parse_size, read_catalogue, read_targets
 from inclinet.errors import InclinetError
 from tests.conftest import write_catalog
 
@@ -140,35 +141,55 @@ def test_masked_cells_are_unknown():
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", " | "])
 def test_text_catalogues(tmp_path, separator):
-    lines = [["Name", "RA", "DEC", "note"], ["NGC 1", "1.5", "2.5", 'a "b'], ["NGC 2", "3", "4"]]
-    if separator.strip() != "|":
-        lines[1][3] = '"a b"'
     path = tmp_path / "c.csv"
+    lines = [["Name", "RA", "DEC"], ["NGC 1", "1.5", "2.5"], ["NGC 2", "3"], ["NGC 3", "5", "6"]]
     path.write_bytes("\r\n".join(separator.join(line) for line in lines).encode("utf-8-sig"))
-    assert [(one.name, one.ra, one.dec) for one in read_targets(read_table(path))] == [
+    found = read_catalogue(path)
+    assert [(one.name, one.ra, one.dec) for one in found] == [
         ("NGC 1", 1.5, 2.5),
-        ("NGC 2", 3, 4),
+        ("line 3", None, None),
+        ("NGC 3", 5, 6),
     ]
+    assert found[1].problem == "line 3 of the catalogue has 2 cells, the first line 3"
+
+
+@pytest.mark.parametrize("ending", ["fits", "vot", "ecsv"])
+def test_astronomers_tables(tmp_path, ending):
+    table = Table({"PGC": [1, 2], "ra": [1.5, 2.5] * u.deg, "DEC": [3.5, -4.5] * u.deg, "SMA": [2.0, np.nan]})
+    table.write(tmp_path / f"c.{ending}", **({"format": "votable"} if ending == "vot" else {}))
+    found = read_catalogue(tmp_path / f"c.{ending}")
+    assert [(one.stem, one.ra, one.dec, one.size) for one in found] == [
+        ("pgc1", 1.5, 3.5, 4),
+        ("pgc2", 2.5, -4.5, None),
+    ]
+
+
+def test_columns_that_are_called_otherwise(tmp_path):
+    path = tmp_path / "c.csv"
+    path.write_text("SGA_ID,RA,RA_GAL,DEC_GAL,diam\n17,9,1.5,2.5,3\n")
+    [one] = read_catalogue(path, columns={"ra": "ra_gal", "dec": "DEC_GAL", "d25": "diam"})
+    assert (one.name, one.ra, one.dec, one.size) == ("17", 1.5, 2.5, 3)
+    with pytest.raises(InclinetError, match="no column 'RAJ'; the catalogue has SGA_ID"):
+        read_catalogue(path, columns={"ra": "RAJ"})
+    with pytest.raises(InclinetError, match="'redshift' is nothing that a column can mean"):
+        read_catalogue(path, columns={"redshift": "z"})
 
 
 def test_the_project_s_catalogue(tmp_path):
     path = write_catalog(
         tmp_path / "c.csv", [{"pgc": 44182, "ra": 194.1825, "dec": 21.6819, "d25": 10.47, "pa": 113.5}]
     )
-    [one] = read_targets(read_table(path))
+    [one] = read_catalogue(path)
     assert (one.stem, one.ra, one.dec, one.size, one.pa) == ("pgc44182", 194.1825, 21.6819, 10.47, 113.5)
 
 
 def test_the_real_catalogues_are_read(shared):
     for path in (shared / "catalog.csv", shared / "sdss_ngc" / "catalog.csv"):
-        found = read_targets(read_table(path))
+        found = read_catalogue(path)
         assert len(found) == len(path.read_text(errors="replace").splitlines()) - 1
         assert not [one for one in found if one.problem or one.size is None]
 
 
 def test_a_missing_catalogue_is_named(tmp_path):
     with pytest.raises(InclinetError, match=r"none.csv: the catalogue cannot be read \(No such file"):
-        read_table(tmp_path / "none.csv")
-    (tmp_path / "empty.csv").touch()
-    with pytest.raises(InclinetError, match="found: nothing"):
-        read_targets(read_table(tmp_path / "empty.csv"))
+        read_catalogue(tmp_path / "none.csv")
