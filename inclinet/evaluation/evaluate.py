@@ -108,7 +108,7 @@ def report(
     """Evaluate a table of predictions, and write everything that follows from it into a folder.
 
     It writes `predictions.csv`, `metrics.json`, `metrics.md`, the figures and `report.html`, which shows them all;
-    `calibration.json` if there are enough left-out galaxies, and `novelty.json` if there is a stored batch.
+    `calibration.json` if there are enough left-out galaxies, and `novelty.json` if there is a training set.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ def report(
     estimates = _estimate(table, calibration, folds)
     if calibration:
         write_text(outfolder / CALIBRATION_FILE, calibration.model_dump_json(indent=1))
-    if pictures.batch:
-        write_text(outfolder / NOVELTY_FILE, learn_novelty(pictures.train, pictures.batch).model_dump_json())
+    if pictures.train:
+        write_text(outfolder / NOVELTY_FILE, learn_novelty(pictures.train).model_dump_json())
     if table.empty:
         write_text(outfolder / METRICS_TABLE_FILE, f"{NOTHING_TO_EVALUATE}\n")
         return None

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from inclinet.data.bands import COLOUR, FILTERS, positive, sky, stored_band
-from inclinet.data.samples import Batch, Samples
+from inclinet.data.samples import Samples
 from inclinet.records import Record
 
 __all__ = ["Novelty", "describe", "learn_novelty"]
 
-_SHARE = 99.9  # % of the training images that do not count as unusual
+_SHARE = 98.0  # % of the training images that do not count as unusual
+_PARTS = 5  # of the training images: the distances of each from the others say what is usual
+_FEWEST = 10  # training images from which on others can be called unlike them
 _MAX_IMAGES = 2000
 _BLOCK = 32  # images described at a time
 _FLOOR = 1e-3  # keeps logarithms of empty images finite
@@ -35,7 +37,7 @@ class _Cloud(Record):
 
 
 class Novelty(Record):
-    """What colour and gray training images look like; None for a class without training images."""
+    """What colour and gray training images look like; None for a class with hardly any."""
 
     colour: _Cloud | None
     gray: _Cloud | None
@@ -106,25 +108,19 @@ def _describe_block(images: np.ndarray) -> np.ndarray:
     )
 
 
-def learn_novelty(train: Mapping[str, Samples], batch: Batch) -> Novelty:
-    """Learn what training images look like, both before and after augmentation.
+def learn_novelty(train: Mapping[str, Samples]) -> Novelty:
+    """Learn what training images look like, before augmentation: networks are more tolerant than this.
 
     Parameters
     ----------
     train : mapping of stored band to Samples
         The training set.
-    batch : Batch
-        A stored batch made from it.
     """
     clouds: dict[str, _Cloud | None] = {}
     for name, letters in _CLASSES.items():
-        rows = np.flatnonzero(np.isin(batch.filters, [letter.encode() for letter in sorted(letters)]))
-        sets = [(batch.images, rows)]
-        sets += [
-            (sample.images, np.arange(len(sample.pgcs))) for band, sample in train.items() if FILTERS[band] in letters
-        ]
-        numbers = [describe(_thinned(images, rows)) for images, rows in sets if len(rows)]
-        clouds[name] = _cloud(np.concatenate(numbers)) if numbers else None
+        sets = [sample for band, sample in train.items() if FILTERS[band] in letters]
+        numbers = [describe(_thinned(sample.images, np.arange(len(sample.pgcs)))) for sample in sets]
+        clouds[name] = _cloud(np.concatenate(numbers)) if sum(map(len, numbers)) >= _FEWEST else None
     return Novelty(**clouds)
 
 
@@ -134,13 +130,25 @@ def _thinned(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _cloud(numbers: np.ndarray) -> _Cloud:
-    """Return the cloud of the training images that `numbers`, (N, 9), describe."""
-    mean = numbers.mean(axis=0)
+    """Return the cloud of the training images that `numbers`, (N, 9), describe.
+
+    What is usual is measured on images that the cloud does not hold: a cloud fits its own images too well.
+    """
+    parts = np.arange(len(numbers)) % _PARTS
+    left_out = [
+        _distance(numbers[parts == part], *_fit(numbers[parts != part]))
+        for part in np.unique(parts)
+    ]
+    mean, precision = _fit(numbers)
+    farthest = float(np.percentile(np.concatenate(left_out), _SHARE))
+    return _Cloud(mean=tuple(mean), precision=tuple(map(tuple, precision)), farthest=farthest)
+
+
+def _fit(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and inverse covariance of rows of numbers."""
     # The diagonal term keeps the matrix invertible: the channels of gray images never differ.
     covariance = np.cov(numbers, rowvar=False, bias=True) + 1e-4 * np.eye(numbers.shape[1])
-    precision = np.linalg.inv(covariance)
-    farthest = float(np.percentile(_distance(numbers, mean, precision), _SHARE))
-    return _Cloud(mean=tuple(mean), precision=tuple(map(tuple, precision)), farthest=farthest)
+    return numbers.mean(axis=0), np.linalg.inv(covariance)
 
 
 def _distance(numbers: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
