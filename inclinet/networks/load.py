@@ -1,9 +1,10 @@
 """Load trained networks: exported ones (`.onnx`) by onnxruntime, others (`.keras`) by Keras."""
 
+import json
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -44,7 +45,31 @@ def load_keras(path: Path) -> "keras.Model":
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except _UNREADABLE as error:
-        raise InclinetError(f"{path}: not a trained network ({str(error).splitlines()[0]})") from error
+        saved, here = _keras_version(path), keras.__version__
+        if saved and saved != here:
+            raise InclinetError(
+                f"{path}: Keras {here}, which is installed, does not read this network, which Keras {saved} saved "
+                f"({_reason(error)}); pip install keras=={saved}"
+            ) from error
+        raise InclinetError(f"{path}: not a trained network ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an error that says why: Keras puts what went wrong inside at the end, after the whole file."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    last = lines[-1].removeprefix("Exception encountered: ")
+    return last if last != lines[-1] else lines[0]
+
+
+def _keras_version(path: Path) -> str:
+    """Return the version of Keras that saved a file, empty if the file is damaged or does not say."""
+    try:
+        with ZipFile(path) as archive:
+            if archive.testzip():
+                return ""
+            return str(json.loads(archive.read("metadata.json"))["keras_version"])
+    except _UNREADABLE:
+        return ""
 
 
 def as_network(model: "keras.Model") -> "Network":
