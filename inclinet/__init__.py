@@ -53,8 +53,9 @@ def predict(
     ----------
     images : str, Path or sequence of them
         Image, folder of images, catalogue (CSV, ECSV, FITS or VOTable), or s3:// address of an image or a folder.
-        Images are PNG or JPEG, of any size, in colour or gray, bright on a dark sky or dark on a bright sky. The
-        galaxy is near the centre, and the images are framed like those that the version was trained on.
+        Images are FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or JPEG 2000, of any size, in colour or gray, bright on a dark
+        sky or dark on a bright sky. The galaxy is near the centre, and the images are framed like those that the
+        version was trained on.
     impath : str or Path, optional
         Folder with the images of a catalogue's galaxies. Default: `galaxies` beside the catalogue if there is such a
         folder, else the catalogue's own folder.

@@ -13,6 +13,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from inclinet.data.filenames import IMAGE_FORMATS, is_image
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.prediction.sources import in_store
@@ -69,9 +70,16 @@ def list_images_task(what: Predict, version: str) -> State:
     rewritten, however the folder has grown since: one image more costs one image. The data are a `Listing`.
     """
     store, prefix = locate(what.images, artifacts().store)
-    images: list[Image] = [[entry.key, entry.size, entry.tag] for entry in in_store(store.list(prefix))]
+    entries = list(store.list(prefix))
+    images: list[Image] = [[entry.key, entry.size, entry.tag] for entry in in_store(entries)]
+    others = sum(1 for entry in entries if not is_image(entry.key))
     if not images:
-        raise InclinetError(f"{what.images}: no PNG or JPEG file in {store.uri}", setting="images")
+        raise InclinetError(
+            f"{what.images}: no image among {others:,} files in {store.uri}; images are {', '.join(IMAGE_FORMATS)}",
+            setting="images",
+        )
+    if others:
+        get_run_logger().warning("%d files that are not images are left out", others)
     missing = {key: [size, tag] for key, size, tag in images}
     predicted = [one for one in find_predicted(version, store) if _take(missing, read_images(one))]
     todo = [image for image in images if image[0] in missing]

@@ -66,6 +66,9 @@ def predict(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it exists.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Search the folders in a folder of images, too.")
+    ] = False,
     store: StoreOption = None,
     version: Annotated[
         str | None,
@@ -80,7 +83,8 @@ def predict(
 ) -> None:
     """Predict the inclination of galaxies from their images.
 
-    In: images of any size, PNG or JPEG, in colour or gray, bright on a dark sky or dark on a bright sky.
+    In: images of any size (FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or JPEG 2000), in colour or gray, bright on a dark sky
+    or dark on a bright sky.
 
     Out: for each image inclination, error (half the width of the 68 % interval), 68 % and 95 % intervals, the answer of
     each network, flags and the version; on screen, and in a table with --out. One line says what the version was
@@ -95,7 +99,7 @@ def predict(
     if out:
         check_out(out, overwrite=overwrite)
     columns = parse_columns(column, image_column)
-    sources = find_sources(images, impath, columns)
+    sources = find_sources(images, impath, columns, recursive=recursive)
     joined = read_joined(images, join) if join else None
     choice = choose(store, version)
     # Only now, when the input is known to be right.

@@ -3,14 +3,16 @@
 import re
 from dataclasses import dataclass
 
-from inclinet.data.bands import COLOUR, FILTERS, GRAY_BANDS, stored_band
+from inclinet.data.bands import BANDS, FILTERS, stored_band
 
 __all__ = [
+    "IMAGE_FORMATS",
     "ImageName",
     "SmallName",
     "band_folder",
     "batch_file",
     "batch_folder",
+    "is_image",
     "left_out_file",
     "packed_file",
     "parse_band_folder",
@@ -29,7 +31,22 @@ _SIZE, _STORED_BAND = r"(?P<size>\d+)x(?P=size)", f"(?P<band>{'|'.join(FILTERS)}
 _SMALL = re.compile(rf"pgc(?P<pgc>\d{{1,9}})_{_SIZE}_(?P<label>F|\d+)\.{_STORED_BAND}\.jpg")
 _FOLDER = re.compile(rf"{_SIZE}_{_STORED_BAND}")
 _PACKED = re.compile(rf"{_SIZE}_{_STORED_BAND}\.npz")
-_SUFFIX = rf"(?:(?P<gray>{'|'.join(GRAY_BANDS)})\.png|{COLOUR}(?P<sdss>\.sdss)?\.jpg)"
+
+IMAGE_FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "FITS": (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz", ".fz"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpx"),
+}
+"""The formats of images that are read, as Pillow calls them, and how their files end, in lower case."""
+
+_SUFFIXES = tuple(suffix for suffixes in IMAGE_FORMATS.values() for suffix in suffixes)
+_SUFFIX = rf"(?P<sdss>\.sdss)?(?P<suffix>{'|'.join(map(re.escape, sorted(_SUFFIXES, key=len, reverse=True)))})"
+_INPUT = re.compile(rf"pgc(?P<pgc>\d{{1,9}})(?P<rest>(?:[^0-9A-Za-z].*?)?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -37,9 +54,12 @@ class ImageName:
     """What the file name of an input image tells."""
 
     pgc: int
-    band: str
+    band: str | None
+    """One of `BANDS`; None if the name ends in another one, or in none."""
     preferred: bool
     """True for `.sdss.jpg`, which is preferred to the colour image processed locally."""
+    suffix: str
+    """How the name ends, in lower case: one of those in `IMAGE_FORMATS`."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +72,32 @@ class SmallName:
     band: str
 
 
+def is_image(name: str) -> bool:
+    """Return whether a file is called like an image."""
+    return name.lower().endswith(_SUFFIXES)
+
+
 def parse_image(name: str, imroot: str) -> ImageName | None:
-    """Return what the file name of an input image tells, None if it is not one with this root."""
-    return _parse_input(name, re.escape(imroot))
+    """Return what the file name of an input image tells, None if it is not one with this root and a known band."""
+    match = _INPUT.fullmatch(name)
+    if match is None or match["rest"].rpartition("_")[0] != f"_{imroot}":
+        return None
+    parsed = parse_cutout(name)
+    return parsed if parsed and parsed.band else None
 
 
 def parse_cutout(name: str) -> ImageName | None:
-    """Return what the file name of an input image tells, None if it is not one with any root."""
-    return _parse_input(name, ".+")
+    """Return what the file name of an input image tells, None if it does not tell the galaxy.
 
-
-def _parse_input(name: str, imroot: str) -> ImageName | None:
-    match = re.fullmatch(rf"pgc(?P<pgc>\d{{1,9}})_{imroot}_{_SUFFIX}", name)
-    return match and ImageName(int(match["pgc"]), match["gray"] or COLOUR, match["sdss"] is not None)
+    The root may be any, and the band an unknown one.
+    """
+    match = _INPUT.fullmatch(name)
+    if match is None:
+        return None
+    band = match["rest"].rpartition("_")[2]
+    return ImageName(
+        int(match["pgc"]), band if band in BANDS else None, match["sdss"] is not None, match["suffix"].lower()
+    )
 
 
 def band_folder(size: int, band: str) -> str:

@@ -1,20 +1,25 @@
 """One image: which file to use, opening it, padding it to a square, saving it."""
 
 import io
-import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from inclinet.data.filenames import ImageName, parse_image
+from inclinet.data.bands import is_colour
+from inclinet.data.content import BadImageError, check_content
+from inclinet.data.filenames import parse_image
+from inclinet.data.fits import is_fits, read_fits
+from inclinet.data.padding import border_of, fill_missing
+from inclinet.data.pictures import read_picture
+from inclinet.data.stretch import find_missing, to_levels
 
 __all__ = [
     "MAX_BYTES",
     "BadImageError",
-    "border_of",
     "choose_images",
     "jpeg",
     "open_image",
@@ -28,45 +33,37 @@ MAX_BYTES = 100 * 2**20
 _MAX_SIDE = 8000  # pixels; a colour image of this size takes 192 MB
 _QUALITY = 95  # of the downsampled JPEGs
 _GRAY_LEVELS = 2  # mean difference between the channels up to which an image is gray
-_FORMATS = ("PNG", "JPEG")  # some others are programs, which Pillow would run
-
-
-class BadImageError(Exception):
-    """One image cannot be used; the message is the reason. Its galaxy is skipped, and the run goes on."""
+_START = 16  # bytes that tell FITS
 
 
 def choose_images(names: Iterable[str], imroot: str, band: str) -> dict[int, str]:
     """Return the file name to use for each galaxy in one band, by PGC number.
 
-    If a galaxy has two colour images, `.sdss.jpg` is preferred to the locally processed `.jpg`.
+    If a galaxy has two colour images, `.sdss.jpg` is preferred to the locally processed `.jpg`; other formats come
+    after the usual one, PNG for gray and JPEG for colour images.
     """
-    chosen: dict[int, tuple[ImageName, str]] = {}
+    chosen: dict[int, tuple[tuple[bool, bool], str]] = {}
+    usual = (".jpg", ".jpeg") if is_colour(band) else (".png",)
     for name in sorted(names):
         parsed = parse_image(name, imroot)
         if parsed is None or parsed.band != band:
             continue
-        if parsed.pgc not in chosen or parsed.preferred:
-            chosen[parsed.pgc] = (parsed, name)
+        rank = not parsed.preferred, parsed.suffix not in usual
+        if parsed.pgc not in chosen or rank < chosen[parsed.pgc][0]:
+            chosen[parsed.pgc] = (rank, name)
     return {pgc: name for pgc, (_, name) in sorted(chosen.items())}
-
-
-def _drop_alpha(image: Image.Image) -> Image.Image:
-    """Return the image in mode L or RGB. Alpha is not light: it is dropped, not blended."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return Image.fromarray((np.clip(np.asarray(image, np.int64), 0, 65535) >> 8).astype(np.uint8))
-    if image.mode == "LA":
-        return image.getchannel("L")
-    if image.mode == "1":
-        return image.convert("L")
-    return image if image.mode in ("L", "RGB") else image.convert("RGBA").convert("RGB")
 
 
 def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) -> Image.Image:
     """Open an image and read all of it, in mode RGB if `colour`, else L.
 
+    Pictures of 8 bits are as they are. What holds more is brought to 256 grey levels (`inclinet.data.stretch`). Pixels
+    without data (transparent, NaN) are filled from those beside them.
+
     Parameters
     ----------
     source : Path or binary file
+        Of one of `inclinet.data.filenames.IMAGE_FORMATS`; its content tells which, not its name.
     colour : bool or None
         None if unknown: RGB if its channels differ.
     at_least : int
@@ -75,45 +72,53 @@ def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) 
     Raises
     ------
     BadImageError
-        When the file is missing, empty, truncated, not an image, or too large for one.
+        When the file is missing, empty, truncated, not an image, blank, or too large for one.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(source, formats=_FORMATS)
-        with image:
-            if max(image.size) > _MAX_SIDE:
-                raise BadImageError(f"{image.width}×{image.height} pixels: no side may be longer than {_MAX_SIDE}")
-            if at_least:
-                image.draft(None, (at_least, at_least))
-            image.load()
-            plain = _drop_alpha(image)
-            if colour is None:
-                colour = _is_colour(plain)
-            return plain.convert("RGB" if colour else "L")
+        values, missing = _read(source, at_least)
+        pixels = _pixels(values)
+        check_content(pixels[~missing.ravel()] if missing.any() else pixels)
+        levels = fill_missing(to_levels(values, missing), missing)
+        if values.dtype != np.uint8:
+            check_content(_pixels(levels))
     except BadImageError:
         raise
     except FileNotFoundError:
         raise BadImageError("no such file") from None
-    except Image.DecompressionBombError:
-        raise BadImageError("too many pixels for a cutout") from None
-    except UnidentifiedImageError:
-        raise BadImageError("not a readable image (neither PNG nor JPEG)") from None
     except Exception as error:  # on damaged files, Pillow raises nearly anything
         raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from error
+    image = Image.fromarray(levels)
+    if colour is None:
+        colour = _is_colour(levels)
+    return image.convert("RGB" if colour else "L")
 
 
-def _is_colour(image: Image.Image) -> bool:
+def _read(source: Path | BinaryIO, at_least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of an image, and which of its pixels hold no data."""
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        start = file.read(_START)
+        file.seek(0)
+        if not is_fits(start):
+            return read_picture(file, _MAX_SIDE, at_least)
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise BadImageError(f"more than {MAX_BYTES} bytes: too large for a cutout")
+    values = read_fits(content, _MAX_SIDE)
+    # Bytes are those of a picture: their zeros are black.
+    return values, find_missing(values) if values.dtype != np.uint8 else np.zeros(values.shape[:2], bool)
+
+
+def _pixels(values: np.ndarray) -> np.ndarray:
+    """Return an image, (height, width) or (height, width, 3), as (n, channels)."""
+    return values.reshape(values.shape[0] * values.shape[1], -1)
+
+
+def _is_colour(levels: np.ndarray) -> bool:
     """Return whether the channels differ by more than JPEG compression causes."""
-    if image.mode != "RGB":
+    if levels.ndim == 2:
         return False
-    pixels = np.asarray(image).astype(np.int16)
+    pixels = levels.astype(np.int16)
     return float((pixels.max(axis=2) - pixels.min(axis=2)).mean()) > _GRAY_LEVELS
-
-
-def border_of(pixels: np.ndarray) -> np.ndarray:
-    """Return the outermost pixels of an image, (height, width, ...), as (n, ...); the corners twice."""
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
 
 
 def square(image: Image.Image) -> Image.Image:

@@ -1,12 +1,10 @@
-"""Parts of an image that show no sky: corners left by a rotation, and what lies beyond the survey's edge."""
+"""Parts of an image without sky: corners left by a rotation, what lies beyond the survey's edge, missing pixels."""
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from inclinet.data.images import border_of
-
-__all__ = ["fill_padding"]
+__all__ = ["border_of", "fill_missing", "fill_padding"]
 
 _WHITE, _BLACK = 250, 4  # JPEG compression spoils exact white and black
 _LEAST = 0.002  # of the image: less is a star
@@ -16,6 +14,42 @@ _EVEN = 10  # median deviation up to which what lies beside a large area is sky,
 _STEP = 40  # difference to what lies beside it, from which on a white area is no sky
 _GROW = 2  # pixels that compression spoils beside the area
 _BESIDE = 8  # pixels beside the area that tell the sky
+_HOLE = 3  # pixels around a small hole that tell what is in it
+
+
+def border_of(pixels: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels of an image, (height, width, ...), as (n, ...); the corners twice."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def fill_missing(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Fill missing pixels: an area of some size with the median of what lies beside it, small holes from around them.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width) or (height, width, 3)
+    missing : ndarray of bool, shape (height, width)
+        Not all of them.
+
+    Returns
+    -------
+    ndarray of uint8, of the shape of `pixels`
+    """
+    if not missing.any():
+        return pixels
+    _, areas, found, _ = cv2.connectedComponentsWithStats(missing.astype(np.uint8))
+    large = [area for area in range(1, len(found)) if found[area, cv2.CC_STAT_AREA] >= _LEAST * missing.size]
+    filled = pixels.copy()
+    for area in large:
+        left, top, width, height = found[area, : cv2.CC_STAT_AREA]
+        reach = _GROW + _BESIDE
+        here = np.s_[max(0, top - reach) : top + height + reach, max(0, left - reach) : left + width + reach]
+        grown = _dilate(areas[here] == area, _GROW)
+        beside = _dilate(grown, _BESIDE) & ~grown & ~missing[here]
+        known = pixels[here][beside] if beside.any() else pixels[~missing]
+        filled[here][grown] = np.rint(np.median(known, axis=0))
+    holes = missing & ~np.isin(areas, large)
+    return cv2.inpaint(filled, holes.astype(np.uint8), _HOLE, cv2.INPAINT_TELEA) if holes.any() else filled
 
 
 def fill_padding(image: Image.Image) -> Image.Image:

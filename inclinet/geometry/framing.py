@@ -6,6 +6,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from inclinet.data.content import check_content
 from inclinet.data.images import jpeg, open_image, square
 from inclinet.data.padding import fill_padding
 from inclinet.geometry.shape import Shape, measure_shape
@@ -58,7 +59,10 @@ def to_small(
     if framing == "given":
         image = square(open_image(source, colour, at_least=2 * size))
         return image.resize((size, size), Image.Resampling.BICUBIC), None
-    image = square(fill_padding(open_image(source, colour, at_least=4 * size)))
+    image = fill_padding(open_image(source, colour, at_least=4 * size))
+    # What shows no sky is no content: a blank tile at the edge of a survey is half black, half of one grey.
+    check_content(np.asarray(image).reshape(image.width * image.height, -1))
+    image = square(image)
     shape = measure_shape(np.asarray(image))
     return frame(image, shape, size), shape
 

@@ -1,110 +1,32 @@
 """Which images to predict: finds them in files, folders, catalogues and at s3:// addresses."""
 
-import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-from inclinet.data.bands import FILTERS, stored_band
 from inclinet.data.catalog import Galaxy, read_galaxies
-from inclinet.data.filenames import parse_cutout
-from inclinet.data.images import MAX_BYTES, BadImageError
+from inclinet.data.filenames import IMAGE_FORMATS, is_image
 from inclinet.errors import InclinetError
 from inclinet.prediction.catalogues import SUFFIXES, images_by_row, is_catalogue
-from inclinet.storage.store import Entry, FolderStore, Store, split_address
+from inclinet.prediction.folders import NO_TARGET, list_images
+from inclinet.prediction.source import Source, in_store, source
+from inclinet.storage.store import FolderStore, Store, split_address
 
 __all__ = ["Source", "find_sources", "in_store", "source"]
 
-_IMAGES = (".png", ".jpg", ".jpeg")
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # first bytes of PNG and JPEG files
-
-
-@dataclass(frozen=True)
-class Source:
-    """One image to predict, in a store.
-
-    Attributes
-    ----------
-    name : str
-        Its name in tables: the path or address as the user gave it; empty if there is no image.
-    key : str
-        Its key in `store`.
-    pgc : int or None
-        PGC number of its galaxy, if known.
-    galaxy : str
-        Name of its galaxy, if known.
-    row : int or None
-        Line of the catalogue that it is predicted for, if there is a catalogue.
-    band : str or None
-        `c`, `g`, `r` or `i`, if the file name says so.
-    truth : float or None
-        Inclination (deg) in the catalogue, if known.
-    size : int
-        Bytes, 0 if not known yet.
-    problem : str
-        Why there is nothing to predict; empty if there is.
-    """
-
-    name: str
-    store: Store
-    key: str
-    pgc: int | None = None
-    galaxy: str = ""
-    row: int | None = None
-    band: str | None = None
-    truth: float | None = None
-    size: int = 0
-    problem: str = ""
-
-    def open(self) -> BinaryIO:
-        """Return the content of the image.
-
-        Raises
-        ------
-        BadImageError
-            When it is missing, not an image, or far too large for a cutout.
-        """
-        if self.problem:
-            raise BadImageError(self.problem)
-        if self.size > MAX_BYTES:
-            raise BadImageError(f"{self.size} bytes is too large for a cutout")
-        try:
-            return io.BytesIO(self.store.read(self.key))
-        except FileNotFoundError:
-            raise BadImageError("no such file") from None
-        except IsADirectoryError:
-            raise BadImageError("a folder, not an image") from None
-        except (PermissionError, InclinetError) as error:
-            raise BadImageError(f"cannot be read ({error})") from None
-
-
-def source(store: Store, key: str, name: str, size: int = 0) -> Source:
-    """Return the source of one image, with the galaxy and the band that its file name tells."""
-    parsed = parse_cutout(key.rpartition("/")[2])
-    if parsed is None:
-        return Source(name, store, key, size=size)
-    band = FILTERS[stored_band(parsed.band)]
-    return Source(name, store, key, parsed.pgc, f"PGC {parsed.pgc}", band=band, size=size)
-
-
-def in_store(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the images among the objects of a folder, sorted by key.
-
-    Where a galaxy has two colour images, only the `.sdss.jpg` is returned.
-    """
-    images = {entry.key: entry for entry in entries if entry.key.lower().endswith(_IMAGES)}
-    return [
-        entry
-        for key, entry in sorted(images.items())
-        if key.endswith(".sdss.jpg") or f"{key.removesuffix('.jpg')}.sdss.jpg" not in images
-    ]
+# First bytes of files of the formats; of TIFF and of JPEG 2000 there are two kinds.
+_SIGNATURES = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"SIMPLE  =", b"II*\0", b"MM\0*", b"RIFF", b"BM", b"GIF8"),
+    *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+)
 
 
 def find_sources(
     images: str | Path | Source | Sequence[str | Path | Source],
     impath: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
+    *,
+    recursive: bool = False,
 ) -> list[Source]:
     """Find the images to predict.
 
@@ -118,12 +40,15 @@ def find_sources(
         folder, else the catalogue's own folder.
     columns : mapping of str to str, optional
         Columns of a catalogue that are called otherwise, as for `inclinet.data.catalog.read_catalog`.
+    recursive : bool
+        Search the folders in a folder, too, and those in them.
 
     Returns
     -------
     list of Source
-        One for each image. A row of a catalogue that has no image, and a file that is not an image, have a source with
-        a `problem`.
+        One for each image. A row of a catalogue that has no image, a file that is not an image, a link without a target
+        and a folder that cannot be read have a source with a `problem`. Files in a folder that are not called like
+        images are left out; a warning counts them.
 
     Raises
     ------
@@ -135,48 +60,48 @@ def find_sources(
     return [
         found
         for one in given
-        for found in ([one] if isinstance(one, Source) else _find(str(one), folder, columns or {}))
+        for found in ([one] if isinstance(one, Source) else _find(str(one), folder, columns or {}, recursive))
     ]
 
 
-def _find(given: str, impath: Path | None, columns: Mapping[str, str]) -> list[Source]:
+def _find(given: str, impath: Path | None, columns: Mapping[str, str], recursive: bool) -> list[Source]:
     if given.lower().startswith("s3:"):
-        return _find_at_address(given)
+        return _find_at_address(given, recursive)
     path = Path(given)
-    if path.is_dir():
-        return _list_images(FolderStore(path), "", given)
-    if not path.is_file():
-        raise InclinetError(f"{given}: no such image, folder or catalogue")
+    try:
+        if path.is_dir():
+            return list_images(FolderStore(path), "", given, recursive=recursive)
+        if path.is_symlink() and not path.exists():
+            return [replace(source(FolderStore(path.parent), path.name, given), problem=NO_TARGET)]
+        if not path.is_file():
+            raise InclinetError(f"{given}: no such image, folder or catalogue")
+    except PermissionError as error:
+        return [Source(given, FolderStore(Path()), "", problem=f"cannot be read ({error.strerror})")]
     if is_catalogue(path):
         return _find_of_catalogue(path, impath, columns)
     # The path is not resolved: the name of a link, not of its target, tells the galaxy.
     found = source(FolderStore(path.parent), path.name, given)
     if _may_be_image(path):
         return [found]
-    return [replace(found, problem=f"neither an image (PNG or JPEG) nor a catalogue ({', '.join(SUFFIXES)}, .fits)")]
+    kinds = f"neither an image ({', '.join(IMAGE_FORMATS)}) nor a catalogue ({', '.join(SUFFIXES)}, .fits)"
+    return [replace(found, problem=kinds)]
 
 
 def _may_be_image(path: Path) -> bool:
-    if path.suffix.lower() in _IMAGES:
+    if is_image(path.name):
         return True
-    with path.open("rb") as file:
-        return file.read(8).startswith(_SIGNATURES)
+    try:
+        with path.open("rb") as file:
+            return file.read(16).startswith(_SIGNATURES)
+    except OSError:  # the reason is found again, and said, when its turn comes
+        return True
 
 
-def _find_at_address(address: str) -> list[Source]:
+def _find_at_address(address: str, recursive: bool) -> list[Source]:
     store, key = split_address(address)
-    if key.lower().endswith(_IMAGES) and not address.endswith("/"):
+    if is_image(key) and not address.endswith("/"):
         return [source(store, key, address)]
-    return _list_images(store, key, address)
-
-
-def _list_images(store: Store, prefix: str, shown: str, setting: str | None = None) -> list[Source]:
-    """Return the images in a folder of a store, which the user knows as `shown` and sets by `setting`."""
-    entries = in_store(store.list(prefix))
-    if not entries:
-        raise InclinetError(f"{shown}: no PNG or JPEG image in this folder", setting=setting)
-    names = [f"{shown.rstrip('/')}/{entry.key.rpartition('/')[2]}" for entry in entries]
-    return [source(store, entry.key, name, entry.size) for entry, name in zip(entries, names, strict=True)]
+    return list_images(store, key, address, recursive=recursive)
 
 
 def _find_of_catalogue(path: Path, impath: Path | None, columns: Mapping[str, str]) -> list[Source]:

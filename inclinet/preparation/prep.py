@@ -12,7 +12,7 @@ import pandas as pd
 
 from inclinet.data.bands import BANDS, COLOUR
 from inclinet.data.catalog import read_catalog
-from inclinet.data.filenames import band_folder, shapes_file, skipped_file, small_image
+from inclinet.data.filenames import band_folder, parse_cutout, shapes_file, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg
 from inclinet.errors import InclinetError
 from inclinet.geometry.framing import to_small
@@ -24,6 +24,8 @@ from inclinet.storage.atomic import atomic_file, atomic_folder
 __all__ = ["Prepared", "check_band", "downsample", "prep", "write_shapes", "write_skipped"]
 
 logger = logging.getLogger(__name__)
+
+_NAMED = 3  # files that a warning names
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def prep(
 ) -> Prepared:
     """Downsample the images of one band into the folder `<size>x<size>_<band>` within `outfolder`.
 
-    A galaxy is skipped, with a reason, when its image is missing or unreadable or its label unknown. The
+    A galaxy is skipped, with a reason, when its image is missing, unreadable or blank, or its label unknown. The
     table `<size>x<size>_<band>_skipped.csv` lists the skipped galaxies, and `<size>x<size>_<band>_shapes.csv` the
     shapes of the others if they are measured.
 
@@ -87,7 +89,8 @@ def prep(
     if not impath.is_dir():
         raise InclinetError(f"{impath}: no such folder of images", setting="impath")
     table = read_catalog(catalog)
-    chosen = choose_images((path.name for path in impath.iterdir()), imroot, band)
+    names = _list_names(impath)
+    chosen = choose_images(names, imroot, band)
     folder, skipped_table = outfolder / band_folder(size, band), outfolder / skipped_file(size, band)
     with atomic_folder(folder) as part:
         unusable, shapes = downsample(
@@ -108,6 +111,25 @@ def prep(
                 "catalogue (catalog)"
             )
     return Prepared(folder, images, skipped)
+
+
+def _list_names(impath: Path) -> list[str]:
+    """Return the names in a folder; a warning counts the files that are no images, or not called like a galaxy's.
+
+    Raises
+    ------
+    InclinetError
+        When the folder cannot be read.
+    """
+    try:
+        names = sorted(path.name for path in impath.iterdir())
+    except PermissionError as error:
+        raise InclinetError(f"{impath}: this folder cannot be read ({error.strerror})", setting="impath") from None
+    others = [name for name in names if parse_cutout(name) is None]
+    if others:
+        named = ", ".join([*others[:_NAMED], *(["…"] if len(others) > _NAMED else [])])
+        logger.warning("%s: %d files that are no images of a galaxy are left out (%s)", impath, len(others), named)
+    return names
 
 
 def check_band(band: str) -> None:

@@ -1,10 +1,11 @@
 """Object stores: buckets with an S3 interface and local folders, behind one small interface."""
 
+import errno
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -77,6 +78,16 @@ def _folder_prefix(folder: str) -> str:
     return check_key(folder).rstrip("/") + "/" if folder else ""
 
 
+@contextmanager
+def _no_target() -> Iterator[None]:
+    """Pass over a file that another process has removed, and over a link that leads to itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+
+
 class FolderStore:
     """A store in a local folder."""
 
@@ -97,14 +108,17 @@ class FolderStore:
         """Yield the files directly in a folder."""
         prefix = _folder_prefix(folder)
         for entry in self._scan(prefix):
-            with suppress(FileNotFoundError):  # removed by another process
+            with _no_target():
                 if entry.is_file():
                     stat = entry.stat()
                     yield Entry(f"{prefix}{entry.name}", stat.st_size, str(stat.st_mtime_ns))
 
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the names of the folders directly in a folder."""
-        yield from (entry.name for entry in self._scan(_folder_prefix(folder)) if entry.is_dir())
+        for entry in self._scan(_folder_prefix(folder)):
+            with _no_target():
+                if entry.is_dir():
+                    yield entry.name
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file."""

@@ -151,5 +151,5 @@ def test_every_row_names_its_version(upload, predict, versions):
 
 
 def test_a_folder_without_images_is_named(versions):
-    with pytest.raises(InclinetError, match="input/galaxies: no PNG or JPEG file in"):
+    with pytest.raises(InclinetError, match="input/galaxies: no image among 0 files in"):
         batch(Predict(), versions[0])

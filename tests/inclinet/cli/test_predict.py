@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
+from inclinet.data.filenames import IMAGE_FORMATS
 from inclinet.prediction.catalogues import SUFFIXES
 from tests.conftest import write_catalog
 
@@ -36,9 +37,9 @@ def test_nothing_predicted_is_an_error(predict, tmp_path, name):
     (tmp_path / name).write_text("This is no image.\n")
     code, text = predict(name, "-o", "table.csv")
     assert code == 1
-    reason = f"neither an image (PNG or JPEG) nor a catalogue ({', '.join(SUFFIXES)}, .fits)"
+    reason = f"neither an image ({', '.join(IMAGE_FORMATS)}) nor a catalogue ({', '.join(SUFFIXES)}, .fits)"
     if name == "galaxy.png":
-        reason = "not a readable image (neither PNG nor JPEG)"
+        reason = "not a readable image (none of PNG, JPEG, FITS, TIFF, WEBP, BMP, GIF, JPEG2000)"
     assert f"error: nothing was predicted: {reason}" in text
     table = pd.read_csv(tmp_path / "table.csv")
     assert table[["flags", "problem"]].to_numpy().tolist() == [["not predicted", reason]]
@@ -52,7 +53,8 @@ def test_galaxies_that_were_not_predicted_are_counted(predict, small_sample, tmp
     assert code == 0
     assert "PGC 999" in text
     assert (
-        "3 of 7 not predicted: not a readable image (neither PNG nor JPEG) (2 times); "
+        "3 of 7 not predicted: not a readable image "
+        "(none of PNG, JPEG, FITS, TIFF, WEBP, BMP, GIF, JPEG2000) (2 times); "
         f"no image in {small_sample / 'galaxies'}\n"
     ) in text
 

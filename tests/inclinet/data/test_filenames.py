@@ -8,17 +8,21 @@ from inclinet.data.filenames import ImageName, SmallName, parse_cutout, parse_im
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("pgc7_d25x2_rot_g.png", ImageName(7, "g", False)),
-        ("pgc0000007_d25x2_rot_i.png", ImageName(7, "i", False)),
-        ("pgc7_d25x2_rot_gri.jpg", ImageName(7, "gri", False)),
-        ("pgc7_d25x2_rot_gri.sdss.jpg", ImageName(7, "gri", True)),
-        ("pgc7_d25x2_rot_gri.png", None),
-        ("pgc7_d25x2_rot_g.jpg", None),
-        ("pgc7_d25x2_rot_u.png", None),
+        ("pgc7_d25x2_rot_g.png", ImageName(7, "g", False, ".png")),
+        ("pgc0000007_d25x2_rot_i.png", ImageName(7, "i", False, ".png")),
+        ("pgc7_d25x2_rot_gri.jpg", ImageName(7, "gri", False, ".jpg")),
+        ("pgc7_d25x2_rot_gri.sdss.jpg", ImageName(7, "gri", True, ".jpg")),
+        ("PGC7_d25x2_rot_gri.SDSS.JPG", ImageName(7, "gri", True, ".jpg")),
+        ("pgc7_d25x2_rot_gri.JPEG", ImageName(7, "gri", False, ".jpeg")),
+        ("pgc7_d25x2_rot_gri.png", ImageName(7, "gri", False, ".png")),
+        ("pgc7_d25x2_rot_g.jpg", ImageName(7, "g", False, ".jpg")),
+        ("pgc7_d25x2_rot_g.fits", ImageName(7, "g", False, ".fits")),
+        ("pgc7_d25x2_rot_g.FITS.gz", ImageName(7, "g", False, ".fits.gz")),
+        ("pgc7_d25x2_rot_r.fits.fz", ImageName(7, "r", False, ".fits.fz")),
         ("pgc7_d25x2_rot_r.png.part", None),
+        ("pgc7_d25x2_rot_r.csv", None),
         ("pgc1234567890_d25x2_rot_r.png", None),
         ("ngc7_d25x2_rot_r.png", None),
-        ("pgc7__r.png", None),
     ],
 )
 def test_names_of_input_images(name, expected):
@@ -28,8 +32,21 @@ def test_names_of_input_images(name, expected):
 
 
 def test_any_root_is_that_of_a_cutout():
-    assert parse_cutout("pgc7_a_g.png_b_r.png") == ImageName(7, "r", False)
-    assert parse_image("pgc7_a+b_r.png", "a+b") == ImageName(7, "r", False)
+    assert parse_cutout("pgc7_a_g.png_b_r.png") == ImageName(7, "r", False, ".png")
+    assert parse_image("pgc7_a+b_r.png", "a+b") == ImageName(7, "r", False, ".png")
+
+
+@pytest.mark.parametrize(
+    "name", ["pgc7_d25x2_rot_u.png", "pgc7_x_z.PNG", "pgc7_NUV.fits", "pgc7_d25x2_rot_W1.tif", "pgc7.jpg", "pgc7-2.png"]
+)
+def test_a_galaxy_is_known_whatever_the_band(name):
+    assert parse_cutout(name) == ImageName(7, None, False, f".{name.rpartition('.')[2].lower()}")
+    assert parse_image(name, "d25x2_rot") is None
+
+
+@pytest.mark.parametrize("name", ["pgc7a_x_g.png", "pgc_x_g.png", "xpgc7_x_g.png", "pgc7_x_g", ""])
+def test_other_names_tell_no_galaxy(name):
+    assert parse_cutout(name) is None
 
 
 @pytest.mark.parametrize("band", BANDS)

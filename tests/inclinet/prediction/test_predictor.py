@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 import inclinet
@@ -92,7 +93,7 @@ def test_a_bad_image_does_not_stop_the_others(predict, image, tmp_path):
     table = predict(good, tmp_path / "text.png", tmp_path / "cut.jpg")
     assert table["pgc"].tolist() == [5, pd.NA, pd.NA]
     assert table["flags"].tolist()[1:] == ["not predicted"] * 2
-    assert table["problem"][1] == "not a readable image (neither PNG nor JPEG)"
+    assert table["problem"][1].startswith("not a readable image (none of PNG, JPEG, FITS")
     assert table["inclination"].isna().tolist() == [False, True, True]
 
 
@@ -113,11 +114,47 @@ def test_file_names_that_a_store_does_not_accept(predict, image, tmp_path, monke
     assert predict("catalog.csv")["truth"].tolist() == [70]
 
 
+def test_a_blank_image_is_not_predicted(predict, image):
+    table = predict(image(disc(96, 70)), image(np.full((64, 64), 7, np.uint8), "blank.png"))
+    assert table["flags"][1] == "not predicted"
+    assert table["problem"].tolist() == ["", "blank: one value (7) throughout"]
+
+
+def test_what_a_transparent_strip_hides_does_not_matter(predict, image):
+    pixels = np.dstack([np.maximum(disc(96, 65), 12), np.full((96, 96), 255, np.uint8)])
+    paths = []
+    for value in (12, 0, 128, 255):
+        pixels[:20, :, 3], pixels[:20, :, :3] = 0, value
+        paths.append(image(pixels, f"{value}.png"))
+    answers = predict(*paths)["inclination"]
+    assert np.abs(answers - answers[0]).max() < 0.5
+
+
+@pytest.mark.parametrize("name", ["pgc5_x_r.fits", "pgc5_x_r.fits.gz", "pgc5_x_gri.fits", "pgc5_x_r.tif"])
+def test_light_is_answered_like_a_picture(predict, image, tmp_path, name):
+    picture = 0.8 * disc(96, 70, channels=1)
+    noise = np.random.default_rng(0).normal(1000, 2, (3, 96, 96))
+    light = (noise + 10 * np.sinh(picture / 35)).astype(np.float32)
+    if name.endswith(".tif"):
+        Image.fromarray(light[0]).save(tmp_path / name)
+    else:
+        fits.PrimaryHDU(light if "gri" in name else light[0]).writeto(tmp_path / name)
+    table = predict(tmp_path / name, image(picture.astype(np.uint8)))
+    assert table["problem"].tolist() == ["", ""]
+    assert table["pgc"][0] == 5
+    assert abs(table["inclination"][0] - table["inclination"][1]) < 8
+
+
+def test_the_galaxy_of_an_unknown_band_is_known(predict, image):
+    table = predict(image(disc(96, 70), "pgc8_d25x2_rot_z.PNG"))
+    assert table["pgc"].tolist() == [8]
+    assert "band guessed" in table["flags"][0]
+
+
 def test_images_unlike_the_training_images_are_flagged(predict, image):
     rng = np.random.default_rng(0)
     strange = [
         image(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), "noise.png"),
-        image(np.full((64, 64), 7, np.uint8), "empty.png"),
         image(np.tile(np.arange(0, 250, 2, dtype=np.uint8), (125, 1)), "ramp.png"),
     ]
     assert predict(*strange)["flags"].str.contains("unlike training images").all()

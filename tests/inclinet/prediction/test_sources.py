@@ -1,6 +1,10 @@
 """Which images are found, and what is said of what is no image."""
 
+import logging
+import os
+
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from inclinet.data.images import BadImageError
@@ -96,7 +100,7 @@ def test_a_whole_bucket_is_an_address(s3_uri, galaxies, end):
 def test_a_folder_of_a_bucket_is_an_address(s3_uri, galaxies, end):
     open_store(s3_uri).put(galaxies / "pgc7_d25x2_rot_g.png", "new/pgc7_d25x2_rot_g.png")
     assert [one.name for one in find_sources(f"{s3_uri}/new{end}")] == [f"{s3_uri}/new/pgc7_d25x2_rot_g.png"]
-    with pytest.raises(InclinetError, match="no PNG or JPEG image in this folder"):
+    with pytest.raises(InclinetError, match="no image in this folder"):
         find_sources(f"{s3_uri}/empty{end}")
 
 
@@ -111,14 +115,14 @@ def test_a_file_that_is_no_image_has_a_problem(galaxies, tmp_path):
     bare = (galaxies / "pgc7_d25x2_rot_g.png").rename(tmp_path / "galaxy")
     image, text = find_sources([bare, tmp_path / "README.md"])
     assert not image.problem
-    assert (
-        text.problem
-        == "neither an image (PNG or JPEG) nor a catalogue (.csv, .tsv, .txt, .dat, .ecsv, .vot, .votable, .xml, .fits)"
+    assert text.problem == (
+        "neither an image (PNG, JPEG, FITS, TIFF, WEBP, BMP, GIF, JPEG2000) nor a catalogue "
+        "(.csv, .tsv, .txt, .dat, .ecsv, .vot, .votable, .xml, .fits)"
     )
 
 
 def test_folders_and_paths_that_are_wrong(tmp_path):
-    with pytest.raises(InclinetError, match="no PNG or JPEG image in this folder"):
+    with pytest.raises(InclinetError, match="no image in this folder"):
         find_sources(tmp_path)
     with pytest.raises(InclinetError, match="none: no such image, folder or catalogue"):
         find_sources(tmp_path / "none")
@@ -126,3 +130,67 @@ def test_folders_and_paths_that_are_wrong(tmp_path):
     with pytest.raises(InclinetError, match="no such folder of images") as raised:
         find_sources(catalog, tmp_path / "none")
     assert raised.value.setting == "impath"
+
+
+def test_a_mixed_folder_says_what_it_leaves_out(galaxies, caplog):
+    for name in ("pgc9_x_g.PNG", "pgc9_x_gri.SDSS.JPG", "pgc9_x_gri.jpg", "b.jpeg", "c.Tiff", "d.webp"):
+        Image.fromarray(disc(32, 60, channels=1)).save(galaxies / name)
+    fits.PrimaryHDU(disc(32, 60, channels=1)).writeto(galaxies / "pgc4_x_z.fits.gz")
+    for name in ("README.md", "notes.txt", "a.png.part", ".hidden", "catalog.csv"):
+        (galaxies / name).write_text("nothing")
+    with caplog.at_level(logging.WARNING):
+        found = find_sources(galaxies)
+    assert {(one.pgc, one.band) for one in found} == {
+        *((3, "g"), (3, "r"), (7, "g"), (9, "g"), (9, "c"), (4, None), (None, None))
+    }
+    assert len(found) == 9
+    [message] = caplog.messages
+    assert message == f"{galaxies}: 5 files that are not images are left out (.hidden, README.md, a.png.part, …)"
+
+
+def test_a_folder_of_other_files_counts_them(tmp_path):
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(InclinetError, match="no image in this folder among its 1 files; images are PNG, JPEG, FITS"):
+        find_sources(tmp_path)
+
+
+def test_folders_in_folders_are_searched_on_demand(galaxies):
+    deep = galaxies / "more" / "and more"
+    deep.mkdir(parents=True)
+    (deep / "circle").symlink_to(galaxies)
+    Image.fromarray(disc(32, 60, channels=1)).save(deep / "pgc9_x_g.png")
+    assert len(find_sources(galaxies)) == 3
+    found = find_sources(galaxies, recursive=True)
+    assert [one.name for one in found[3:]] == [f"{deep}/pgc9_x_g.png"]
+    assert found[-1].open().read() == (deep / "pgc9_x_g.png").read_bytes()
+    with pytest.raises(InclinetError, match="no image in this folder"):
+        find_sources(galaxies / "more")
+    assert len(find_sources(galaxies / "more", recursive=True)) == 4  # by the circle, those above
+
+
+def test_folders_in_a_bucket_are_searched_on_demand(s3_uri, galaxies):
+    store = open_store(s3_uri)
+    for key in ("new/pgc7_x_g.png", "new/a/b/pgc8_x_g.png", "old/pgc9_x_g.png"):
+        store.put(galaxies / "pgc7_d25x2_rot_g.png", key)
+    names = [one.name for one in find_sources(f"{s3_uri}/new", recursive=True)]
+    assert names == [f"{s3_uri}/new/pgc7_x_g.png", f"{s3_uri}/new/a/b/pgc8_x_g.png"]
+
+
+def test_links_without_a_target_have_a_row(galaxies, tmp_path):
+    (galaxies / "pgc8_x_g.png").symlink_to(tmp_path / "gone.png")
+    (galaxies / "pgc9_x_g.png").symlink_to(galaxies / "pgc9_x_g.png")
+    (galaxies / "pgc10_x_g.png").symlink_to(galaxies / "pgc7_d25x2_rot_g.png")
+    problems = {one.pgc: one.problem for one in find_sources(galaxies)}
+    gone = "a link to a file that does not exist"
+    assert problems == {3: "", 7: "", 8: gone, 9: gone, 10: ""}
+    [one] = find_sources(galaxies / "pgc8_x_g.png")
+    assert (one.pgc, one.problem) == (8, gone)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_folders_that_cannot_be_read_have_a_row(galaxies):
+    locked = galaxies / "locked"
+    locked.mkdir(mode=0)
+    found = find_sources([galaxies, locked], recursive=True)
+    assert [one.problem for one in found[3:]] == ["a folder that cannot be read (Permission denied)"] * 2
+    assert found[-1].name == str(locked)

@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from inclinet.errors import InclinetError
@@ -43,6 +44,25 @@ def test_no_usable_image_is_an_error_and_keeps_the_old_folder(tmp_path, small_sa
         prep(empty, small_sample / "catalog.csv", "r", size=16, outfolder=tmp_path)
     assert len(list((tmp_path / "16x16_r").iterdir())) == 60
     assert not list(tmp_path.glob(".part-*"))
+
+
+def test_blank_images_and_links_without_a_target_are_skipped_and_other_files_counted(tmp_path, small_sample, caplog):
+    folder = tmp_path / "galaxies"
+    folder.mkdir()
+    shutil.copy(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png", folder)
+    Image.fromarray(np.full((64, 64), 255, np.uint8)).save(folder / "pgc2_d25x2_rot_g.PNG")
+    (folder / "pgc3_d25x2_rot_g.png").symlink_to(tmp_path / "gone.png")
+    fits.PrimaryHDU(disc(48, 60, channels=1) + np.eye(48, dtype=np.float32)).writeto(folder / "pgc4_d25x2_rot_g.fits")
+    (folder / "README.md").write_text("nothing")
+    columns = {"inc": 60, "inc_flg": 0, "fon": "", "inc_note": ""}
+    catalog = write_catalog(tmp_path / "c.csv", [{"pgc": pgc, **columns} for pgc in (1, 2, 3, 4)])
+    done = prep(folder, catalog, "g", size=16, outfolder=tmp_path)
+    assert done.images == 2
+    assert done.skipped == {
+        2: "pgc2_d25x2_rot_g.PNG: blank: white throughout",
+        3: "pgc3_d25x2_rot_g.png: no such file",
+    }
+    assert caplog.messages == [f"{folder}: 1 files that are no images of a galaxy are left out (README.md)"]
 
 
 def test_alpha_is_not_light(tmp_path):

@@ -1,0 +1,92 @@
+"""One image to predict, in a store."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from inclinet.data.bands import FILTERS, stored_band
+from inclinet.data.filenames import is_image, parse_cutout
+from inclinet.data.images import MAX_BYTES, BadImageError
+from inclinet.errors import InclinetError
+from inclinet.storage.store import Entry, Store
+
+__all__ = ["Source", "in_store", "source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to predict, in a store.
+
+    Attributes
+    ----------
+    name : str
+        Its name in tables: the path or address as the user gave it; empty if there is no image.
+    key : str
+        Its key in `store`.
+    pgc : int or None
+        PGC number of its galaxy, if known.
+    galaxy : str
+        Name of its galaxy, if known.
+    row : int or None
+        Line of the catalogue that it is predicted for, if there is a catalogue.
+    band : str or None
+        `c`, `g`, `r` or `i`, if the file name says so; None for other bands, too.
+    truth : float or None
+        Inclination (deg) in the catalogue, if known.
+    size : int
+        Bytes, 0 if not known yet.
+    problem : str
+        Why there is nothing to predict; empty if there is.
+    """
+
+    name: str
+    store: Store
+    key: str
+    pgc: int | None = None
+    galaxy: str = ""
+    row: int | None = None
+    band: str | None = None
+    truth: float | None = None
+    size: int = 0
+    problem: str = ""
+
+    def open(self) -> BinaryIO:
+        """Return the content of the image.
+
+        Raises
+        ------
+        BadImageError
+            When it is missing, not an image, or far too large for a cutout.
+        """
+        if self.problem:
+            raise BadImageError(self.problem)
+        if self.size > MAX_BYTES:
+            raise BadImageError(f"{self.size} bytes is too large for a cutout")
+        try:
+            return io.BytesIO(self.store.read(self.key))
+        except FileNotFoundError:
+            raise BadImageError("no such file") from None
+        except IsADirectoryError:
+            raise BadImageError("a folder, not an image") from None
+        except (OSError, InclinetError) as error:
+            raise BadImageError(f"cannot be read ({error})") from None
+
+
+def source(store: Store, key: str, name: str, size: int = 0) -> Source:
+    """Return the source of one image, with the galaxy and the band that its file name tells."""
+    parsed = parse_cutout(key.rpartition("/")[2])
+    if parsed is None:
+        return Source(name, store, key, size=size)
+    band = FILTERS[stored_band(parsed.band)] if parsed.band else None
+    return Source(name, store, key, parsed.pgc, f"PGC {parsed.pgc}", band=band, size=size)
+
+
+def in_store(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the images among the objects of a folder, sorted by key.
+
+    Where a galaxy has two colour images, only the `.sdss.jpg` is returned.
+    """
+    images = sorted((entry for entry in entries if is_image(entry.key)), key=lambda entry: entry.key)
+    names = {entry.key.lower() for entry in images}
+    return [entry for entry in images if f"{entry.key.lower().removesuffix('.jpg')}.sdss.jpg" not in names]
