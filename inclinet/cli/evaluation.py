@@ -36,7 +36,8 @@ def evaluate(
     In: the networks written by `inclinet train` and the samples written by `inclinet split`, or a table of predictions.
 
     Out: report.html with all figures and tables, predictions.csv, metrics.json, and calibration.json, from which error
-    bars follow. On screen: RMS, MAE, bias and so on of every network, of their mean and median, and of the baselines.
+    bars follow. On screen: RMS, MAE, bias and so on of every network, of their mean and median, and of the baselines,
+    by galaxy and by image.
 
     Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
     """
@@ -87,9 +88,11 @@ def _show_report(evaluation: dict | None, outfolder: Path) -> None:
 
 
 def show_evaluation(evaluation: dict) -> None:
-    """Print the result table of an evaluation, without the columns that do not fit on a terminal."""
-    from inclinet.evaluation.results import measured_on, metric_rows, summary
+    """Print the result of an evaluation by galaxy and by image, without the columns that do not fit on a terminal."""
+    from inclinet.evaluation.results import measured_on, metric_rows, summaries
 
     title = f"{measured_on(evaluation).capitalize()}; angles in degrees"
-    shown = ("", "n", "RMS", "95 % CI", "MAE", "bias", "68 %", "> 10")
-    show_table([{name: row[name] for name in shown} for row in metric_rows(summary(evaluation))], title)
+    for what, metrics in summaries(evaluation).items():
+        shown = (what, "n", "RMS", "95 % CI", "MAE", "bias", "68 %", "> 10")
+        show_table([{name: row[name] for name in shown} for row in metric_rows(metrics, what)], title)
+        title = ""

@@ -5,6 +5,9 @@ spread of the networks and of the orientations of the image, and its size is cho
 on left-out galaxies lie within it. This holds separately in each third of the inclinations, both of the true and of
 the predicted value (Mondrian and label-conditional, Vovk 2012, JMLR W&CP 25, 475). An interval holds every inclination
 that the prediction agrees with. `inclinet.evaluation.calibrate` fits a calibration.
+
+The images of a galaxy err together, so that the error of their median hardly falls with their number: galaxies with
+several images have error bars of their own (`inclinet.evaluation.galaxies`).
 """
 
 from itertools import pairwise
@@ -17,10 +20,25 @@ from pydantic import AliasChoices, Field
 from inclinet.data.columns import network_columns, spread_column
 from inclinet.records import Record
 
-__all__ = ["LEVELS", "MIDDLE", "THIRDS", "Calibration", "ErrorModel", "Factors", "combine", "coverage", "third"]
+__all__ = [
+    "ESTIMATES",
+    "LEVELS",
+    "MIDDLE",
+    "THIRDS",
+    "Calibration",
+    "ErrorBars",
+    "ErrorModel",
+    "Factors",
+    "combine",
+    "coverage",
+    "third",
+]
 
 LEVELS = (68, 95)
 """Shares (%) of the galaxies whose inclination lies within an interval."""
+
+ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
+"""Columns of an answer with its error bar and intervals (deg)."""
 
 THIRDS = (45, 60, 75, 90)
 """Edges (deg) of the thirds of the inclinations; the last third includes its upper edge."""
@@ -61,7 +79,7 @@ class ErrorModel(Record):
         return self.base + self.slope * spread
 
 
-class Calibration(Record):
+class ErrorBars(Record):
     """How large error bars are, and what they are centred on.
 
     Attributes
@@ -72,7 +90,7 @@ class Calibration(Record):
     by_true, by_predicted : dict
         The factors of each third of the true and of the predicted inclinations, by level in %.
     galaxies, images : int
-        Numbers of left-out galaxies and of their images that it was fitted on.
+        Numbers of left-out galaxies and of their images, or sets of images, that it was fitted on.
     """
 
     error_model: ErrorModel = Field(validation_alias=AliasChoices("error_model", "line"))
@@ -107,6 +125,19 @@ class Calibration(Record):
             columns |= {f"low{level}": low, f"high{level}": np.minimum(high, THIRDS[-1])}
         return pd.DataFrame(columns)
 
+
+class Calibration(ErrorBars):
+    """The error bars of images, and those of galaxies with images in several bands.
+
+    Attributes
+    ----------
+    of_galaxies : dict
+        Error bars by the number of bands, from 2 to the most that enough galaxies have; empty for versions published
+        before these were kept.
+    """
+
+    of_galaxies: dict[int, ErrorBars] = Field(default_factory=dict)
+
     def estimate(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the `intervals` of the combined predictions of the networks, on the index of `table`.
 
@@ -114,6 +145,14 @@ class Calibration(Record):
         """
         combined = combine(table)
         return self.intervals(combined["inclination"], combined["spread"]).set_axis(table.index)
+
+    def for_bands(self, number: int) -> ErrorBars | None:
+        """Return the error bars of galaxies with images in a number of bands, None if they are those of images.
+
+        A galaxy in more bands than the calibration knows has the error bars of the most that it knows.
+        """
+        known = [bands for bands in self.of_galaxies if bands <= number]
+        return self.of_galaxies[max(known)] if known else None
 
 
 def _interval_ends(centre: np.ndarray, bar: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:

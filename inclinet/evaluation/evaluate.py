@@ -21,6 +21,7 @@ from inclinet.evaluation.filenames import (
     PREDICTIONS_FILE,
     REPORT_FILE,
 )
+from inclinet.evaluation.galaxies import pool_images
 from inclinet.evaluation.folds import count_folds, pool_folds
 from inclinet.evaluation.metrics import ensemble_predictions
 from inclinet.evaluation.novelty import learn_novelty
@@ -158,7 +159,7 @@ def report(
     mean = float(labels.mean()) if labels.size else None
     evaluation = evaluate(table, ratios, mean, left_out=left_out, estimates=estimates)
     evaluation |= {"folds": folds, "beware": beware}
-    best = _write_results(table, evaluation, estimates, outfolder)
+    best = _write_results(table, evaluation, None if estimates is None else estimates[0], outfolder)
     figures = [
         *draw_figures(table, evaluation, best, ratios, outfolder),
         *draw_sheets(table, best, pictures, outfolder),
@@ -169,14 +170,19 @@ def report(
     return evaluation
 
 
-def _estimate(table: pd.DataFrame, calibration: Calibration | None, folds: int) -> pd.DataFrame | None:
-    """Return what predicting gives for the images of a table (deg), None without error bars.
+def _estimate(
+    table: pd.DataFrame, calibration: Calibration | None, folds: int
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Return what predicting gives for the images of a table and for its galaxies (deg), None without error bars.
 
     With folds, the calibration was made on the same galaxies: each is estimated by one made on the others.
     """
     if calibration is None or table.empty or not all(spread_column(name) in table for name in network_columns(table)):
         return None
-    return estimate_others(table) if folds else calibration.estimate(table)
+    if folds:
+        return estimate_others(table)
+    images = calibration.estimate(table)
+    return images, pool_images(images, table["pgc"], table["filter"], calibration)
 
 
 def _write_results(

@@ -70,13 +70,13 @@ def draw_figures(
         ),
         Figure(
             "Networks, ensembles, baselines",
-            family_comparison(evaluation, outfolder / "family_comparison.png"),
-            "Bars are 95 % confidence intervals by bootstrap over galaxies.",
+            family_comparison(evaluation["by_galaxy"], outfolder / "family_comparison.png"),
+            "By galaxy. Bars are 95 % confidence intervals by bootstrap over galaxies.",
         ),
         Figure(
             "Distribution of the errors",
             error_histogram(table, best, outfolder / "error_histogram.png", axis_ratio),
-            "Errors beyond 20 deg are counted in the outermost bars.",
+            "Of the images. Errors beyond 20 deg are counted in the outermost bars.",
         ),
     ]
 

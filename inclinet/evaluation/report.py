@@ -6,7 +6,7 @@ from typing import Any
 from inclinet.data.bands import band_title
 from inclinet.data.origin import Galaxies
 from inclinet.evaluation.page import Figure, Table, render_page
-from inclinet.evaluation.results import measured_on, metric_rows, summary
+from inclinet.evaluation.results import measured_on, metric_rows, summaries
 from inclinet.evaluation.verdict import why_not_for_science
 
 __all__ = ["render_report"]
@@ -36,9 +36,12 @@ def render_report(
         What the networks were trained on and tested on, if it is known.
     """
     figures = list(figures)
-    result = Table("Result", metric_rows(summary(evaluation), "prediction"), main=best)
+    results = [
+        Table(f"Result {what}", metric_rows(metrics, "prediction"), main=best)
+        for what, metrics in summaries(evaluation).items()
+    ]
     tables = [*_group_tables(evaluation, best), *_left_out_tables(evaluation), *_error_bar_tables(evaluation)]
-    parts: list[Table | Figure] = [result, *figures[:_MAIN_FIGURES], *tables, *figures[_MAIN_FIGURES:]]
+    parts: list[Table | Figure] = [*results, *figures[:_MAIN_FIGURES], *tables, *figures[_MAIN_FIGURES:]]
     return render_page(_TITLE, [*_lead(evaluation, best), *_training_lines(evaluation, trained, tested)], parts)
 
 
@@ -46,7 +49,7 @@ def _training_lines(evaluation: Mapping[str, Any], trained: Galaxies | None, tes
     """Return the paragraph that says what the networks were trained and tested on, and whether they are for science."""
     known = {"Trained": trained, "Tested": tested}
     line = " ".join(f"{what} on {galaxies}." for what, galaxies in known.items() if galaxies)
-    baselines = {name: (of["rms"], of["ensemble_rms"]) for name, of in evaluation["baselines"].items()}
+    baselines = {name: (of["rms"], of["ensemble_rms"]) for name, of in evaluation["by_galaxy"]["baselines"].items()}
     if reason := why_not_for_science(trained, baselines):
         line += f" Not for science: {reason}."
     return [line.strip()] if line else []
@@ -54,30 +57,32 @@ def _training_lines(evaluation: Mapping[str, Any], trained: Galaxies | None, tes
 
 def _lead(evaluation: Mapping[str, Any], best: str) -> list[str]:
     """Return the paragraphs that the page begins with."""
-    overall = evaluation["ensembles"][best]
+    overall = evaluation["by_galaxy"]["ensembles"][best]
     low, high = overall["ci"]["rms"]
     beware = [f"Beware: {evaluation['beware']}."] if evaluation.get("beware") else []
     return [
         *beware,
         f"{measured_on(evaluation).capitalize()}: no galaxy was predicted by a network that was trained on it. The "
-        f"{best} differs from the human inclination by {overall['rms']:.2f} deg RMS (95 % confidence interval "
-        f"{low:.2f} to {high:.2f}), and by {overall['mae']:.2f} deg on average (MAE).",
+        f"{best}, in the median of the images of each galaxy, differs from the human inclination by "
+        f"{overall['rms']:.2f} deg RMS (95 % confidence interval {low:.2f} to {high:.2f}), and by "
+        f"{overall['mae']:.2f} deg on average (MAE).",
         f"The human inclinations have a standard deviation of {evaluation['std']:.1f} deg: the RMS error of always "
-        "predicting their mean. All angles are in degrees; n is the number of images; 68 % and 95 % are percentiles of "
+        "predicting their mean. All angles are in degrees; n is the number of galaxies or images; 68 % and 95 % are percentiles of "
         "the absolute error; > 10 is the share of errors above 10 deg; slope is that of prediction − truth against "
         "truth.",
     ]
 
 
 def _group_tables(evaluation: Mapping[str, Any], best: str) -> list[Table]:
-    """Return the metrics of an ensemble by inclination, band and, where known, polarity."""
+    """Return the metrics of an ensemble by inclination, and of its images by band and, where known, polarity."""
     bands = {band_title(letter): metrics for letter, metrics in evaluation["by_band"][best].items()}
+    by_bin = evaluation["by_galaxy"]["by_bin"][best]
     tables = [
-        Table("By inclination", metric_rows(evaluation["by_bin"][best], "inclination (deg)"), f"Of the {best}."),
-        Table("By band", metric_rows(bands, "band"), f"Of the {best}."),
+        Table("By inclination", metric_rows(by_bin, "inclination (deg)"), f"Of the {best}, by galaxy."),
+        Table("By band", metric_rows(bands, "band"), f"Of the {best}, by image."),
     ]
     if "by_inverted" in evaluation:
-        note = f"Of the {best}. An inverted image is dark on a bright sky."
+        note = f"Of the {best}, by image. An inverted image is dark on a bright sky."
         tables.append(Table("By polarity", metric_rows(evaluation["by_inverted"][best], "polarity"), note))
     return tables
 
@@ -93,8 +98,11 @@ def _left_out_tables(evaluation: Mapping[str, Any]) -> list[Table]:
 def _error_bar_tables(evaluation: Mapping[str, Any]) -> list[Table]:
     if "intervals" not in evaluation:
         return []
-    note = "Calibrated on left-out galaxies: the share of the test images whose human inclination lies within them."
-    return [Table("Error bars", _coverage_rows(evaluation["intervals"]), note)]
+    tables = []
+    for what, found in (("galaxies", evaluation["by_galaxy"]), ("images", evaluation)):
+        note = f"Calibrated on left-out galaxies: the share of the {what} whose human inclination lies within them."
+        tables.append(Table(f"Error bars of {what}", _coverage_rows(found["intervals"]), note))
+    return tables
 
 
 def _coverage_rows(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dict[str, str]]:

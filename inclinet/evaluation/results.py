@@ -1,4 +1,4 @@
-"""Metrics of networks, ensembles and baselines: overall, and by band, inclination and polarity."""
+"""Metrics of networks, ensembles and baselines: by galaxy, and by image, band, inclination and polarity."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +12,16 @@ from inclinet.errors import InclinetError
 from inclinet.evaluation.baselines import baseline_predictions
 from inclinet.evaluation.bootstrap import confidence_intervals
 from inclinet.evaluation.calibration import coverage
+from inclinet.evaluation.galaxies import median_by_galaxy
 from inclinet.evaluation.metrics import bin_index, bin_names, compute_metrics, ensemble_predictions
 from inclinet.evaluation.predictions import merge_predictions, tidy
 
-__all__ = ["CALIBRATED", "evaluate", "markdown_table", "measured_on", "metric_rows", "summary"]
+__all__ = ["CALIBRATED", "evaluate", "markdown_table", "measured_on", "metric_rows", "summaries", "summary"]
 
 CALIBRATED = "calibrated median"
 """What predicting gives: the median of all networks minus the mean error on left-out galaxies."""
+
+_Groups = dict[str, dict[str, pd.Series]]  # predictions (deg) by name, of networks, ensembles and baselines
 
 
 def evaluate(
@@ -26,7 +29,7 @@ def evaluate(
     catalog: pd.DataFrame | None = None,
     train_mean: float | None = None,
     left_out: Mapping[str, pd.DataFrame] | None = None,
-    estimates: pd.DataFrame | None = None,
+    estimates: tuple[pd.DataFrame, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
     """Evaluate networks, their ensembles and simple baselines on the test images.
 
@@ -38,9 +41,10 @@ def evaluate(
         As for `inclinet.evaluation.baselines.baseline_predictions`.
     left_out : mapping of str to DataFrame, optional
         Predictions of each network for the galaxies that its subsample leaves out.
-    estimates : DataFrame, optional
-        What predicting gives for each row, as `inclinet.evaluation.calibration.Calibration.intervals` returns. It is
-        evaluated as one more ensemble, and by the coverage of its error bars.
+    estimates : tuple of DataFrame, optional
+        What predicting gives for each row, as `inclinet.evaluation.calibration.Calibration.intervals` returns, and for
+        each galaxy, as `inclinet.evaluation.galaxies.pool_images` does by PGC number. It is evaluated as one more
+        ensemble, and by the coverage of its error bars.
 
     Returns
     -------
@@ -51,8 +55,10 @@ def evaluate(
         `ensemble_rms`. `by_band`, `by_bin` and, where the table says which images are dark on a bright sky,
         `by_inverted` map a name to the same metrics of every group that holds an image. `left_out` has all of that
         for each network, and for the median and mean of each subsample's networks, on the galaxies that the subsample
-        leaves out. `intervals` is the `inclinet.evaluation.calibration.coverage` of the error bars. `images` and
-        `galaxies` count the test set; `std` is the population standard deviation of its labels (deg).
+        leaves out. `intervals` is the `inclinet.evaluation.calibration.coverage` of the error bars. `by_galaxy` holds
+        `networks`, `ensembles`, `baselines`, `by_bin` and `intervals` of the answers per galaxy, each the median of
+        those to its images; there, `n` counts galaxies. `images` and `galaxies` count the test set; `std` is the
+        population standard deviation of its labels (deg).
 
     Raises
     ------
@@ -65,29 +71,51 @@ def evaluate(
             "Use more galaxies labelled 45 deg or more, so that some fall into the test set."
         )
     table = tidy(predictions, "Table of predictions")
-    intervals = None if estimates is None else estimates.reset_index(drop=True)
-    calibrated = {} if intervals is None else {CALIBRATED: intervals["inclination"]}
-    groups: dict[str, dict[str, pd.Series]] = {
+    of_images, of_galaxies = (None, None) if estimates is None else estimates
+    intervals = None if of_images is None else of_images.reset_index(drop=True)
+    groups: _Groups = {
         "networks": {name: table[name] for name in network_columns(table)},
-        "ensembles": calibrated | _columns(ensemble_predictions(table)),
+        "ensembles": _calibrated(intervals) | _columns(ensemble_predictions(table)),
         "baselines": baseline_predictions(table, catalog, train_mean),
     }
+    return {
+        "by_galaxy": _evaluate_galaxies(table, groups, of_galaxies),
+        **_evaluate_rows(table, groups, intervals),
+        "left_out": _evaluate_left_out(left_out or {}),
+        "images": len(table),
+        "galaxies": int(table["pgc"].nunique()),
+        "std": float(table["inc_m"].std(ddof=0)),
+    }
+
+
+def _calibrated(intervals: pd.DataFrame | None) -> dict[str, pd.Series]:
+    return {} if intervals is None else {CALIBRATED: intervals["inclination"]}
+
+
+def _evaluate_rows(table: pd.DataFrame, groups: _Groups, intervals: pd.DataFrame | None) -> dict[str, Any]:
+    """Return the metrics of predictions of the rows of a table, which are images or galaxies."""
     named = {name: prediction for group in groups.values() for name, prediction in group.items()}
     metrics = _metrics_of(table, named)
     evaluation: dict[str, Any] = {group: {name: metrics[name] for name in of} for group, of in groups.items()}
     predicted = next(iter(groups["ensembles"].values()))
     for name, baseline in groups["baselines"].items():
-        same_images = compute_metrics(predicted[baseline.index], table.loc[baseline.index, "inc_m"])
-        evaluation["baselines"][name]["ensemble_rms"] = same_images["rms"]
+        same_rows = compute_metrics(predicted[baseline.index], table.loc[baseline.index, "inc_m"])
+        evaluation["baselines"][name]["ensemble_rms"] = same_rows["rms"]
     evaluation |= _metrics_by_group(table, named)
-    evaluation["left_out"] = _evaluate_left_out(left_out or {})
     if intervals is not None:
         evaluation["intervals"] = coverage(intervals, table["inc_m"])
-    return evaluation | {
-        "images": len(table),
-        "galaxies": int(table["pgc"].nunique()),
-        "std": float(table["inc_m"].std(ddof=0)),
-    }
+    return evaluation
+
+
+def _evaluate_galaxies(table: pd.DataFrame, groups: _Groups, intervals: pd.DataFrame | None) -> dict[str, Any]:
+    """Return the metrics of the medians of each galaxy's images; `intervals` are those of the galaxies."""
+    galaxies = table.groupby("pgc", sort=False)[["inc_m"]].first().assign(pgc=lambda found: found.index)
+    images = pd.DataFrame({name: prediction for group in groups.values() for name, prediction in group.items()})
+    pooled = median_by_galaxy(images, table["pgc"])
+    by_galaxy = {group: {name: pooled[name].dropna() for name in of} for group, of in groups.items()}
+    if intervals is not None:
+        intervals = intervals.loc[galaxies.index]
+    return _evaluate_rows(galaxies, by_galaxy, intervals)
 
 
 def _columns(table: pd.DataFrame) -> dict[str, pd.Series]:
@@ -113,11 +141,10 @@ def _evaluate_left_out(left_out: Mapping[str, pd.DataFrame]) -> dict[str, dict[s
 
 
 def _metrics_by_group(table: pd.DataFrame, named: Mapping[str, pd.Series]) -> dict[str, dict[str, dict]]:
-    """Return the metrics of every name in every band, inclination bin and, where known, polarity."""
-    kinds = {
-        "by_band": (table["filter"], list(FILTERS.values())),
-        "by_bin": (pd.Series(np.array(bin_names())[bin_index(table["inc_m"])], table.index), bin_names()),
-    }
+    """Return the metrics of every name in every inclination bin and, where known, band and polarity."""
+    kinds = {"by_bin": (pd.Series(np.array(bin_names())[bin_index(table["inc_m"])], table.index), bin_names())}
+    if "filter" in table:
+        kinds["by_band"] = table["filter"], list(FILTERS.values())
     if INVERTED in table:
         words = ["not inverted", "inverted"]
         kinds["by_inverted"] = (pd.Series(np.where(table[INVERTED], words[1], words[0]), table.index), words)
@@ -156,6 +183,14 @@ def summary(evaluation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def summaries(evaluation: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the `summary` by galaxy and, unless each galaxy has one image, by image."""
+    by_galaxy = {"by galaxy": summary(evaluation["by_galaxy"])}
+    if evaluation["images"] == evaluation["galaxies"]:
+        return by_galaxy
+    return by_galaxy | {"by image": summary(evaluation)}
+
+
 def metric_rows(metrics: Mapping[str, Mapping[str, Any]], what: str = "") -> list[dict[str, str]]:
     """Return the rows of a table of metrics, as text; the first column, called `what`, holds the names.
 
@@ -180,8 +215,11 @@ def metric_rows(metrics: Mapping[str, Mapping[str, Any]], what: str = "") -> lis
 
 
 def markdown_table(evaluation: Mapping[str, Any]) -> str:
-    """Return the `summary` as a Markdown table, angles in deg."""
-    rows = metric_rows(summary(evaluation))
+    """Return the `summaries` as Markdown tables, angles in deg."""
+    return "\n".join(_markdown(metric_rows(metrics, what)) for what, metrics in summaries(evaluation).items())
+
+
+def _markdown(rows: list[dict[str, str]]) -> str:
     names = list(rows[0])
     lines = ["| " + " | ".join(names) + " |", "|:--" + "|--:" * (len(names) - 1) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row.values()) + " |" for row in rows)]) + "\n"

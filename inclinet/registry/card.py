@@ -132,7 +132,13 @@ def _check_evaluation(networks: Iterable[Path], evaluation: Path) -> None:
         raise InclinetError(f"{evaluation}: no evaluation there; run `inclinet evaluate` first", setting="evaluation")
     if not (evaluation / METRICS_FILE).is_file():
         return  # there is no test galaxy
-    evaluated = set(json.loads((evaluation / METRICS_FILE).read_text())["networks"])
+    metrics = json.loads((evaluation / METRICS_FILE).read_text())
+    if "by_galaxy" not in metrics:
+        raise InclinetError(
+            f"{evaluation}: evaluated by an earlier version of Inclinet; run `inclinet evaluate` again",
+            setting="evaluation",
+        )
+    evaluated = set(metrics["networks"])
     names = _names(networks)
     if evaluated != names:
         raise InclinetError(
@@ -157,18 +163,19 @@ def _count_steps(networks: Iterable[Path]) -> dict[str, int]:
 
 
 def _test_result(metrics: Mapping[str, Any], predictions: Path) -> VersionResult:
-    """Return the result of what predicting gives, the first ensemble, from the files of an evaluation."""
-    prediction = next(iter(metrics["ensembles"]))
+    """Return the result by galaxy of what predicting gives, the first ensemble, from the files of an evaluation."""
+    by_galaxy = metrics["by_galaxy"]
+    prediction, result = next(iter(by_galaxy["ensembles"].items()))
     baselines = {
         name: BaselineResult(rms=round(of["rms"], 3), version_rms=round(of["ensemble_rms"], 3))
-        for name, of in metrics["baselines"].items()
-        if "ensemble_rms" in of
+        for name, of in by_galaxy["baselines"].items()
     }
-    values = {name: round(metrics["ensembles"][prediction][name], 3) for name in ("rms", "mae", "bias")}
+    values = {name: round(result[name], 3) for name in ("rms", "mae", "bias")}
     counts = {name: metrics[name] for name in ("images", "galaxies")}
-    low, high = metrics["ensembles"][prediction]["ci"]["rms"]
+    low, high = result["ci"]["rms"]
     return VersionResult(
         prediction=prediction,
+        by="galaxy",
         baselines=baselines,
         folds=metrics.get("folds", 0),
         interval=(round(low, 3), round(high, 3)),
@@ -214,11 +221,19 @@ def _error_bars_text(calibration: Calibration | None, metrics: Mapping[str, Any]
         f"Calibrated on {calibration.images:,} images of {calibration.galaxies:,} training galaxies that networks left "
         "out."
     )
+    if calibration.of_galaxies:
+        text += f" Galaxies in 2 to {max(calibration.of_galaxies)} bands have a calibration of their own."
     if metrics and "intervals" in metrics:
-        shares = {level: 100 * groups["all"]["coverage"] for level, groups in metrics["intervals"].items()}
-        within = " and ".join(f"the {level} % intervals hold {share:.1f} %" for level, share in shares.items())
-        text += f" On galaxies that they were not calibrated on, {within} of the human inclinations."
+        within = _within(metrics["by_galaxy"]["intervals"])
+        text += f" On galaxies that they were not calibrated on, {within} of the human inclinations"
+        text += "." if metrics["images"] == metrics["galaxies"] else f"; by image, {_within(metrics['intervals'])}."
     return text
+
+
+def _within(intervals: Mapping[str, Any]) -> str:
+    """Return a clause that says what share of the inclinations lies within the intervals of each level."""
+    shares = {level: 100 * groups["all"]["coverage"] for level, groups in intervals.items()}
+    return " and ".join(f"the {level} % intervals hold {share:.1f} %" for level, share in shares.items())
 
 
 def _result_text(metrics: Mapping[str, Any] | None) -> str:
@@ -244,7 +259,8 @@ def _model_card(
 
 {len(networks)} networks ({", ".join(networks)}) that tell the inclination of a spiral galaxy, from 0 deg (face-on) to
 90 deg (edge-on), from an image of {info.size}×{info.size} pixels. The prediction is the median of all networks, minus
-their mean error on left-out galaxies if there were enough of those.
+their mean error on left-out galaxies if there were enough of those; of a galaxy with several images, it is the median
+of the predictions for its images.
 
 **This version was {state(info)}.**
 

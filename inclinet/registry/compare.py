@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from inclinet.data.columns import KEYS
 from inclinet.errors import InclinetError
 from inclinet.evaluation.bootstrap import rms_difference
 from inclinet.evaluation.calibration import Calibration
+from inclinet.evaluation.galaxies import median_by_galaxy
 from inclinet.evaluation.metrics import bin_index, bin_names, compute_metrics, ensemble_predictions
 from inclinet.preparation.split import sides
 from inclinet.records import Record
@@ -17,27 +19,32 @@ from inclinet.settings import Retrain, Split
 
 __all__ = ["Comparison", "compare", "decide", "markdown_comparison"]
 
+_VERSIONS = ["champion", "challenger"]
+
 
 class Comparison(Record):
-    """Champion and challenger on the same images.
+    """Champion and challenger on the same galaxies, whose answers are the medians of those to the same images.
 
     Attributes
     ----------
     images, galaxies : int
     champion, challenger : dict
-        Metrics, as `inclinet.evaluation.metrics.compute_metrics` returns, of what predicting with each gives.
+        Metrics by galaxy, as `inclinet.evaluation.metrics.compute_metrics` returns, of what predicting with each gives.
+    by_image : dict
+        The same by image, of `champion` and `challenger`; empty in decisions made before galaxies were compared.
     difference : float
         RMS of the challenger minus that of the champion (deg).
     interval : tuple of float
         Its 95 % confidence interval, by paired bootstrap over galaxies.
     bins : dict
-        For each 5-degree bin that holds an image: `n` images, and the RMS of `champion` and `challenger` (deg).
+        For each 5-degree bin that holds a galaxy: `n` galaxies, and the RMS of `champion` and `challenger` (deg).
     """
 
     images: int
     galaxies: int
     champion: dict[str, Any]
     challenger: dict[str, Any]
+    by_image: dict[str, dict[str, Any]] = Field(default_factory=dict)
     difference: float
     interval: tuple[float, float]
     bins: dict[str, dict[str, float]]
@@ -49,7 +56,7 @@ def compare(
     split: Split | None,
     calibrations: tuple[Calibration | None, Calibration | None] = (None, None),
 ) -> Comparison:
-    """Compare two versions on the images that both predicted, of galaxies that neither was trained on.
+    """Compare two versions by galaxy, on the images that both predicted, of galaxies that neither was trained on.
 
     Parameters
     ----------
@@ -67,22 +74,27 @@ def compare(
         When no image is left.
     """
     first, second = (
-        table[KEYS].assign(prediction=_predicted(table, calibration))
-        for table, calibration in zip((champion, challenger), calibrations, strict=True)
+        table[KEYS].assign(**{name: _predicted(table, calibration)})
+        for name, table, calibration in zip(_VERSIONS, (champion, challenger), calibrations, strict=True)
     )
-    both = first.merge(second, on=KEYS, suffixes=("_champion", "_challenger"))
+    both = first.merge(second, on=KEYS)
     if split is not None:
         both = both[sides(both["pgc"].to_numpy(), split)["test", 0]]
     if both.empty:
         raise InclinetError("champion and challenger have no test galaxy in common")
-    truth, pgcs = both["inc_m"].to_numpy(dtype=float), both["pgc"].to_numpy()
-    named = {name: both[f"prediction_{name}"].to_numpy() for name in ("champion", "challenger")}
-    difference, interval = rms_difference(named["champion"] - truth, named["challenger"] - truth, pgcs)
+    images = both[["inc_m", *_VERSIONS]]
+    galaxies = median_by_galaxy(images, both["pgc"])
+    truth = galaxies["inc_m"].to_numpy(dtype=float)
+    named = {name: galaxies[name].to_numpy() for name in _VERSIONS}
+    difference, interval = rms_difference(
+        named["champion"] - truth, named["challenger"] - truth, galaxies.index.to_numpy()
+    )
     return Comparison(
-        images=len(both),
-        galaxies=len(np.unique(pgcs)),
+        images=len(images),
+        galaxies=len(galaxies),
         champion=compute_metrics(named["champion"], truth),
         challenger=compute_metrics(named["challenger"], truth),
+        by_image={name: compute_metrics(images[name], images["inc_m"]) for name in named},
         difference=difference,
         interval=interval,
         bins=_rms_by_bin(named, truth),
@@ -97,11 +109,11 @@ def _predicted(predictions: pd.DataFrame, calibration: Calibration | None) -> pd
 
 
 def _rms_by_bin(named: Mapping[str, np.ndarray], truth: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return for each bin that holds an image the number `n` of images and the RMS of each prediction (deg)."""
-    bin_of_image = bin_index(truth)
+    """Return for each bin that holds a galaxy the number `n` of galaxies and the RMS of each prediction (deg)."""
+    bin_of_galaxy = bin_index(truth)
     table: dict[str, dict[str, float]] = {}
     for place, name in enumerate(bin_names()):
-        rows = bin_of_image == place
+        rows = bin_of_galaxy == place
         if rows.any():
             table[name] = {"n": int(rows.sum())}
             for version, values in named.items():
@@ -139,7 +151,7 @@ def markdown_comparison(comparison: Comparison, names: Mapping[str, str]) -> str
     }
     lines = [
         f"Champion {names['champion']}, challenger {names['challenger']}, on {comparison.images:,} images of "
-        f"{comparison.galaxies:,} test galaxies:\n",
+        f"{comparison.galaxies:,} test galaxies; by galaxy:\n",
         "| | champion | challenger |",
         "|:--|--:|--:|",
     ]
@@ -148,7 +160,10 @@ def markdown_comparison(comparison: Comparison, names: Mapping[str, str]) -> str
             f"| {text} | {form.format(comparison.champion[key])} | {form.format(comparison.challenger[key])} |"
         )
     lines += [
-        f"| RMS at {name} deg ({found['n']:.0f} images) | {found['champion']:.2f} | {found['challenger']:.2f} |"
+        f"| RMS at {name} deg ({found['n']:.0f} galaxies) | {found['champion']:.2f} | {found['challenger']:.2f} |"
         for name, found in comparison.bins.items()
     ]
+    if comparison.by_image:
+        rms = (f"{comparison.by_image[name]['rms']:.2f}" for name in _VERSIONS)
+        lines.append(f"| RMS by image (deg) | {' | '.join(rms)} |")
     return "\n".join(lines) + "\n"

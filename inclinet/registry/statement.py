@@ -68,4 +68,5 @@ def _test(test: VersionResult | None) -> str:
 
 
 def _tested_on(test: VersionResult) -> str:
-    return f"{test.galaxies:,} galaxies" if test.origin is None else str(test.origin)
+    galaxies = f"{test.galaxies:,} galaxies" if test.origin is None else str(test.origin)
+    return f"{test.images:,} images of {galaxies}" if test.by == "image" and test.images > test.galaxies else galaxies

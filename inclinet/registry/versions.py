@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 
@@ -65,7 +65,7 @@ class VersionFile(Record):
 
 
 class BaselineResult(Record):
-    """RMS (deg) of a simple baseline on its test images, and that of the version on the same images."""
+    """RMS (deg) of a simple baseline on its test galaxies, and that of the version on the same ones."""
 
     rms: float
     version_rms: float
@@ -78,6 +78,9 @@ class VersionResult(Record):
     ----------
     prediction : str
         Name of the ensemble that predicting gives, such as `calibrated median`.
+    by : {'galaxy', 'image'}
+        Whose answers it is about, as are `interval` and `baselines`; versions published before galaxies had answers of
+        their own were judged by image.
     rms, mae, bias : float
         Its metrics (deg).
     images, galaxies : int
@@ -93,6 +96,7 @@ class VersionResult(Record):
     """
 
     prediction: str
+    by: Literal["galaxy", "image"] = "image"
     rms: float
     mae: float
     bias: float

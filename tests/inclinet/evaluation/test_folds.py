@@ -53,11 +53,14 @@ def test_every_galaxy_is_predicted_by_the_networks_of_its_fold(left_out):
 
 def test_error_bars_are_tested_on_galaxies_that_they_were_not_calibrated_on(left_out):
     pooled = pool_folds(left_out)
-    found = coverage(estimate_others(pooled), pooled["inc_m"])
+    images, galaxies = estimate_others(pooled)
+    found = coverage(images, pooled["inc_m"])
     assert found["68"]["all"]["coverage"] == pytest.approx(0.68, abs=0.06)
     assert found["95"]["all"]["coverage"] == pytest.approx(0.95, abs=0.03)
     # The calibration of all is close to it, not the same: it saw the galaxies.
-    assert not estimate_others(pooled).equals(calibrate(pooled).estimate(pooled))
+    assert not images.equals(calibrate(pooled).estimate(pooled))
+    assert galaxies.index.tolist() == pooled["pgc"].tolist()  # one image each
+    assert galaxies[images.columns].to_numpy().tolist() == images.to_numpy().tolist()
 
 
 def test_the_report_says_that_it_is_a_cross_validation(left_out, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from inclinet.data.columns import network_columns
 from inclinet.errors import InclinetError
 from inclinet.evaluation.metrics import bin_index, bin_names
-from inclinet.evaluation.results import evaluate, markdown_table, summary
+from inclinet.evaluation.results import evaluate, markdown_table, summaries, summary
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +93,33 @@ def test_evaluation_is_json_and_a_table(table):
         "mean of the labels",
     ]
     assert summary(found)["model5_0"]["above_10"] == 0.25
-    lines = markdown_table(found).splitlines()
-    assert lines[0] == "|  | n | RMS | 95 % CI | MAE | bias | slope | 68 % | 95 % | > 10 |"
-    assert len(lines) == 2 + len(summary(found))
+    by_galaxy, by_image = (part.splitlines() for part in markdown_table(found).split("\n\n"))
+    assert by_galaxy[0] == "| by galaxy | n | RMS | 95 % CI | MAE | bias | slope | 68 % | 95 % | > 10 |"
+    assert by_galaxy[4].startswith("| model5_0 | 3 | 8.27 | ")
+    assert by_image[0].startswith("| by image | n | RMS | ")
+    lines = by_image
+    assert len(lines) == len(by_galaxy) == 2 + len(summary(found))
     assert lines[4].startswith("| model5_0 | 4 | 7.62 | ")
     assert " | 5.00 | +5.00 | " in lines[4]
     assert lines[4].endswith("| 25.0 % |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_galaxies_are_judged_by_the_medians_of_their_images(table):
+    catalog = pd.DataFrame({"pgc": [1, 2], "b_a": [0.7, 0.5]})
+    found = evaluate(table, catalog)["by_galaxy"]
+    assert found["networks"]["model5_0"]["rms"] == pytest.approx(np.sqrt((3**2 + 14**2 + 0) / 3))
+    assert found["networks"]["model5_0"]["n"] == found["networks"]["model5_0"]["galaxies"] == 3
+    assert found["baselines"]["axis ratio (b_a)"]["n"] == 2
+    assert found["baselines"]["axis ratio (b_a)"]["ensemble_rms"] == pytest.approx(np.sqrt(0.5**2 / 2))
+    assert found["by_bin"]["model4_0"]["45–50"]["rms"] == pytest.approx(1.5)
+    assert "by_band" not in found
+
+
+def test_one_table_where_every_galaxy_has_one_image(table):
+    found = evaluate(table.iloc[1:])
+    assert list(summaries(found)) == ["by galaxy"]
+    assert list(summaries(evaluate(table))) == ["by galaxy", "by image"]
 
 
 def test_every_group_has_metrics_with_confidence_intervals(table):

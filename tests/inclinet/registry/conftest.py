@@ -36,6 +36,13 @@ def good():
         "axis ratio (b_a)": BaselineResult(rms=7.2, version_rms=3.2),
     }
     test = VersionResult(
-        prediction="calibrated median", rms=3.1, mae=2.1, bias=0.0, images=90, galaxies=30, baselines=baselines
+        prediction="calibrated median",
+        by="galaxy",
+        rms=3.1,
+        mae=2.1,
+        bias=0.0,
+        images=90,
+        galaxies=30,
+        baselines=baselines,
     )
     return {"steps": {"model4_0": 60, "model4_1": 60}, "test": test}

@@ -82,8 +82,26 @@ def test_the_table_names_both_versions():
     text = markdown_comparison(
         compare(predictions(3), predictions(2), EVERYONE), {"champion": "old", "challenger": "new"}
     )
-    assert text.startswith("Champion old, challenger new, on 300 images of 300 test galaxies:\n")
+    assert text.startswith("Champion old, challenger new, on 300 images of 300 test galaxies; by galaxy:\n")
     assert text.count("| RMS at ") == 9
+    assert "| RMS by image (deg) |" in text
+
+
+def test_galaxies_are_compared_by_the_medians_of_their_images():
+    truth = predictions(0)
+    errors = {"c": (0, 9), "g": (1, 1), "r": (10, 2)}  # of champion and challenger in each band: medians 1 and 2
+    champion, challenger = (
+        pd.concat([truth.assign(filter=band, model4_0=truth["inc_m"] + of[k]) for band, of in errors.items()])
+        for k in (0, 1)
+    )
+    found = compare(champion, challenger, EVERYONE)
+    assert (found.images, found.galaxies, found.champion["n"]) == (900, 300, 300)
+    assert (found.champion["rms"], found.challenger["rms"]) == pytest.approx((1, 2))
+    assert found.by_image["champion"]["rms"] == pytest.approx(np.sqrt(101 / 3))
+    assert sum(of["n"] for of in found.bins.values()) == 300
+    better, why = decide(found, RULES)
+    assert not better
+    assert why.startswith("its RMS differs by +1.00 deg")
 
 
 def test_what_predicting_gives_is_compared():

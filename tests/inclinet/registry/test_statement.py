@@ -44,10 +44,10 @@ def test_no_better_than_a_baseline_is_not_for_science(tested):
 
 
 def test_earlier_versions_say_what_is_unknown(good):
-    line = state(info(test=good["test"]))
+    line = state(info(test=good["test"].model_copy(update={"by": "image"})))
     assert line == (
         "trained on an unknown number of galaxies; tested error 3.10 deg RMS (95 % confidence interval unknown) on "
-        "30 galaxies"
+        "90 images of 30 galaxies"
     )
     assert state(info(simulated=True)) == (
         "trained on an unknown number of simulated galaxies; its error is unknown; not for science: it was trained on "
