@@ -71,7 +71,7 @@ def main(
             files = [folder / f"{number}.png" for number in range(len(originals))]
             for file, pixels in zip(files, originals, strict=True):
                 Image.fromarray(np.ascontiguousarray(change(pixels))).save(file)
-            answers[name] = predictor.predict(files)[["inclination", "error"]].to_numpy()
+            answers[name] = predictor.predict(files, per_image=True)[["inclination", "error"]].to_numpy()
     plain = answers.pop("as it is")
     usable = plain[:, 0] >= 50
     rows = []

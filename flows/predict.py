@@ -51,13 +51,13 @@ def _predict_missing(what: Predict, version: str, listing: Listing) -> list[Refe
 
 
 def _predict(what: Predict, version: str, statement: str) -> str:
-    """Predict what is missing and write the table of all images; returns what was done.
+    """Predict what is missing and write the tables of all galaxies and images; returns what was done.
 
     `statement` is that of the version.
     """
     listing = list_images_task(what, version, return_state=True).result()
     parts = [*listing.predicted, *_predict_missing(what, version, listing)]
-    gathered = gather_task(_run_name(), statement, opaque(listing.reference), opaque(parts), return_state=True)
+    gathered = gather_task(_run_name(), version, statement, opaque(listing.reference), opaque(parts), return_state=True)
     gathered.result()
     return gathered.message
 
@@ -66,11 +66,11 @@ def _predict(what: Predict, version: str, statement: str) -> str:
 def predict(
     what: Annotated[Predict, Field(description="Which images, with which version.")] = Predict(),
 ) -> State:
-    """Predict the images of a folder with a published version; the table is `predictions/<run>/predictions.csv`.
+    """Predict the galaxies of a folder with a published version; the table is `predictions/<run>/predictions.csv`.
 
-    Images that any run has predicted with this version are not predicted again: a run that ended early resumes when
-    it is retried or run again, and a folder that has grown costs only its new images. An image that cannot be used
-    has the reason in the table.
+    It has a row per galaxy; `images.csv` beside it has a row per image. Images that any run has predicted with this
+    version are not predicted again: a run that ended early resumes when it is retried or run again, and a folder that
+    has grown costs only its new images. An image that cannot be used has the reason in the tables.
     """
     version, statement = find_version_task(what.version, return_state=True).result()
     return Completed(message=remake_damaged(lambda: _predict(what, version, statement)))

@@ -41,6 +41,7 @@ def predict(
     *,
     impath: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
+    per_image: bool = False,
     store: str | None = None,
     version: str | None = None,
 ) -> "pd.DataFrame":
@@ -62,6 +63,8 @@ def predict(
     columns : mapping of str to str, optional
         Columns of a catalogue that are called otherwise, by what they mean: `{"pgc": "PGCNO", "image": "file"}`. The
         meanings are pgc, galaxy, image, inc, inc_flg, fon, inc_note and b_a.
+    per_image : bool
+        Return one row per image instead of one per galaxy.
     store : str, optional
         Store of the version, s3://bucket/prefix or a folder. Default: the environment variable `INCLINET_STORE`, if it
         is set.
@@ -72,7 +75,7 @@ def predict(
     Returns
     -------
     DataFrame
-        One row per image, with the columns of `Predictor.predict`; angles in degrees.
+        One row per galaxy, with the columns of `Predictor.predict`; angles in degrees.
 
     Raises
     ------
@@ -86,4 +89,4 @@ def predict(
 
     from inclinet.prediction.predictor import Predictor
 
-    return Predictor.open(store, version).predict(sources)
+    return Predictor.open(store, version).predict(sources, per_image=per_image)

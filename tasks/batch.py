@@ -15,15 +15,18 @@ from prefect.states import Completed
 
 from inclinet.data.filenames import IMAGE_FORMATS, is_image
 from inclinet.errors import InclinetError
-from inclinet.evaluation.filenames import PREDICTIONS_FILE
+from inclinet.evaluation.calibration import Calibration
+from inclinet.evaluation.filenames import CALIBRATION_FILE, PREDICTIONS_FILE
+from inclinet.prediction.galaxies import by_galaxy
 from inclinet.prediction.sources import in_store
+from inclinet.records import read_record
 from inclinet.registry.choice import choose
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import json_digest
 from tasks.common import artifacts, locate, make_artifact, stage_task
-from tasks.filenames import IMAGES_FILE
+from tasks.filenames import IMAGES_FILE, IMAGES_TABLE_FILE
 from tasks.predict import Image, find_predicted, read_images
 
 __all__ = ["Listing", "find_version_task", "gather_task", "list_images_task"]
@@ -108,26 +111,41 @@ def _take(wanted: dict[str, list], images: Iterable[Image]) -> list[int]:
 
 
 @stage_task("gather", "gather")
-def gather_task(run: str, statement: str, listing: Reference, parts: list[Reference]) -> State:
-    """Write the predictions of all images of a listing into `predictions/<run>/predictions.csv` of the store.
+def gather_task(run: str, version: str, statement: str, listing: Reference, parts: list[Reference]) -> State:
+    """Write the predictions of all galaxies and of all images of a listing into `predictions/<run>/` of the store.
 
-    `statement` is that of the version. `parts` are the artifacts of the predict stage that hold the predictions; rows
+    The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image. `statement` is that of the
+    version. `parts` are the artifacts of the predict stage that hold the predictions; rows
     of images that are not listed are left out.
     """
     store = artifacts().store
-    key = f"predictions/{run}/{PREDICTIONS_FILE}"
+    key, images_key = (f"predictions/{run}/{name}" for name in (PREDICTIONS_FILE, IMAGES_TABLE_FILE))
     wanted = {image: [size, tag] for image, size, tag in read_images(listing)}
-    images, flags = 0, Counter[str]()
+    calibration = read_record(Calibration, choose(store, version).fetch(CALIBRATION_FILE) / CALIBRATION_FILE)
+    images = 0
     with temporary_folder("gather") as folder:
-        whole = folder / "whole.csv"
+        whole, by_galaxies = folder / "whole.csv", folder / "galaxies.csv"
         for part in sorted(parts, key=lambda part: part.key):
             [path] = artifacts().fetch(part, folder, [PREDICTIONS_FILE])
             rows = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[_take(wanted, read_images(part))]
             rows.to_csv(whole, mode="a", index=False, header=not images)
             images += len(rows)
-            flags.update(flag for several in rows["flags"] for flag in several.split("; ") if flag)
-        store.put(whole, key)
-    table = [{"": "images", "n": images}, *({"": flag, "n": n} for flag, n in flags.most_common())]
-    create_table_artifact(table, key="predictions", description=f"The table is {store.uri}/{key}. {statement}.")
-    get_run_logger().info("%d images in %s/%s, by %s", images, store.uri, key, statement)
-    return Completed(message=f"{images:,} images in {store.uri}/{key}, by {statement}")
+        galaxies = by_galaxy(_read_images(whole), calibration)
+        galaxies.to_csv(by_galaxies, index=False)
+        store.put(whole, images_key)
+        store.put(by_galaxies, key)
+    flags = Counter(flag for several in galaxies["flags"] for flag in several.split("; ") if flag)
+    counts = {"images": images, "galaxies": len(galaxies), **dict(flags.most_common())}
+    where = f"The table is {store.uri}/{key}, and {IMAGES_TABLE_FILE} beside it has a row per image. {statement}."
+    create_table_artifact([{"": what, "n": n} for what, n in counts.items()], key="predictions", description=where)
+    message = f"{images:,} images of {len(galaxies):,} galaxies in {store.uri}/{key}, by {statement}"
+    get_run_logger().info("%s", message)
+    return Completed(message=message)
+
+
+def _read_images(path: Path) -> pd.DataFrame:
+    """Read a table of images as predicting returns it: an empty cell is an empty text, or no number."""
+    texts = ["image", "galaxy", "band", "flags", "problem", "version"]
+    kinds = {"pgc": "Int64", **dict.fromkeys(texts, "str")}
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+    return table.assign(**{name: table[name].fillna("") for name in texts})

@@ -4,6 +4,7 @@ __all__ = [
     "CATALOG_FILE",
     "FILES_FILE",
     "IMAGES_FILE",
+    "IMAGES_TABLE_FILE",
     "LABELS_FILE",
     "SHAPES_FILE",
     "SKIPPED_FILE",
@@ -16,4 +17,5 @@ CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.jso
 SHAPES_FILE = "shapes.csv"
 SMALL_IMAGES_FILE = "images.zip"
 IMAGES_FILE = "images.json"
+IMAGES_TABLE_FILE = "images.csv"
 START_NETWORK_FILE, START_FILE = "network.keras", "start.json"

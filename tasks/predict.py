@@ -69,7 +69,7 @@ def predict_chunk_task(what: Predict, version: str, listing: Reference, chunk: s
         artifacts().fetch(listing, out, [f"{chunk}.json"])[0].rename(out / IMAGES_FILE)
         images = json.loads((out / IMAGES_FILE).read_text())
         sources = [source(store, key, f"{store.uri}/{key}", size) for key, size, _ in images]
-        table = open_predictor(artifacts().store, version).predict(sources)
+        table = open_predictor(artifacts().store, version).predict(sources, per_image=True)
         table.to_csv(out / PREDICTIONS_FILE, index=False)
         return {"images": len(table)}
 

@@ -78,6 +78,7 @@ def predict(
             "store, else the shipped one.",
         ),
     ] = None,
+    per_image: Annotated[bool, typer.Option("--per-image", help="A row for each image, not for each galaxy.")] = False,
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
@@ -86,9 +87,9 @@ def predict(
     In: images of any size (FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or JPEG 2000), in colour or gray, bright on a dark sky
     or dark on a bright sky.
 
-    Out: for each image inclination, error (half the width of the 68 % interval), 68 % and 95 % intervals, the answer of
-    each network, flags and the version; on screen, and in a table with --out. One line says what the version was
-    trained on, and its tested error.
+    Out: for each galaxy inclination, error (half the width of the 68 % interval), 68 % and 95 % intervals, how far its
+    images disagree, sin i and log10(1/sin i), the answer of each network, flags and the version; on screen, and in a
+    table with --out. One line says what the version was trained on, and its tested error.
 
     Every row of a catalogue gets its own row, in the same order; where there is no image, it says so.
 
@@ -104,10 +105,13 @@ def predict(
     choice = choose(store, version)
     # Only now, when the input is known to be right.
     from inclinet.prediction.flags import FLAGS
+    from inclinet.prediction.galaxies import by_galaxy
     from inclinet.prediction.predictor import open_predictor
 
     predictor = open_predictor(choice)
-    table = predictor.predict(sources, workers=workers, track=track if len(sources) > _SHOWN else silent)
+    shown = track if len(sources) > _SHOWN else silent
+    by_image = predictor.predict(sources, per_image=True, workers=workers, track=shown)
+    table = by_image if per_image else by_galaxy(by_image, predictor.calibration)
     if joined is not None:
         table = join_columns(table, joined)
     if out != STANDARD_OUTPUT:
@@ -121,7 +125,7 @@ def predict(
         write_table(table, out, _header(choice))
         if out != STANDARD_OUTPUT:
             console.print(f"wrote {len(table)} rows to {out}", markup=False)
-    _report_failures(table["problem"].tolist())
+    _report_failures(by_image["problem"].tolist())
 
 
 def _header(choice: Choice) -> dict[str, str]:
@@ -164,9 +168,7 @@ def _show_predictions(table: "pd.DataFrame", title: str) -> None:
 
 def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
     shown = {
-        "galaxy": row["galaxy"] or "–",
-        "image": row["image"].rpartition("/")[2] or "–",
-        "band": band_title(row["band"]),
+        **_what(row),
         "inclination": _angle(row["inclination"]),
         "error": _angle(row["error"]),
         "95 %": "–" if math.isnan(row["low95"]) else f"{row['low95']:.1f}\N{EN DASH}{row['high95']:.1f}",
@@ -174,6 +176,14 @@ def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
     if "truth" in row:
         shown["truth"] = _angle(row["truth"])
     return shown | {"flags": row["problem"] or row["flags"]}
+
+
+def _what(row: dict[Any, Any]) -> dict[str, str]:
+    """Return what a row is about: an image, or a galaxy and the number of its images with an answer."""
+    if "image" in row:
+        image = row["image"].rpartition("/")[2]
+        return {"galaxy": row["galaxy"] or "–", "image": image or "–", "band": band_title(row["band"])}
+    return {"galaxy": row["galaxy"] or row["images"].rpartition("/")[2] or "–", "images": str(row["n_images"])}
 
 
 def _angle(value: float) -> str:

@@ -108,8 +108,8 @@ def _fit_error_bars(rows: pd.DataFrame, degree: int | None) -> ErrorBars:
     """
 
     def fit(chosen: pd.DataFrame) -> ErrorModel:
-        columns = (chosen[name].to_numpy() for name in ("prediction", "truth", "error_scale", "spread"))
-        return _fit_error_model(*columns, degree)
+        columns = {name: chosen[name].to_numpy() for name in ("prediction", "truth", "error_scale", "spread")}
+        return _fit_error_model(**columns, degree=degree)
 
     galaxies, truth, prediction = (rows[name].to_numpy() for name in ("galaxy", "truth", "prediction"))
     # Cross-fitted: a model that was fitted on a galaxy would make its error look too small.
@@ -255,7 +255,7 @@ def _as_factors(values: np.ndarray) -> Factors:
 
 
 def _groups(thirds: np.ndarray, pgcs: np.ndarray, level: int) -> list[tuple[np.ndarray, float]]:
-    """Return for each third its rows, or all if it has too few galaxies, and which quantile holds `level` % of new ones.
+    """Return for each third its rows, or all if it has too few galaxies, and the quantile for `level` % of new ones.
 
     The quantile is raised by (1 + 1/n), for n galaxies seen (Lei et al. 2018).
     """

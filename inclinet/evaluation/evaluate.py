@@ -21,8 +21,8 @@ from inclinet.evaluation.filenames import (
     PREDICTIONS_FILE,
     REPORT_FILE,
 )
-from inclinet.evaluation.galaxies import pool_images
 from inclinet.evaluation.folds import count_folds, pool_folds
+from inclinet.evaluation.galaxies import pool_images
 from inclinet.evaluation.metrics import ensemble_predictions
 from inclinet.evaluation.novelty import learn_novelty
 from inclinet.evaluation.pictures import Pictures, draw_figures, draw_sheets, labels_of

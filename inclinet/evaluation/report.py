@@ -67,9 +67,9 @@ def _lead(evaluation: Mapping[str, Any], best: str) -> list[str]:
         f"{overall['rms']:.2f} deg RMS (95 % confidence interval {low:.2f} to {high:.2f}), and by "
         f"{overall['mae']:.2f} deg on average (MAE).",
         f"The human inclinations have a standard deviation of {evaluation['std']:.1f} deg: the RMS error of always "
-        "predicting their mean. All angles are in degrees; n is the number of galaxies or images; 68 % and 95 % are percentiles of "
-        "the absolute error; > 10 is the share of errors above 10 deg; slope is that of prediction − truth against "
-        "truth.",
+        "predicting their mean. All angles are in degrees; n is the number of galaxies or images; 68 % and 95 % are "
+        "percentiles of the absolute error; > 10 is the share of errors above 10 deg; slope is that of prediction − "
+        "truth against truth.",
     ]
 
 

@@ -30,7 +30,7 @@ _COLUMNS = {
     "high68": Description("upper end of the 68 % interval", "deg", f"{_INCLINATION};stat.max"),
     "low95": Description("lower end of the 95 % interval", "deg", f"{_INCLINATION};stat.min"),
     "high95": Description("upper end of the 95 % interval", "deg", f"{_INCLINATION};stat.max"),
-    "disagreement": Description("how far the answers for the images differ", "deg", f"stat.stdev;{_INCLINATION}"),
+    "disagreement": Description("largest minus smallest answer for the images", "deg", f"{_INCLINATION};arith.diff"),
     "sin_i": Description("sine of the inclination"),
     "log_1_sin_i": Description("log10(1 / sin i), which Tully-Fisher line widths are corrected by"),
     "log_1_sin_i_low": Description("lower end of its 68 % interval"),

@@ -8,7 +8,9 @@ import pandas as pd
 from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction, likely_reasons
 from inclinet.geometry.shape import NOT_FOUND, Shape
 
-__all__ = ["FLAGS", "SHAPE", "add_shapes"]
+__all__ = ["FLAGS", "IMAGE_NOT_USED", "SHAPE", "add_shapes"]
+
+IMAGE_NOT_USED = "image not used"
 
 FLAGS = {
     "nearly face-on": "may well be below 45 deg, where the networks were not trained",
@@ -22,6 +24,7 @@ FLAGS = {
     NOT_FOUND: "nothing stands out from the sky near the centre; the image was taken as it is framed",
     "band guessed": "the file name does not tell the band; only the band column depends on it",
     "no error bar": "the version has too few left-out galaxies to calibrate error bars",
+    IMAGE_NOT_USED: "an image of the galaxy cannot be used; the column `problem` says why",
     "not predicted": "the image is missing or cannot be used; the column `problem` says why",
 }
 """The flags of a prediction, and what they mean."""

@@ -14,7 +14,7 @@ from inclinet.data.bands import COLOUR_LETTER, is_colour
 from inclinet.data.columns import network_name, spread_column
 from inclinet.data.images import BadImageError
 from inclinet.data.inclination import MIN_INCLINATION
-from inclinet.evaluation.calibration import Calibration, combine
+from inclinet.evaluation.calibration import ESTIMATES, Calibration, combine
 from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.novelty import Novelty
 from inclinet.geometry.framing import small_pixels
@@ -23,6 +23,7 @@ from inclinet.networks.filenames import parse_network
 from inclinet.networks.infer import predict_images
 from inclinet.networks.load import load_network
 from inclinet.prediction.flags import SHAPE, add_shapes
+from inclinet.prediction.galaxies import by_galaxy
 from inclinet.prediction.sources import Source, find_sources
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
@@ -38,7 +39,6 @@ _GUESSED_GRAY = "r"
 # 92 % of the galaxies that people call face-on get no more, and 3 % of those of 55 deg and more.
 _NEARLY_FACE_ON = 55.5  # deg
 _Loaded = tuple[np.ndarray | str, Shape | None]
-_ESTIMATES = ["inclination", "error", "low68", "high68", "low95", "high95"]
 
 
 class Predictor:
@@ -136,7 +136,7 @@ class Predictor:
 
     def _estimates(self, answers: pd.DataFrame) -> pd.DataFrame:
         if self.calibration is None:
-            return combine(answers).reindex(columns=_ESTIMATES)
+            return combine(answers).reindex(columns=ESTIMATES)
         return self.calibration.estimate(answers)
 
     def _flags(self, table: pd.DataFrame, images: np.ndarray, colour: np.ndarray) -> list[list[str]]:
@@ -156,6 +156,7 @@ class Predictor:
         *,
         impath: str | Path | None = None,
         columns: Mapping[str, str] | None = None,
+        per_image: bool = False,
         workers: int | None = None,
         track: Track = silent,
     ) -> pd.DataFrame:
@@ -165,6 +166,8 @@ class Predictor:
         ----------
         images, impath, columns
             As for `inclinet.predict`. An image may also be a `Source`.
+        per_image : bool
+            Return one row per image instead of one per galaxy.
         workers : int, optional
             Threads that read and downsample images. Default: one per core.
         track : callable, optional
@@ -173,10 +176,11 @@ class Predictor:
         Returns
         -------
         DataFrame
-            One row per image, and per row of a catalogue that has no image: `image` (path or address), `galaxy` (its
-            name), `pgc` (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg; `flags` as
-            text separated by `; `), those of `add_shapes`, `problem` (why there is no prediction), `version`, and of a
-            catalogue `row` (its line there) and `truth` (deg) if it gives inclinations. Its
+            One row per galaxy and row of a catalogue, as `inclinet.prediction.galaxies.by_galaxy` returns. With
+            `per_image`, one row per image, and per row of a catalogue that has no image: `image` (path or address),
+            `galaxy` (its name), `pgc` (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg;
+            `flags` as text separated by `; `), those of `add_shapes`, `problem` (why there is no prediction),
+            `version`, and of a catalogue `row` (its line there) and `truth` (deg) if it gives inclinations. Its
             `attrs["about"]` is the statement of the version.
 
         Raises
@@ -193,7 +197,7 @@ class Predictor:
             ]
         table = pd.concat(parts, ignore_index=True) if parts else self._make_rows([], [], pd.DataFrame())
         table.attrs["about"] = self.statement
-        return table
+        return table if per_image else by_galaxy(table, self.calibration)
 
     def _load_ahead(
         self, pool: ThreadPoolExecutor, chunks: list[list[Source]]
@@ -225,7 +229,7 @@ class Predictor:
 
     def _make_rows(self, chunk: list[Source], loaded: list[np.ndarray | str], predicted: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a chunk; `predicted` has those of the images that could be used, by their place."""
-        angles = [*_ESTIMATES, *self.networks]
+        angles = [*ESTIMATES, *self.networks]
         table = pd.DataFrame(
             {
                 "image": [source.name for source in chunk],

@@ -51,8 +51,8 @@ class Choice:
         """Whether nothing speaks against using it for science; if not, `statement` says why."""
         return why_not(self.published.info) is None
 
-    def fetch(self) -> Path:
-        """Return a local folder with the files that predicting needs.
+    def fetch(self, *names: str) -> Path:
+        """Return a local folder with the files that predicting needs, or with those of `names` that the version has.
 
         Raises
         ------
@@ -61,9 +61,8 @@ class Choice:
         """
         if self.store is None:
             return shipped_folder()
-        return fetch_version(
-            self.store, self.published, names=[*self.published.networks, CALIBRATION_FILE, NOVELTY_FILE]
-        )
+        names = names or (*self.published.networks, CALIBRATION_FILE, NOVELTY_FILE)
+        return fetch_version(self.store, self.published, names=names)
 
 
 def find_named_store(uri: str | None = None) -> Store | None:

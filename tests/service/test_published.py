@@ -151,8 +151,8 @@ def test_rolled_back_by_one_command_and_stays_so(store, sample, hardly_trained, 
     inclinet("promote", mine)
 
 
-def predictions_of(service, done):
-    body = bucket_client(service).get_object(Bucket=BUCKET, Key=f"predictions/{done.name}/predictions.csv")["Body"]
+def predictions_of(service, done, table="images.csv"):
+    body = bucket_client(service).get_object(Bucket=BUCKET, Key=f"predictions/{done.name}/{table}")["Body"]
     return list(csv.DictReader(body.read().decode().splitlines()))
 
 
@@ -171,6 +171,9 @@ def test_many_images_are_predicted_in_chunks_and_only_once(service, store, sampl
     rows = predictions_of(service, done)
     assert len({row["image"] for row in rows}) == len(rows) == 236
     assert {row["band"] for row in rows} == {"c", "g", "r", "i"}
+    galaxies = predictions_of(service, done, "predictions.csv")
+    assert sorted(row["pgc"] for row in galaxies) == sorted({row["pgc"] for row in rows})
+    assert sum(int(row["n_images"]) for row in galaxies) == len(rows)
     assert all(45 <= float(row["inclination"]) <= 90 for row in rows)
     again = run("predict/batch", what=what)
     with get_client(sync_client=True) as client:

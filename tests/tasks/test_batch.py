@@ -3,6 +3,7 @@
 import csv
 import shutil
 
+import numpy as np
 import pytest
 from prefect import flow
 
@@ -61,8 +62,12 @@ def batch(what, version):
         predict_chunk_task(what, version, listing.reference, chunk, return_state=True) for chunk in listing.chunks
     ]
     parts = [*listing.predicted, *(state.result() for state in states)]
-    gather_task("run", f"version {version}", listing.reference, parts)
+    gather_task("run", version, f"version {version}", listing.reference, parts)
     return listing, states
+
+
+def read(store, name):
+    return list(csv.DictReader(store.read(f"predictions/run/{name}").decode().splitlines()))
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def predict(store, versions):
 
     def go(version=versions[0], chunk=4):
         listing, states = batch(Predict(chunk=chunk), version)
-        rows = list(csv.DictReader(store.read("predictions/run/predictions.csv").decode().splitlines()))
+        rows = read(store, "images.csv")
         table = {row["image"].rpartition("/")[2]: row for row in rows}
         assert len(table) == len(rows) == listing.images
         return listing, states, table
@@ -148,6 +153,25 @@ def test_the_run_says_what_the_version_was_trained_on(versions, store):
 def test_every_row_names_its_version(upload, predict, versions):
     upload(1)
     assert [row["version"] for row in predict()[2].values()] == versions[:1]
+
+
+def test_images_of_a_galaxy_in_several_chunks_give_one_row(upload, predict, small_sample, store):
+    upload(1, 2)
+    for end in ("r.png", "i.png", "gri.sdss.jpg"):
+        store.put(small_sample / "galaxies" / f"pgc1_d25x2_rot_{end}", f"input/galaxies/pgc1_x_{end}")
+    store.write("input/galaxies/pgc3_x_g.png", b"no image")
+    store.write("input/galaxies/12.png", b"no image")
+    images = predict(chunk=2)[2]
+    first, second, *others = sorted(read(store, "predictions.csv"), key=lambda row: row["pgc"] or "9")
+    answers = [float(row["inclination"]) for row in images.values() if row["pgc"] == "1"]
+    assert (first["pgc"], first["n_images"], len(answers)) == ("1", "4", 4)
+    assert float(first["inclination"]) == pytest.approx(np.median(answers), abs=0.006)
+    assert first["problem"] == ""
+    assert second["inclination"] == images["pgc2_x_g.png"]["inclination"]
+    assert [(row["pgc"], row["n_images"], row["flags"]) for row in others] == [
+        ("3", "0", "not predicted"),
+        ("", "0", "not predicted"),
+    ]
 
 
 def test_a_folder_without_images_is_named(versions):

@@ -23,13 +23,24 @@ def predict(inclinet, published):
 
 def test_the_screen_shows_inclinations_and_the_colour_band(predict, small_sample):
     images = [small_sample / "galaxies" / f"pgc7_d25x2_rot_{end}" for end in ("gri.sdss.jpg", "g.png")]
-    code, text = predict(*images)
+    code, text = predict(*images, "--per-image")
     assert code == 0
     for word in ("pgc7_d25x2_rot_g.png", "colour", "inclination", "95 %", "angles in degrees"):
         assert word in text
-    code, text = predict(*images, "-o", "table.csv")
+    code, text = predict(*images, "--per-image", "-o", "table.csv")
     assert "wrote 2 rows to table.csv" in text
     assert pd.read_csv("table.csv")["band"].tolist() == ["c", "g"]
+
+
+def test_a_galaxy_with_several_images_has_one_row(predict, small_sample):
+    images = [small_sample / "galaxies" / f"pgc{end}" for end in ("7_d25x2_rot_g.png", "8_d25x2_rot_r.png")]
+    images.append(small_sample / "galaxies" / "pgc7_d25x2_rot_r.png")
+    code, text = predict(*images, "-o", "table.csv")
+    assert code == 0
+    for word in ("PGC 7", "PGC 8", "wrote 2 rows to table.csv"):
+        assert word in text
+    table = pd.read_csv("table.csv")
+    assert table[["pgc", "n_images", "bands"]].to_numpy().tolist() == [[7, 2, "g; r"], [8, 1, "r"]]
 
 
 @pytest.mark.parametrize("name", ["README.md", "galaxy.png", "notes"])

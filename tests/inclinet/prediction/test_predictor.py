@@ -28,7 +28,7 @@ def predict(published):
     store, _ = published
 
     def predict_all(*images, **options):
-        return open_predictor(store).predict(images, **options)
+        return open_predictor(store).predict(images, per_image=True, **options)
 
     return predict_all
 
@@ -203,8 +203,11 @@ def test_images_come_from_a_bucket_too(predict, small_sample, s3_uri):
 
 def test_three_lines_in_a_notebook(published, small_sample, monkeypatch):
     monkeypatch.setenv("INCLINET_STORE", published[0].uri)
-    table = inclinet.predict(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png")
-    assert table.columns.tolist()[:5] == ["image", "galaxy", "pgc", "band", "inclination"]
+    image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
+    table = inclinet.predict(image)
+    assert table.columns.tolist()[:6] == ["galaxy", "pgc", "images", "bands", "n_images", "inclination"]
+    by_image = inclinet.predict(image, per_image=True)
+    assert by_image.columns.tolist()[:5] == ["image", "galaxy", "pgc", "band", "inclination"]
     assert 45 <= table["inclination"][0] <= 90
     # The second call reuses the loaded networks.
     assert open_predictor() is open_predictor(published[0])
@@ -217,9 +220,12 @@ def test_a_predictor_in_a_notebook(published, small_sample):
     image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
     one = predictor.predict(image)
     assert one["pgc"].tolist() == [1]
-    assert predictor.predict([str(image), image])["inclination"].tolist() == one["inclination"].tolist() * 2
-    assert predictor.predict(small_sample / "catalog.csv", impath=str(small_sample / "galaxies")).shape[0] == 240
+    twice = predictor.predict([str(image), image])
+    assert twice["inclination"].tolist() == one["inclination"].tolist()
+    assert twice["n_images"].tolist() == [2]
+    assert predictor.predict(small_sample / "catalog.csv", impath=str(small_sample / "galaxies")).shape[0] == 60
     assert predictor.predict([]).columns.tolist() == one.columns.tolist()
+    assert one.attrs["about"] == predictor.statement
 
 
 def test_a_version_describes_itself(published):
