@@ -134,7 +134,7 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
         galaxies.to_csv(by_galaxies, index=False)
         store.put(whole, images_key)
         store.put(by_galaxies, key)
-    flags = Counter(flag for several in galaxies["flags"] for flag in several.split("; ") if flag)
+    flags = Counter(flag for several in galaxies["flag"] for flag in several.split("; ") if flag)
     counts = {"images": images, "galaxies": len(galaxies), **dict(flags.most_common())}
     where = f"The table is {store.uri}/{key}, and {IMAGES_TABLE_FILE} beside it has a row per image. {statement}."
     create_table_artifact([{"": what, "n": n} for what, n in counts.items()], key="predictions", description=where)
@@ -145,7 +145,7 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
 
 def _read_images(path: Path) -> pd.DataFrame:
     """Read a table of images as predicting returns it: an empty cell is an empty text, or no number."""
-    texts = ["image", "galaxy", "band", "flags", "problem", "version"]
+    texts = ["image", "galaxy", "band", "flag", "problem", "version"]
     kinds = {"pgc": "Int64", **dict.fromkeys(texts, "str")}
     table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
     return table.assign(**{name: table[name].fillna("") for name in texts})

@@ -116,7 +116,7 @@ def predict(
         table = join_columns(table, joined)
     if out != STANDARD_OUTPUT:
         _show_predictions(table, f"version {predictor.version}; angles in degrees")
-    seen = {flag for flags in table["flags"] for flag in flags.split("; ") if flag}
+    seen = {flag for flags in table["flag"] for flag in flags.split("; ") if flag}
     for flag in sorted(seen):
         console.print(f"{flag}: {FLAGS[flag]}", style="dim", markup=False, highlight=False)
     style = "" if choice.is_for_science else "yellow"
@@ -161,7 +161,7 @@ def _show_predictions(table: "pd.DataFrame", title: str) -> None:
     """Print the first rows of a table of predictions."""
     rows = [_row_on_screen(row) for row in table.head(_SHOWN).to_dict("records")]
     if rows:
-        show_table(rows, title, texts=["flags"])
+        show_table(rows, title, texts=["flag"])
     if len(table) > _SHOWN:
         console.print(f"… and {len(table) - _SHOWN:,} more rows; --out writes all")
 
@@ -175,7 +175,7 @@ def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
     }
     if "truth" in row:
         shown["truth"] = _angle(row["truth"])
-    return shown | {"flags": row["problem"] or row["flags"]}
+    return shown | {"flag": row["problem"] or row["flag"]}
 
 
 def _what(row: dict[Any, Any]) -> dict[str, str]:

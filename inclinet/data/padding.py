@@ -9,6 +9,8 @@ __all__ = ["border_of", "fill_missing", "fill_padding"]
 _WHITE, _BLACK = 250, 4  # JPEG compression spoils exact white and black
 _LEAST = 0.002  # of the image: less is a star
 _MOST = 0.85  # of the image: more leaves no galaxy
+_MOST_OF_FRAME = 0.97  # of the image, if what is left is a rectangle
+_WHOLE = 0.98  # of a rectangle: stars in it may be as white as the frame
 _HALF = 0.55  # of the image: a larger area may be a sky without noise, and what lies beside it the galaxy
 _EVEN = 10  # median deviation up to which what lies beside a large area is sky, not the edge of a galaxy
 _STEP = 40  # difference to what lies beside it, from which on a white area is no sky
@@ -76,21 +78,31 @@ def _fill(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     share = found[:, cv2.CC_STAT_AREA] / mask.size
     chosen = [area for area in np.unique(border_of(areas)).tolist() if area and share[area] >= _LEAST]
     total = share[chosen].sum()
-    if not chosen or total > _MOST:
-        return pixels
     padding = np.isin(areas, chosen)
+    is_frame = _is_rectangle(~padding)
+    if not chosen or total > (_MOST_OF_FRAME if is_frame else _MOST):
+        return pixels
     grown = _dilate(padding, _GROW)
     beside = _dilate(grown, _BESIDE) & ~grown
     if not beside.any():
         return pixels
     sky = np.median(pixels[beside], axis=0)
-    if total > _HALF and np.median(np.abs(pixels[beside] - sky)) > _EVEN:
+    if total > _HALF and not is_frame and np.median(np.abs(pixels[beside] - sky)) > _EVEN:
         return pixels
     if np.abs(sky - np.median(pixels[padding], axis=0)).mean() < _STEP and pixels[padding].mean() > 127:
         return pixels
     filled = pixels.copy()
     filled[grown] = np.rint(sky)
     return filled
+
+
+def _is_rectangle(area: np.ndarray) -> bool:
+    """Return whether an area, bool (height, width), fills a rectangle, as an image within a frame does."""
+    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
+    if not rows.size:
+        return False
+    within = area[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return bool(within.mean() > _WHOLE)
 
 
 def _dilate(mask: np.ndarray, reach: int) -> np.ndarray:

@@ -135,10 +135,7 @@ def _cloud(numbers: np.ndarray) -> _Cloud:
     What is usual is measured on images that the cloud does not hold: a cloud fits its own images too well.
     """
     parts = np.arange(len(numbers)) % _PARTS
-    left_out = [
-        _distance(numbers[parts == part], *_fit(numbers[parts != part]))
-        for part in np.unique(parts)
-    ]
+    left_out = [_distance(numbers[parts == part], *_fit(numbers[parts != part])) for part in np.unique(parts)]
     mean, precision = _fit(numbers)
     farthest = float(np.percentile(np.concatenate(left_out), _SHARE))
     return _Cloud(mean=tuple(mean), precision=tuple(map(tuple, precision)), farthest=farthest)

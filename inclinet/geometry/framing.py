@@ -1,5 +1,6 @@
 """Small images for the networks, framed on the galaxy: what the stage prep and predicting make from an image file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,7 +10,7 @@ from PIL import Image
 from inclinet.data.content import check_content
 from inclinet.data.images import jpeg, open_image, square
 from inclinet.data.padding import fill_padding
-from inclinet.geometry.shape import Shape, measure_shape
+from inclinet.geometry.shape import HIDDEN, Shape, measure_shape
 from inclinet.settings import Framing
 
 __all__ = ["FIELD", "frame", "small_pixels", "to_small"]
@@ -17,6 +18,11 @@ __all__ = ["FIELD", "frame", "small_pixels", "to_small"]
 FIELD = 2.3
 """Width of a frame in semi-major axes of the galaxy. The isophote of `measure_shape` has a median semi-major axis of
 1.08 R25 (500 galaxies of SDSS), so a frame is about 1.25 D25 wide."""
+
+
+_HIDDEN = 0.05  # share of the galaxy
+_CHANGED = 12  # of 255: the sky of a picture may be black, and filling it changes less
+_INNER = 0.8  # semi-major axes around the centre in which what is hidden matters
 
 
 def frame(image: Image.Image, shape: Shape, size: int) -> Image.Image:
@@ -59,12 +65,26 @@ def to_small(
     if framing == "given":
         image = square(open_image(source, colour, at_least=2 * size))
         return image.resize((size, size), Image.Resampling.BICUBIC), None
-    image = fill_padding(open_image(source, colour, at_least=4 * size))
+    opened = open_image(source, colour, at_least=4 * size)
+    image = fill_padding(opened)
     # What shows no sky is no content: a blank tile at the edge of a survey is half black, half of one grey.
     check_content(np.asarray(image).reshape(image.width * image.height, -1))
-    image = square(image)
-    shape = measure_shape(np.asarray(image))
-    return frame(image, shape, size), shape
+    whole = square(image)
+    shape = measure_shape(np.asarray(whole))
+    if image is not opened and not shape.problem and _hidden_share(opened, image, shape) > _HIDDEN:
+        shape = replace(shape, problem=HIDDEN)
+    return frame(whole, shape, size), shape
+
+
+def _hidden_share(opened: Image.Image, filled: Image.Image, shape: Shape) -> float:
+    """Return which share of the galaxy lies where the image was filled; `shape` is that in the image made square."""
+    before, after = (np.asarray(image).reshape(image.height, image.width, -1) for image in (opened, filled))
+    side = max(opened.size)
+    y, x = np.ogrid[: opened.height, : opened.width]
+    x, y = x + (side - opened.width) // 2, y + (side - opened.height) // 2
+    within = np.hypot(x - shape.x, y - shape.y) < _INNER * shape.semi_major
+    changed = np.abs(after.astype(np.int16) - before).max(axis=2) > _CHANGED
+    return float(changed[within].mean()) if within.any() else 0.0
 
 
 def small_pixels(

@@ -13,7 +13,10 @@ import sep
 from inclinet.data.bands import is_negative, sky
 from inclinet.geometry.peculiarity import ellipse_of, find_peculiarities
 
-__all__ = ["NOT_FOUND", "Shape", "measure_shape"]
+__all__ = ["HIDDEN", "NOT_FOUND", "Shape", "measure_shape"]
+
+HIDDEN = "partly hidden"
+"""Problem of a shape a part of which shows no sky: it is filled."""
 
 NOT_FOUND = "no galaxy found"
 """Problem of a shape that is the largest circle in the image."""
@@ -44,7 +47,7 @@ class Shape:
     position_angle : float
         Of the major axis, in deg from the x axis towards the y axis, -90 to 90.
     problem : str
-        `NOT_FOUND`, `cut off` by the edge of the image, or empty.
+        `NOT_FOUND`, `HIDDEN`, `cut off` by the edge of the image, or empty.
     peculiarities : str
         What may make the isophote rounder or flatter than the disc, of bar, bulge, companion and star, separated by
         `; `.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction, likely_reasons
-from inclinet.geometry.shape import NOT_FOUND, Shape
+from inclinet.geometry.shape import HIDDEN, NOT_FOUND, Shape
 
 __all__ = ["FLAGS", "IMAGE_NOT_USED", "SHAPE", "add_shapes"]
 
@@ -22,6 +22,8 @@ FLAGS = {
     "likely a star": "something bright and compact on the galaxy or close to it",
     "likely a companion": "another galaxy on it or close to it",
     NOT_FOUND: "nothing stands out from the sky near the centre; the image was taken as it is framed",
+    HIDDEN: "a part of the galaxy lies where the image shows no sky; it was filled",
+    "band not trained on": "the version was trained on other bands",
     "band guessed": "the file name does not tell the band; only the band column depends on it",
     "no error bar": "the version has too few left-out galaxies to calibrate error bars",
     IMAGE_NOT_USED: "an image of the galaxy cannot be used; the column `problem` says why",
@@ -39,7 +41,7 @@ def add_shapes(predicted: pd.DataFrame, shapes: Sequence[Shape | None]) -> pd.Da
     Parameters
     ----------
     predicted : DataFrame
-        `inclination`, `error` (deg) and `flags` (lists of keys of `FLAGS`).
+        `inclination`, `error` (deg) and `flag` (lists of keys of `FLAGS`).
     shapes : sequence of Shape or None
         None where the shape was not measured.
 
@@ -50,19 +52,19 @@ def add_shapes(predicted: pd.DataFrame, shapes: Sequence[Shape | None]) -> pd.Da
         downwards), NaN where not measured.
     """
     answers = predicted[["inclination", "error"]].to_numpy(float).tolist()
-    rows = zip(predicted["flags"], shapes, answers, strict=True)
+    rows = zip(predicted["flag"], shapes, answers, strict=True)
     flags = pd.Series([[*found, *_flags_of(shape, *answer)] for found, shape, answer in rows], predicted.index, object)
     return predicted.assign(
         axis_ratio=np.array([shape.axis_ratio if shape else np.nan for shape in shapes]).round(3),
         position_angle=np.array([shape.position_angle if shape else np.nan for shape in shapes]).round(1),
-        flags=flags,
+        flag=flags,
     )
 
 
 def _flags_of(shape: Shape | None, inclination: float, error: float) -> list[str]:
     if shape is None:
         return []
-    if shape.problem == NOT_FOUND:
-        return [NOT_FOUND]
+    if shape.problem in (NOT_FOUND, HIDDEN):
+        return [shape.problem]
     contradiction = find_contradiction(shape, inclination, error)
     return [contradiction, *likely_reasons(contradiction, shape)] if contradiction else []

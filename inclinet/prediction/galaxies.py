@@ -22,7 +22,7 @@ class _Image(NamedTuple):
 
     image: str
     band: str
-    flags: str
+    flag: str
     problem: str
 
 
@@ -44,7 +44,7 @@ def by_galaxy(table: pd.DataFrame, calibration: Calibration | None) -> pd.DataFr
         answer; the inclination, its error and intervals, and `disagreement` (deg), as
         `inclinet.evaluation.galaxies.pool_images` returns them; `sin_i`; `log_1_sin_i`, log10(1/sin i), and the ends of
         its 68 % interval, `log_1_sin_i_low` and `log_1_sin_i_high`; the medians of the networks and of `axis_ratio`;
-        `flags`, those of all images with an answer; `problem`, why images have none. Other columns have their first
+        `flag`, those of all images with an answer; `problem`, why images have none. Other columns have their first
         value.
     """
     galaxies = _number_galaxies(table)
@@ -56,12 +56,12 @@ def by_galaxy(table: pd.DataFrame, calibration: Calibration | None) -> pd.DataFr
     for galaxy, *image in zip(galaxies.tolist(), *(table[name] for name in _Image._fields), strict=True):
         images.setdefault(galaxy, []).append(_Image(*image))
     texts = pd.DataFrame(
-        [_texts(rows) for rows in images.values()], pooled.index, ["images", "bands", "flags", "problem"]
+        [_texts(rows) for rows in images.values()], pooled.index, ["images", "bands", "flag", "problem"]
     )
     shared = table.drop(columns=[*numbers, *_Image._fields, "position_angle"]).groupby(galaxies, sort=False).first()
     rows = pd.concat([shared, texts, _with_sines(pooled)], axis=1)
     first = ["galaxy", "pgc", "images", "bands", "n_images", *ESTIMATES, "disagreement", *_SINES, *networks]
-    order = dict.fromkeys([*first, "axis_ratio", "flags", "problem", *shared.columns])
+    order = dict.fromkeys([*first, "axis_ratio", "flag", "problem", *shared.columns])
     result = rows[list(order)].reset_index(drop=True)
     result.attrs = table.attrs
     return result
@@ -89,7 +89,7 @@ def _with_sines(pooled: pd.DataFrame) -> pd.DataFrame:
 def _texts(images: list[_Image]) -> tuple[str, str, str, str]:
     """Return the names, bands, flags and problems of the images of a galaxy."""
     answered = [image for image in images if not image.problem]
-    flags = [flag for image in answered or images for flag in image.flags.split("; ")]
+    flags = [flag for image in answered or images for flag in image.flag.split("; ")]
     if 0 < len(answered) < len(images):
         flags.append(IMAGE_NOT_USED)
     reasons = [_reason(image, alone=len(images) == 1) for image in images if image.problem]

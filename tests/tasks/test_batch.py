@@ -112,7 +112,7 @@ def test_a_rewritten_image_is_predicted_again_and_a_removed_one_is_left_out(uplo
     store.delete("input/galaxies/pgc3_x_g.png")
     listing, _, after = predict()
     assert (listing.images, listing.missing) == (2, 1)
-    assert after["pgc2_x_g.png"]["flags"] == "not predicted"
+    assert after["pgc2_x_g.png"]["flag"] == "not predicted"
     assert after["pgc1_x_g.png"] == before["pgc1_x_g.png"]
 
 
@@ -168,7 +168,7 @@ def test_images_of_a_galaxy_in_several_chunks_give_one_row(upload, predict, smal
     assert float(first["inclination"]) == pytest.approx(np.median(answers), abs=0.006)
     assert first["problem"] == ""
     assert second["inclination"] == images["pgc2_x_g.png"]["inclination"]
-    assert [(row["pgc"], row["n_images"], row["flags"]) for row in others] == [
+    assert [(row["pgc"], row["n_images"], row["flag"]) for row in others] == [
         ("3", "0", "not predicted"),
         ("", "0", "not predicted"),
     ]

@@ -53,7 +53,7 @@ def test_nothing_predicted_is_an_error(predict, tmp_path, name):
         reason = "not a readable image (none of PNG, JPEG, FITS, TIFF, WEBP, BMP, GIF, JPEG2000)"
     assert f"error: nothing was predicted: {reason}" in text
     table = pd.read_csv(tmp_path / "table.csv")
-    assert table[["flags", "problem"]].to_numpy().tolist() == [["not predicted", reason]]
+    assert table[["flag", "problem"]].to_numpy().tolist() == [["not predicted", reason]]
 
 
 def test_galaxies_that_were_not_predicted_are_counted(predict, small_sample, tmp_path):

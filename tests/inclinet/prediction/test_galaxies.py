@@ -21,12 +21,12 @@ CALIBRATION = Calibration(**dict(bars(3)), of_galaxies={2: bars(2.5), 3: bars(2)
 
 def images(*rows):
     """Return the table of images of (image, PGC number, band, inclination or problem, flags)."""
-    table = pd.DataFrame(rows, columns=["image", "pgc", "band", "answer", "flags"])
+    table = pd.DataFrame(rows, columns=["image", "pgc", "band", "answer", "flag"])
     answer = pd.to_numeric(table["answer"], errors="coerce")
     problem = table["answer"].where(answer.isna(), "").astype(str)
     estimates = bars(3).intervals(answer, np.zeros(len(table)))
     estimates.loc[answer.isna(), :] = np.nan
-    more = {"model4_0": answer + 1, "axis_ratio": 0.5, "position_angle": 30.0, "flags": table.pop("flags")}
+    more = {"model4_0": answer + 1, "axis_ratio": 0.5, "position_angle": 30.0, "flag": table.pop("flag")}
     table = table.drop(columns="answer").assign(pgc=table["pgc"].astype("Int64"), galaxy="")
     table["galaxy"] = ["" if pd.isna(pgc) else f"PGC {pgc}" for pgc in table["pgc"]]
     return table.join(estimates).assign(**more, problem=problem, version="v", truth=60.0)
@@ -71,7 +71,7 @@ def test_error_bars_are_those_of_as_many_bands(table):
 
 def test_flags_are_those_of_all_images_each_once(table):
     found = by_galaxy(table, CALIBRATION)
-    assert found["flags"].tolist() == [
+    assert found["flag"].tolist() == [
         "band guessed; likely a bar",
         "",
         "image not used",
@@ -79,7 +79,7 @@ def test_flags_are_those_of_all_images_each_once(table):
         "not predicted",
     ]
     assert found["problem"].tolist() == ["", "", "b_g.png: no such file", "not a readable image", "no image in d"]
-    assert {flag for flags in found["flags"] for flag in flags.split("; ") if flag} <= set(FLAGS)
+    assert {flag for flags in found["flag"] for flag in flags.split("; ") if flag} <= set(FLAGS)
 
 
 def test_the_correction_of_the_inclination_falls_with_it(table):

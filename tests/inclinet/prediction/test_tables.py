@@ -25,7 +25,7 @@ def table():
             "inclination": [80.25, np.nan],
             "low95": [75.5, np.nan],
             "model4_0": [80.25, np.nan],
-            "flags": ["", "not predicted"],
+            "flag": ["", "not predicted"],
             "problem": ["", "no such file"],
         }
     )
