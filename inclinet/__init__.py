@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
+    from inclinet.prediction.objects import Given
     from inclinet.prediction.predictor import Predictor
 
 __all__ = ["InclinetError", "Predictor", "__version__", "predict"]
@@ -37,7 +38,7 @@ def __getattr__(name: str) -> Any:
 
 
 def predict(
-    images: str | Path | Sequence[str | Path],
+    images: "Given | Sequence[Given]",
     *,
     impath: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
@@ -52,11 +53,12 @@ def predict(
 
     Parameters
     ----------
-    images : str, Path or sequence of them
-        Image, folder of images, catalogue (CSV, ECSV, FITS or VOTable), or s3:// address of an image or a folder.
-        Images are FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or JPEG 2000, of any size, in colour or gray, bright on a dark
-        sky or dark on a bright sky. The galaxy is near the centre, and the images are framed like those that the
-        version was trained on.
+    images
+        Path (with `~` or wildcards) of an image, a folder of images or a catalogue (CSV, ECSV, FITS or VOTable); s3://
+        address of an image or a folder; name of a galaxy, whose image is fetched; array (height, width[, 3]), PIL
+        image, bytes of a file, file object, astropy NDData or HDU; DataFrame or astropy Table of galaxies; or a
+        sequence of any of them. Images are FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or JPEG 2000, of any size, in colour
+        or gray, bright on a dark sky or dark on a bright sky. The galaxy is near the centre.
     impath : str or Path, optional
         Folder with the images of a catalogue's galaxies. Default: `galaxies` beside the catalogue if there is such a
         folder, else the catalogue's own folder.
@@ -83,9 +85,9 @@ def predict(
         When an image, the store or the version does not exist.
     """
     # Find the images first: a wrong path is reported before anything is loaded.
-    from inclinet.prediction.sources import find_sources
+    from inclinet.prediction.objects import find_given
 
-    sources = find_sources(images, impath, columns)
+    sources = find_given(images, impath, columns)
 
     from inclinet.prediction.predictor import Predictor
 

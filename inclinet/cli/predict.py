@@ -18,13 +18,17 @@ from inclinet.cli.app import (
     Workers,
     app,
     console,
+    default,
+    option,
     parse_columns,
     show_table,
     track,
 )
+from inclinet.cutouts.settings import Cutouts
 from inclinet.data.bands import band_title
 from inclinet.errors import InclinetError
 from inclinet.prediction.catalogues import join_columns, read_joined
+from inclinet.prediction.remote import fetch_source, is_galaxy_name
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import STANDARD_OUTPUT, check_out, write_table
 from inclinet.progress import silent
@@ -44,9 +48,10 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Images, folders, catalogues (CSV, ECSV, FITS, VOTable), or s3:// addresses of images or folders."
+            help="Images, folders, catalogues (CSV, ECSV, FITS, VOTable), s3:// addresses of images or folders, or "
+            "names of galaxies, whose images are fetched."
         ),
-    ],
+    ] = [],  # noqa: B006 (Typer copies it)
     impath: Annotated[
         Path | None, typer.Option("-p", "--impath", help="Folder with the images of a catalogue's galaxies.")
     ] = None,
@@ -56,6 +61,13 @@ def predict(
         str,
         typer.Option("--join", help="Columns of the catalogue to carry over, separated by commas, or all."),
     ] = "",
+    at: Annotated[
+        str, typer.Option("--at", help="Position of a galaxy whose image is fetched: RA and Dec, such as 140.51,50.98.")
+    ] = "",
+    size: Annotated[
+        str, typer.Option("--size", help="Diameter D25 of the galaxies that are fetched, such as 8.1arcmin.")
+    ] = "",
+    survey: Annotated[str, option(Cutouts, "survey", "--survey")] = default(Cutouts, "survey"),
     out: Annotated[
         Path | None,
         typer.Option(
@@ -95,13 +107,18 @@ def predict(
 
     Example: inclinet predict galaxies/ -o inclinations.fits
 
+    Example: inclinet predict "NGC 2841"
+
     Example: inclinet predict catalog.fits -p cutouts --column galaxy=SGA_ID --join ra,dec,W20 -o inclinations.fits
     """
     if out:
         check_out(out, overwrite=overwrite)
     columns = parse_columns(column, image_column)
-    sources = find_sources(images, impath, columns, recursive=recursive)
-    joined = read_joined(images, join) if join else None
+    names = _named(images, at)
+    fetched = [fetch_source(one, size=size, survey=survey, alone=len(images) + bool(at) == 1) for one in names]
+    given = [one for one in images if not is_galaxy_name(one)]
+    sources = [*find_sources(given, impath, columns, recursive=recursive), *fetched]
+    joined = read_joined(given, join) if join else None
     choice = choose(store, version)
     # Only now, when the input is known to be right.
     from inclinet.prediction.flags import FLAGS
@@ -126,6 +143,19 @@ def predict(
         if out != STANDARD_OUTPUT:
             console.print(f"wrote {len(table)} rows to {out}", markup=False)
     _report_failures(by_image["problem"].tolist())
+
+
+def _named(images: list[str], at: str) -> list[str]:
+    """Return names and position of the galaxies whose images are to be fetched.
+
+    Raises
+    ------
+    InclinetError
+        When there is nothing to predict at all.
+    """
+    if not images and not at:
+        raise InclinetError("name images, folders, catalogues or galaxies, or give a position with --at", setting="at")
+    return [one for one in images if is_galaxy_name(one)] + ([at] if at else [])
 
 
 def _header(choice: Choice) -> dict[str, str]:

@@ -10,7 +10,8 @@ from astropy.io import fits
 from PIL import Image
 
 from inclinet.cutouts.client import FetchError
-from inclinet.data.images import BadImageError, jpeg, open_image
+from inclinet.data.content import BadImageError, BlankImageError
+from inclinet.data.images import jpeg, open_image
 
 __all__ = ["BLANK", "WIDER", "decode_colour", "decode_gray", "encode", "turn", "turning_angle"]
 
@@ -45,6 +46,8 @@ def decode_colour(content: bytes, pixels: int) -> Image.Image:
     _check_not_empty(content)
     try:
         image = open_image(io.BytesIO(content), colour=True)
+    except BlankImageError:
+        raise FetchError(BLANK) from None
     except BadImageError as error:
         raise FetchError(f"{error}{_words(content)}", is_trouble=True) from None
     _check_size(image.size, pixels)

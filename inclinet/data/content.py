@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-__all__ = ["BadImageError", "check_content"]
+__all__ = ["BadImageError", "BlankImageError", "check_content"]
 
 # Units between the darkest and the brightest pixels, up to which an image is blank: JPEG spoils exact values. The least
 # of 299 of SDSS's images is 79.
@@ -19,6 +19,10 @@ class BadImageError(Exception):
     """One image cannot be used; the message is the reason. Its galaxy is skipped, and the run goes on."""
 
 
+class BlankImageError(BadImageError):
+    """An image shows nothing."""
+
+
 def check_content(pixels: np.ndarray) -> None:
     """Check that an image is not blank.
 
@@ -29,11 +33,11 @@ def check_content(pixels: np.ndarray) -> None:
 
     Raises
     ------
-    BadImageError
+    BlankImageError
         When all pixels are alike, but for a thousandth at each end, or nothing is there but black and white.
     """
     if not len(pixels):
-        raise BadImageError("blank: no pixel holds data")
+        raise BlankImageError("blank: no pixel holds data")
     if pixels.dtype == np.uint8:
         shares = _histograms(pixels) / len(pixels)
         ends = np.array([_ends(share) for share in shares]).T
@@ -42,9 +46,9 @@ def check_content(pixels: np.ndarray) -> None:
         ends = np.quantile(pixels, (_OUTLIERS, 1 - _OUTLIERS), axis=0).astype(float)
     even = _EVEN if pixels.dtype.kind in "iu" else _RELATIVE * np.abs(ends).max()
     if np.all(ends[1] - ends[0] <= even):
-        raise BadImageError(f"blank: {_describe(ends, pixels.dtype)} throughout")
+        raise BlankImageError(f"blank: {_describe(ends, pixels.dtype)} throughout")
     if shares is not None and _is_black_and_white(shares):
-        raise BadImageError("blank: nothing but black and white")
+        raise BlankImageError("blank: nothing but black and white")
 
 
 def _histograms(pixels: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ FIELD = 2.3
 
 _HIDDEN = 0.05  # share of the galaxy
 _CHANGED = 12  # of 255: the sky of a picture may be black, and filling it changes less
-_INNER = 0.8  # semi-major axes around the centre in which what is hidden matters
+_INNER = 1.4  # semi-major axes around the centre in which what is hidden matters
 
 
 def frame(image: Image.Image, shape: Shape, size: int) -> Image.Image:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from inclinet.networks.infer import predict_images
 from inclinet.networks.load import load_network
 from inclinet.prediction.flags import SHAPE, add_shapes
 from inclinet.prediction.galaxies import by_galaxy
-from inclinet.prediction.sources import Source, find_sources
+from inclinet.prediction.objects import Given, find_given
+from inclinet.prediction.source import Source
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
 from inclinet.registry.choice import Choice, choose
@@ -154,7 +155,7 @@ class Predictor:
 
     def predict(
         self,
-        images: str | Path | Source | Sequence[str | Path | Source],
+        images: Given,
         *,
         impath: str | Path | None = None,
         columns: Mapping[str, str] | None = None,
@@ -190,7 +191,7 @@ class Predictor:
         InclinetError
             When a path does not exist, a folder holds no image, or a catalogue cannot be read.
         """
-        sources = find_sources(images, impath, columns)
+        sources = find_given(images, impath, columns)
         chunks = [sources[start : start + _CHUNK] for start in range(0, len(sources), _CHUNK)]
         with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
             parts = [

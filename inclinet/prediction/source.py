@@ -38,6 +38,8 @@ class Source:
         Bytes, 0 if not known yet.
     problem : str
         Why there is nothing to predict; empty if there is.
+    content : bytes or None
+        Content of the image, if it is in no store.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Source:
     truth: float | None = None
     size: int = 0
     problem: str = ""
+    content: bytes | None = None
 
     def open(self) -> BinaryIO:
         """Return the content of the image.
@@ -61,6 +64,8 @@ class Source:
         """
         if self.problem:
             raise BadImageError(self.problem)
+        if self.content is not None:
+            return io.BytesIO(self.content)
         if self.size > MAX_BYTES:
             raise BadImageError(f"{self.size} bytes is too large for a cutout")
         try:

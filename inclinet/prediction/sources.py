@@ -1,5 +1,6 @@
 """Which images to predict: finds them in files, folders, catalogues and at s3:// addresses."""
 
+import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from inclinet.prediction.folders import NO_TARGET, list_images
 from inclinet.prediction.source import Source, in_store, source
 from inclinet.storage.store import FolderStore, Store, split_address
 
-__all__ = ["Source", "find_sources", "in_store", "source"]
+__all__ = ["Source", "find_sources", "in_store", "of_catalogue", "source"]
 
 # First bytes of files of the formats; of TIFF and of JPEG 2000 there are two kinds.
 _SIGNATURES = (
@@ -27,6 +28,7 @@ def find_sources(
     columns: Mapping[str, str] | None = None,
     *,
     recursive: bool = False,
+    alone: bool | None = None,
 ) -> list[Source]:
     """Find the images to predict.
 
@@ -42,6 +44,9 @@ def find_sources(
         Columns of a catalogue that are called otherwise, as for `inclinet.data.catalog.read_catalog`.
     recursive : bool
         Search the folders in a folder, too, and those in them.
+    alone : bool, optional
+        Whether a path that does not exist is an error. Default: if it is the only one; among others, it has a source
+        with a `problem`.
 
     Returns
     -------
@@ -56,12 +61,35 @@ def find_sources(
         When a path does not exist, a folder holds no image, or a catalogue cannot be read.
     """
     given = [images] if isinstance(images, str | Path | Source) else images
-    folder = Path(impath) if impath else None
-    return [
-        found
-        for one in given
-        for found in ([one] if isinstance(one, Source) else _find(str(one), folder, columns or {}, recursive))
-    ]
+    folder = Path(impath).expanduser() if impath else None
+    found: list[Source] = []
+    for one in given:
+        if isinstance(one, Source):
+            found.append(one)
+            continue
+        paths = _expand(str(one))
+        is_alone = len(given) == len(paths) == 1 if alone is None else alone and len(paths) == 1
+        for path in paths:
+            try:
+                found += _find(path, folder, columns or {}, recursive)
+            except _NoSuchPathError as error:
+                if is_alone:
+                    raise
+                found.append(replace(source(FolderStore(Path()), path, path), problem=str(error)))
+    return found
+
+
+class _NoSuchPathError(InclinetError):
+    """There is nothing at a path."""
+
+
+def _expand(given: str) -> list[str]:
+    """Return what a path with `~` or wildcards stands for; one that stands for nothing, as it is."""
+    if given.lower().startswith("s3:") or Path(given).exists():
+        return [given]
+    expanded = str(Path(given).expanduser())
+    found = sorted(glob.glob(expanded, recursive=True)) if glob.has_magic(expanded) else [expanded]  # noqa: PTH207
+    return found or [given]
 
 
 def _find(given: str, impath: Path | None, columns: Mapping[str, str], recursive: bool) -> list[Source]:
@@ -74,11 +102,11 @@ def _find(given: str, impath: Path | None, columns: Mapping[str, str], recursive
         if path.is_symlink() and not path.exists():
             return [replace(source(FolderStore(path.parent), path.name, given), problem=NO_TARGET)]
         if not path.is_file():
-            raise InclinetError(f"{given}: no such image, folder or catalogue")
+            raise _NoSuchPathError(f"{given}: no such image, folder or catalogue")
     except PermissionError as error:
         return [Source(given, FolderStore(Path()), "", problem=f"cannot be read ({error.strerror})")]
     if is_catalogue(path):
-        return _find_of_catalogue(path, impath, columns)
+        return of_catalogue(path, impath, columns)
     # The path is not resolved: the name of a link, not of its target, tells the galaxy.
     found = source(FolderStore(path.parent), path.name, given)
     if _may_be_image(path):
@@ -104,7 +132,7 @@ def _find_at_address(address: str, recursive: bool) -> list[Source]:
     return list_images(store, key, address, recursive=recursive)
 
 
-def _find_of_catalogue(path: Path, impath: Path | None, columns: Mapping[str, str]) -> list[Source]:
+def of_catalogue(path: Path, impath: Path | None, columns: Mapping[str, str]) -> list[Source]:
     """Return the images of a catalogue's galaxies, row by row; a row without an image has a source with a problem."""
     galaxies = read_galaxies(path, columns=columns)
     if not galaxies:

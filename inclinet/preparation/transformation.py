@@ -65,8 +65,8 @@ PRESETS = {
     # What surveys, stretches and framings change, but inclination does not. Nothing is inverted, because networks are
     # always shown images that are bright on a dark sky.
     "wide": Ranges(
-        shift=0.06,
-        zoom=(0.65, 1.4),
+        shift=0.12,
+        zoom=(0.65, 1.75),
         zoom_in_log=True,
         gamma=(0.5, 1.7),
         brightness=(0.6, 1.4),

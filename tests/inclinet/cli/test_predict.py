@@ -108,3 +108,14 @@ def test_the_standard_output_holds_the_table_alone(published, small_sample):
     command = [sys.executable, "-m", "inclinet", "predict", image, "--store", published[0].uri, "-o", "-"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     assert pd.read_csv(io.StringIO(done.stdout))["pgc"].tolist() == [1]
+
+
+def test_galaxies_by_name_and_position(sky, predict, tmp_path):
+    code, text = predict("NGC 2841", "--at", "140.51,50.98", "--size", "8.1arcmin", "-o", "t.csv")
+    assert code == 0, text
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["galaxy"].tolist() == ["NGC 2841", "140.51,50.98"]
+    assert table["inclination"].notna().all()
+    code, text = predict("NGC 1")
+    assert (code, "error: NGC 1: no position" in text) == (1, True)
+    assert predict()[0] == 1

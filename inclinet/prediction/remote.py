@@ -1,0 +1,56 @@
+"""Galaxies that are given by name or position: their images are fetched from an image server."""
+
+import re
+from pathlib import Path
+
+from inclinet.data.bands import COLOUR_LETTER
+from inclinet.data.filenames import is_image
+from inclinet.data.galaxies import parse_pgc
+from inclinet.errors import InclinetError
+from inclinet.prediction.catalogues import is_catalogue
+from inclinet.prediction.source import Source
+from inclinet.storage.store import FolderStore
+
+__all__ = ["fetch_source", "is_galaxy_name"]
+
+_NAME = re.compile(r"\d?[A-Za-z]+[A-Za-z\s_]*[\d+.-][\w\s+.-]*")
+
+
+def is_galaxy_name(text: str) -> bool:
+    """Return whether a text is a galaxy's name, such as `NGC 2841`, and no path: there is nothing of that name."""
+    path = Path(text)
+    is_path = "/" in text or "\\" in text or path.exists() or is_image(text) or is_catalogue(path)
+    return not is_path and _NAME.fullmatch(text.strip()) is not None
+
+
+def fetch_source(galaxy: str, *, size: str = "", survey: str = "", alone: bool = True) -> Source:
+    """Fetch the colour image of a galaxy.
+
+    Parameters
+    ----------
+    galaxy : str
+        Its name, or its position, such as `140.51,50.98`.
+    size : str
+        Its diameter D25, such as `8.1arcmin`; by default that of its name in SIMBAD.
+    survey : str
+        Name of the survey; by default that of `inclinet cutouts`.
+    alone : bool
+        Whether it is an error if there is no image; otherwise, the source has a `problem`.
+
+    Raises
+    ------
+    InclinetError
+        When there is no image, with the reason.
+    """
+    # Here, as few predictions need it.
+    from inclinet.cutouts.fetch import fetch_one
+
+    nowhere, pgc = FolderStore(Path()), parse_pgc(galaxy, bare=False)
+    try:
+        cutout = fetch_one(galaxy, size=size or None, survey=survey)
+    except InclinetError as error:
+        if alone:
+            raise
+        return Source("", nowhere, "", pgc, galaxy, problem=str(error))
+    name = f"{cutout.row.survey}: {cutout.row.file}"
+    return Source(name, nowhere, "", pgc, galaxy, band=COLOUR_LETTER, content=cutout.content)
