@@ -205,7 +205,7 @@ def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
     }
     if "truth" in row:
         shown["truth"] = _angle(row["truth"])
-    return shown | {"flag": row["problem"] or row["flag"]}
+    return shown | {"flag": row["problem"] if math.isnan(row["inclination"]) else row["flag"]}
 
 
 def _what(row: dict[Any, Any]) -> dict[str, str]:

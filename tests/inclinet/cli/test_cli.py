@@ -139,7 +139,7 @@ def test_the_published_predictions_give_the_published_metrics(inclinet, shared):
         ("predict galaxies --store empty", "no version is in use"),
         ("predict galaxies --store empty -o out.dat", "out.dat: unknown format of a table"),
         ("predict empty --store empty", "empty: no image in this folder"),
-        ("predict catalog.csv -p augmented --store empty", "no image in this folder (option --impath)"),
+        ("predict catalog.csv -p augmented --store empty", "no version is in use"),
         ("predict catalog.csv -p nowhere --store empty", "nowhere: no such folder of images (option --impath)"),
     ],
 )

@@ -43,6 +43,15 @@ def test_a_galaxy_with_several_images_has_one_row(predict, small_sample):
     assert table[["pgc", "n_images", "bands"]].to_numpy().tolist() == [[7, 2, "g; r"], [8, 1, "r"]]
 
 
+def test_the_screen_shows_the_flags_of_a_galaxy_that_lacks_an_image(predict, small_sample, tmp_path):
+    (tmp_path / "pgc7_d25x2_rot_g.png").write_text("This is no image.\n")
+    code, text = predict("pgc7_d25x2_rot_g.png", small_sample / "galaxies" / "pgc7_d25x2_rot_r.png")
+    assert code == 0
+    [row] = [line for line in text.splitlines() if "PGC 7 " in line]
+    assert "image not used" in row
+    assert "not a readable image" not in row
+
+
 @pytest.mark.parametrize("name", ["README.md", "galaxy.png", "notes"])
 def test_nothing_predicted_is_an_error(predict, tmp_path, name):
     (tmp_path / name).write_text("This is no image.\n")
