@@ -117,6 +117,11 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
     The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image. `statement` is that of the
     version. `parts` are the artifacts of the predict stage that hold the predictions; rows
     of images that are not listed are left out.
+
+    Raises
+    ------
+    InclinetError
+        When there is no answer for any galaxy; the tables, which say why, are written all the same.
     """
     store = artifacts().store
     key, images_key = (f"predictions/{run}/{name}" for name in (PREDICTIONS_FILE, IMAGES_TABLE_FILE))
@@ -139,6 +144,13 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
     where = f"The table is {store.uri}/{key}, and {IMAGES_TABLE_FILE} beside it has a row per image. {statement}."
     create_table_artifact([{"": what, "n": n} for what, n in counts.items()], key="predictions", description=where)
     message = f"{images:,} images of {len(galaxies):,} galaxies in {store.uri}/{key}, by {statement}"
+    if galaxies["inclination"].isna().all():
+        reason, times = Counter(galaxies["problem"]).most_common(1)[0]
+        raise InclinetError(
+            f"nothing was predicted: {reason} ({times:,} of {len(galaxies):,} galaxies; all reasons are in "
+            f"{store.uri}/{key})",
+            setting="images",
+        )
     get_run_logger().info("%s", message)
     return Completed(message=message)
 

@@ -177,3 +177,11 @@ def test_images_of_a_galaxy_in_several_chunks_give_one_row(upload, predict, smal
 def test_a_folder_without_images_is_named(versions):
     with pytest.raises(InclinetError, match="input/galaxies: no image among 0 files in"):
         batch(Predict(), versions[0])
+
+
+def test_a_folder_of_broken_images_alone_fails_and_says_why(versions, predict, store):
+    store.write("input/galaxies/pgc3_x_g.png", b"no image")
+    store.write("input/galaxies/pgc4_x_g.png", b"no image")
+    with pytest.raises(InclinetError, match=r"nothing was predicted: not a readable image .*\(2 of 2 galaxies"):
+        predict()
+    assert [row["inclination"] for row in read(store, "predictions.csv")] == ["", ""]
