@@ -5,6 +5,7 @@ The columns are `pgc`, `filter` (c, g, r, i), `inc_m` (human inclination) and on
 spread over the orientations of the image, `<model>_<subsample>_spread`.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +16,15 @@ from numpy.typing import ArrayLike
 
 from inclinet.data.bands import FILTERS
 from inclinet.data.columns import INVERTED, KEYS, network_columns, spread_column
+from inclinet.data.galaxies import identify, parse_pgc
 from inclinet.data.inclination import MIN_INCLINATION
+from inclinet.data.tables import read_table
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 
 __all__ = ["merge_predictions", "read_predictions", "tidy", "write_predictions"]
+
+logger = logging.getLogger(__name__)
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
@@ -30,7 +35,9 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        CSV file; an unnamed index column and bands written as ``b'c'`` are accepted.
+        CSV file; an unnamed index column and bands written as ``b'c'`` are accepted. Also a table that `inclinet
+        predict` wrote for a catalogue with inclinations, as CSV, ECSV, FITS or VOTable: its rows with an answer and a
+        `truth` of 45 deg or more are judged.
 
     Returns
     -------
@@ -45,11 +52,38 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         If the file cannot be read, a column is missing, or a row holds something other than numbers, an inclination
         outside 45 to 90 deg or an unknown band.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InclinetError(f"{path}: cannot be read as a CSV table of predictions ({error}).") from error
+    if Path(path).suffix.lower() == ".csv":
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise InclinetError(f"{path}: cannot be read as a CSV table of predictions ({error}).") from error
+    else:
+        table, _ = read_table(Path(path))
+    if "inclination" in table and KEYS[1] not in table:
+        table = _of_predict(table, str(path))
     return tidy(table, str(path))
+
+
+def _of_predict(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the rows of a table of `inclinet predict` that can be judged, in the columns of a table of predictions.
+
+    Raises
+    ------
+    InclinetError
+        When the table has no inclinations of a catalogue.
+    """
+    if "truth" not in table:
+        raise InclinetError(f"{where}: no column 'truth'; predict the galaxies of a catalogue with inclinations")
+    truth = pd.to_numeric(table["truth"], errors="coerce")
+    judged = table[(truth >= MIN_INCLINATION) & (table["inclination"] != "")]
+    if len(judged) < len(table):
+        logger.warning(
+            "%s: %d rows without answer or truth of 45 deg or more left out", where, len(table) - len(judged)
+        )
+    bands = judged["bands" if "bands" in judged else "band"].str.partition(";")[0].str.strip()
+    names = judged["galaxy"].where(judged["pgc"] == "", judged["pgc"])
+    numbers = [str(parse_pgc(name) or identify(name)) for name in names]
+    return judged.assign(pgc=numbers, filter=bands, inc_m=judged["truth"])
 
 
 def write_predictions(table: pd.DataFrame, path: str | Path, more: pd.DataFrame | None = None) -> Path:

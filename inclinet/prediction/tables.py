@@ -136,6 +136,7 @@ def _write_astropy(table: pd.DataFrame, path: Path, kind: str, about: Mapping[st
         converted = _to_astropy(_escaped(table))
         converted.meta.update({_escape(key).upper()[:8]: _escape(value) for key, value in about.items()})
         for number, name in enumerate(converted.colnames, 1):
+            converted[name].description = None  # astropy would write it in a language of its own
             if known := describe(name):
                 converted.meta.update({f"TCOMM{number}": known.text, f"TUCD{number}": known.ucd})
         converted.write(path, format="fits", overwrite=True)
@@ -153,6 +154,9 @@ def _write_astropy(table: pd.DataFrame, path: Path, kind: str, about: Mapping[st
 def _write_votable(table: "Table", file: BinaryIO) -> None:
     from astropy.io.votable import from_table
 
+    for name in table.colnames:
+        if table[name].dtype.kind == "U":  # else a column of single letters would have no room for empty cells
+            table[name] = table[name].astype(object)
     votable = from_table(table)
     for field in votable.get_first_table().fields:
         known = describe(field.name)

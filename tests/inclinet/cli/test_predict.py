@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import warnings
 
 import pandas as pd
 import pytest
@@ -128,3 +129,42 @@ def test_galaxies_by_name_and_position(sky, predict, tmp_path):
     code, text = predict("NGC 1")
     assert (code, "error: NGC 1: no position" in text) == (1, True)
     assert predict()[0] == 1
+
+
+ODD = """|||
+abc|x||
+-5|neg|60|1
+1|dup|61|1
+1e5|exp|50|2
+2.0|f|70|3
+PGC 02|p|70|3
+|only|70|
+a|b|c|d|e
+one""".splitlines()
+
+
+def test_ten_thousand_rows_give_ten_thousand_rows(predict, small_sample, tmp_path):
+    rows = [f"{100 + i if i % 100 else 1 + i // 100 % 60}|g{i}|{45 + i % 46}|{i}" for i in range(9900)]
+    for place in range(0, 100):
+        rows.insert(97 * place, ODD[place % len(ODD)])
+    (tmp_path / "c.csv").write_text("\n".join(["PGC|Name|inc|W20", *rows]) + "\n")
+    code, text = predict("c.csv", "-p", small_sample / "galaxies", "--join", "W20", "-o", "t.fits")
+    assert code == 0, text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = Table.read(tmp_path / "t.fits").to_pandas()
+    assert table["row"].tolist() == list(range(2, 10_002))
+    assert table["inclination"].notna().sum() == 99 + 30
+    missing = table["inclination"].isna()
+    assert (table.loc[missing, "problem"] != b"").all()
+    assert (table.loc[missing, "flag"] == b"not predicted").all()
+
+
+def test_its_own_tables_can_be_evaluated(inclinet, predict, small_sample, tmp_path):
+    for name in ("t.csv", "t.fits", "t.vot"):
+        assert predict(small_sample / "catalog.csv", "-p", small_sample / "galaxies", "-o", name)[0] == 0
+        code, text = inclinet("evaluate", "--predictions", name, "-o", "out")
+        assert code == 0, text
+        assert "60 images of 60 galaxies" in text
+    predict(small_sample / "galaxies", "-o", "u.csv")
+    assert "no column 'truth'" in inclinet("evaluate", "--predictions", "u.csv", "-o", "out")[1]
