@@ -39,6 +39,18 @@ def disc(size: int, inclination: float, *, channels: int = 3, angle: float = 0.0
     return np.repeat(image[..., None], 3, axis=2) if channels == 3 else image
 
 
+@pytest.fixture
+def sky(monkeypatch):
+    """A stand-in for the image servers that the environment names, with one galaxy."""
+    from tests.inclinet.cutouts.stand_in import VARIABLES, Galaxy, running_stand_in
+
+    with running_stand_in() as sky:
+        for name, path in VARIABLES.items():
+            monkeypatch.setenv(name, sky.url + path)
+        sky.galaxies["NGC 2841"] = Galaxy(140.51, 50.98, 8.1, 147)
+        yield sky
+
+
 @pytest.fixture(scope="session")
 def small_sample(tmp_path_factory):
     """Images of 60 plain discs in four bands, and their catalogue: quick to process, and easy to learn."""

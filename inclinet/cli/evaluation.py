@@ -2,13 +2,27 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inclinet.cli.app import SIZE, SizeOption, Verbose, app, console, settings, show_table, track
+from inclinet.cli.app import (
+    SIZE,
+    ColumnsOption,
+    SizeOption,
+    Verbose,
+    app,
+    console,
+    parse_columns,
+    settings,
+    show_table,
+    track,
+)
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.settings import Size
+
+if TYPE_CHECKING:
+    from inclinet.data.catalog import Catalog
 
 __all__ = ["evaluate", "evaluate_networks", "show_evaluation"]
 
@@ -29,6 +43,7 @@ def evaluate(
         Path | None,
         typer.Option("--predictions", help="Evaluate this table of predictions instead of running the networks."),
     ] = None,
+    column: ColumnsOption = [],  # noqa: B006 (Typer copies it)
     verbose: Verbose = False,
 ) -> None:
     """Evaluate networks on the test galaxies.
@@ -41,14 +56,16 @@ def evaluate(
 
     Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
     """
+    from inclinet.data.catalog import read_catalog
     from inclinet.evaluation.evaluate import report
     from inclinet.evaluation.predictions import read_predictions
 
+    known = read_catalog(catalog, columns=parse_columns(column)) if catalog else None
     if predictions is None:
         size = settings(Size, size=size).size
-        evaluate_networks(models, samples, augmented, outfolder, size=size, catalog=catalog)
+        evaluate_networks(models, samples, augmented, outfolder, size=size, catalog=known)
     else:
-        _show_report(report(read_predictions(predictions), outfolder, catalog=catalog), outfolder)
+        _show_report(report(read_predictions(predictions), outfolder, catalog=known), outfolder)
 
 
 def evaluate_networks(
@@ -58,7 +75,7 @@ def evaluate_networks(
     outfolder: Path,
     *,
     size: int,
-    catalog: Path | None,
+    catalog: "Catalog | Path | None",
     files: Collection[str] | None = None,
 ) -> None:
     """Evaluate the networks in the folder `models` (all, or those in `files`), and print the result."""

@@ -14,8 +14,10 @@ from inclinet.cli.app import (
     PRECISION,
     PRESET,
     SIZE,
+    ColumnsOption,
     FoldsOption,
     FramingOption,
+    ImageColumnOption,
     Nbatch,
     Niter,
     PrecisionOption,
@@ -30,6 +32,7 @@ from inclinet.cli.app import (
     console,
     default,
     option,
+    parse_columns,
     parse_ranges,
     settings,
     track,
@@ -38,6 +41,7 @@ from inclinet.cli.evaluation import evaluate_networks
 from inclinet.cli.group import check_extra
 from inclinet.cli.versions import publish_networks
 from inclinet.data.bands import BANDS
+from inclinet.data.catalog import read_catalog
 from inclinet.networks.architectures import check_fits
 from inclinet.networks.filenames import network_file
 from inclinet.registry.admission import promote_last, what_is_in_use
@@ -54,8 +58,10 @@ def full(
     impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
     imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
     catalog: Annotated[
-        Path, typer.Option("-c", "--catalog", help="Catalogue; its columns are separated by '|'.")
+        Path, typer.Option("-c", "--catalog", help="Catalogue: CSV with any separator, ECSV, FITS or VOTable.")
     ] = Path("catalog.csv"),
+    column: ColumnsOption = [],  # noqa: B006 (Typer copies it)
+    image_column: ImageColumnOption = "",
     bands: Annotated[str, typer.Option("--bands", help="Bands, separated by commas.")] = ",".join(BANDS),
     size: SizeOption = SIZE,
     framing: FramingOption = FRAMING,
@@ -125,6 +131,7 @@ def full(
             precision=precision,
         ),
         starts=find_starts(start, networks, size, store),
+        columns=parse_columns(column, image_column),
         restart=restart,
         workers=workers,
     )
@@ -145,6 +152,7 @@ def run_all_stages(
     augment: Augment,
     train: Train,
     starts: Mapping[str, Start] | None = None,
+    columns: Mapping[str, str] | None = None,
     restart: bool = False,
     workers: int | None = None,
 ) -> None:
@@ -166,6 +174,9 @@ def run_all_stages(
         Settings of these stages.
     starts : mapping of str to Start, optional
         Networks that the training starts from, by architecture.
+    columns : mapping of str to str, optional
+        Columns of the catalogue that are called otherwise, and that of the images, as for
+        `inclinet.preparation.prep.prep`.
     restart : bool
         Train again from the start instead of resuming.
     workers : int, optional
@@ -176,10 +187,11 @@ def run_all_stages(
     InclinetError
         When a stage cannot work with its input.
     """
-    _prepare(impath, catalog, folder, sample, size, split, augment, workers)
+    _prepare(impath, catalog, folder, sample, size, split, augment, columns or {}, workers)
     files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, restart)
     models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
-    evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=catalog, files=files)
+    known = read_catalog(catalog, columns={key: name for key, name in (columns or {}).items() if key != "image"})
+    evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=known, files=files)
     stages = {"split": split, "augment": augment, "train": train}
     how: dict[str, Any] = {name: stage.model_dump(mode="json", exclude_none=True) for name, stage in stages.items()}
     how["train"]["start"] = {model: start.record.sha256 for model, start in (starts or {}).items()}
@@ -202,6 +214,7 @@ def _prepare(
     size: int,
     split: Split,
     augment: Augment,
+    columns: Mapping[str, str],
     workers: int | None,
 ) -> None:
     """Run the stages from the images to the stored batches."""
@@ -218,6 +231,7 @@ def _prepare(
             imroot=sample.imroot,
             size=size,
             framing=sample.framing,
+            columns=columns,
             outfolder=folder / "small",
             workers=workers,
             track=track,

@@ -13,8 +13,10 @@ from inclinet.cli.app import (
     PRECISION,
     PRESET,
     SIZE,
+    ColumnsOption,
     FoldsOption,
     FramingOption,
+    ImageColumnOption,
     Nbatch,
     Niter,
     PrecisionOption,
@@ -29,6 +31,7 @@ from inclinet.cli.app import (
     console,
     default,
     option,
+    parse_columns,
     parse_ranges,
     settings,
     track,
@@ -49,8 +52,10 @@ def prep(
     impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
     imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
     catalog: Annotated[
-        Path, typer.Option("-c", "--catalog", help="Catalogue; its columns are separated by '|'.")
+        Path, typer.Option("-c", "--catalog", help="Catalogue: CSV with any separator, ECSV, FITS or VOTable.")
     ] = Path("catalog.csv"),
+    column: ColumnsOption = [],  # noqa: B006 (Typer copies it)
+    image_column: ImageColumnOption = "",
     size: SizeOption = SIZE,
     framing: FramingOption = FRAMING,
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path(),
@@ -76,6 +81,7 @@ def prep(
         imroot=sample.imroot,
         framing=sample.framing,
         size=settings(Size, size=size).size,
+        columns=parse_columns(column, image_column),
         outfolder=outfolder,
         workers=workers,
         track=track,

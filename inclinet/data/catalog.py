@@ -42,6 +42,14 @@ class Catalog:
     names: dict[int, str] = field(default_factory=dict)
 
     @property
+    def images(self) -> dict[int, str]:
+        """File or address of the image of each galaxy, if the catalogue has such a column."""
+        if "image" not in self.table:
+            return {}
+        cells = zip(self.table.index.tolist(), self.table["image"], strict=True)
+        return {pgc: cell for pgc, cell in cells if cell}
+
+    @property
     def labels(self) -> dict[int, str]:
         """Label of each galaxy by PGC number."""
         return dict(zip(self.table.index.tolist(), self.table["label"], strict=True))

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from inclinet.data.bands import BANDS, FILTERS, stored_band
+from inclinet.data.galaxies import identify
 
 __all__ = [
     "IMAGE_FORMATS",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 _SIZE, _STORED_BAND = r"(?P<size>\d+)x(?P=size)", f"(?P<band>{'|'.join(FILTERS)})"
-_SMALL = re.compile(rf"pgc(?P<pgc>\d{{1,9}})_{_SIZE}_(?P<label>F|\d+)\.{_STORED_BAND}\.jpg")
+_SMALL = re.compile(rf"pgc(?P<pgc>-?\d{{1,10}})_{_SIZE}_(?P<label>F|\d+)\.{_STORED_BAND}\.jpg")
 _FOLDER = re.compile(rf"{_SIZE}_{_STORED_BAND}")
 _PACKED = re.compile(rf"{_SIZE}_{_STORED_BAND}\.npz")
 
@@ -47,6 +48,8 @@ IMAGE_FORMATS = {
 _SUFFIXES = tuple(suffix for suffixes in IMAGE_FORMATS.values() for suffix in suffixes)
 _SUFFIX = rf"(?P<sdss>\.sdss)?(?P<suffix>{'|'.join(map(re.escape, sorted(_SUFFIXES, key=len, reverse=True)))})"
 _INPUT = re.compile(rf"pgc(?P<pgc>\d{{1,9}})(?P<rest>(?:[^0-9A-Za-z].*?)?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
+_LIKE_PGC = re.compile(r"pgc[0-9]", re.IGNORECASE)  # with more digits than PGC numbers have
+_NAMED = re.compile(rf"(?P<stem>.+?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,20 @@ def is_image(name: str) -> bool:
 
 
 def parse_image(name: str, imroot: str) -> ImageName | None:
-    """Return what the file name of an input image tells, None if it is not one with this root and a known band."""
-    match = _INPUT.fullmatch(name)
-    if match is None or match["rest"].rpartition("_")[0] != f"_{imroot}":
+    """Return what the file name of an input image tells, None if it is not one with this root and a known band.
+
+    It begins with `pgc<ID>`, or with any other name of the galaxy, for which `inclinet.data.galaxies.identify` stands.
+    """
+    match = _NAMED.fullmatch(name)
+    stem, _, band = match["stem"].rpartition("_") if match else ("", "", "")
+    galaxy = stem.removesuffix(f"_{imroot}")
+    if match is None or galaxy in ("", stem) or band not in BANDS:
         return None
     parsed = parse_cutout(name)
-    return parsed if parsed and parsed.band else None
+    if parsed is None and _LIKE_PGC.match(name):
+        return None
+    pgc = parsed.pgc if parsed else identify(galaxy)
+    return ImageName(pgc, band, match["sdss"] is not None, match["suffix"].lower())
 
 
 def parse_cutout(name: str) -> ImageName | None:

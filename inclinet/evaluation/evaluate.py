@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from inclinet.data.catalog import read_catalog
+from inclinet.data.catalog import Catalog, read_catalog
 from inclinet.data.columns import network_columns, parse_network_name, spread_column
 from inclinet.data.origin import count_galaxies
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples
@@ -101,7 +101,7 @@ def report(
     table: pd.DataFrame,
     outfolder: Path,
     *,
-    catalog: Path | None = None,
+    catalog: Catalog | Path | None = None,
     left_out: Mapping[str, pd.DataFrame] | None = None,
     pictures: Pictures | None = None,
     beware: str = "",
@@ -117,8 +117,8 @@ def report(
         Predictions for the test set, as `inclinet.evaluation.predictions.read_predictions` returns. If it is empty and
         the networks left out disjoint sets of galaxies, these are evaluated instead: a cross-validation.
     outfolder : Path
-    catalog : Path, optional
-        Catalogue, for the axis ratios.
+    catalog : Catalog or Path, optional
+        Catalogue, for the axis ratios and the names of galaxies without a PGC number.
     left_out : mapping of str to DataFrame, optional
         Predictions of each network for the galaxies that it left out.
     pictures : Pictures, optional
@@ -143,7 +143,8 @@ def report(
         pictures = Pictures(pictures.train, pictures.train, pictures.batch)
     for name in _FILES:  # files of an earlier evaluation must not be mistaken for this one's
         (outfolder / name).unlink(missing_ok=True)
-    ratios = read_catalog(catalog).table.reset_index() if catalog else None
+    known = read_catalog(catalog) if isinstance(catalog, Path) else catalog
+    ratios = known.table.reset_index() if known else None
     calibration = None
     if folds or left_out:
         calibration = calibrate(table if folds else merge_predictions(left_out.values()))
@@ -162,7 +163,7 @@ def report(
     best = _write_results(table, evaluation, None if estimates is None else estimates[0], outfolder)
     figures = [
         *draw_figures(table, evaluation, best, ratios, outfolder),
-        *draw_sheets(table, best, pictures, outfolder),
+        *draw_sheets(table, best, pictures, known.names if known else {}, outfolder),
     ]
     trained = [pgc for sample in pictures.train.values() for pgc in sample.pgcs.tolist()]
     origins = count_galaxies(trained) if trained else None, count_galaxies(table["pgc"])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.data.bands import FILTERS, band_title
+from inclinet.data.galaxies import galaxy_title
 from inclinet.data.samples import Batch, Samples
 from inclinet.evaluation.baselines import baseline_predictions
 from inclinet.evaluation.page import Figure
@@ -81,14 +82,16 @@ def draw_figures(
     ]
 
 
-def draw_sheets(table: pd.DataFrame, best: pd.Series, pictures: Pictures, outfolder: Path) -> list[Figure]:
+def draw_sheets(
+    table: pd.DataFrame, best: pd.Series, pictures: Pictures, names: Mapping[int, str], outfolder: Path
+) -> list[Figure]:
     """Draw the sheets of images and the histogram of inclinations, as far as there are pictures, into `outfolder`.
 
-    `table` and `best` are those of `draw_figures`.
+    `table` and `best` are those of `draw_figures`; `names` are those of galaxies without a PGC number.
     """
     figures = []
     if pictures.test:
-        figures.append(_draw_worst(table, best, pictures.test, outfolder / "worst.jpg"))
+        figures.append(_draw_worst(table, best, pictures.test, names, outfolder / "worst.jpg"))
     if pictures.batch:
         histogram = inclination_histogram(
             labels_of(pictures.train), pictures.batch.labels, outfolder / "inclinations.png"
@@ -104,7 +107,9 @@ def draw_sheets(table: pd.DataFrame, best: pd.Series, pictures: Pictures, outfol
     return figures
 
 
-def _draw_worst(table: pd.DataFrame, prediction: pd.Series, test: Mapping[str, Samples], path: Path) -> Figure:
+def _draw_worst(
+    table: pd.DataFrame, prediction: pd.Series, test: Mapping[str, Samples], names: Mapping[int, str], path: Path
+) -> Figure:
     """Draw the images with the largest errors."""
     places = {
         (FILTERS[band], pgc): (sample, row)
@@ -115,8 +120,9 @@ def _draw_worst(table: pd.DataFrame, prediction: pd.Series, test: Mapping[str, S
     rows = [i for i in worst if (table["filter"][i], table["pgc"][i]) in places][:_WORST]
     images = [places[table["filter"][i], table["pgc"][i]] for i in rows]
     captions = [
-        f"PGC {table['pgc'][i]} {band_title(table['filter'][i])}\n{table['inc_m'][i]:.0f}° → {prediction[i]:.0f}°"
-        for i in rows
+        f"{galaxy_title(pgc, names.get(pgc, '') if pgc < 0 else '')} {band_title(table['filter'][i])}\n"
+        f"{table['inc_m'][i]:.0f}° → {prediction[i]:.0f}°"
+        for i, pgc in zip(rows, table["pgc"][rows].tolist(), strict=True)
     ]
     pixels = np.stack([sample.images[row] for sample, row in images]).astype(np.uint8)
     return Figure(

@@ -1,18 +1,21 @@
 """Stage prep: downsample the images of one band."""
 
 import csv
+import io
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import cpu_count
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
 from inclinet.data.bands import BANDS, COLOUR
 from inclinet.data.catalog import read_catalog
-from inclinet.data.filenames import band_folder, parse_cutout, shapes_file, skipped_file, small_image
+from inclinet.data.filenames import band_folder, parse_cutout, parse_image, shapes_file, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg
 from inclinet.errors import InclinetError
 from inclinet.geometry.framing import to_small
@@ -20,6 +23,7 @@ from inclinet.geometry.shape import Shape
 from inclinet.progress import Track, silent
 from inclinet.settings import Framing
 from inclinet.storage.atomic import atomic_file, atomic_folder
+from inclinet.storage.store import split_address
 
 __all__ = ["Prepared", "check_band", "downsample", "prep", "write_shapes", "write_skipped"]
 
@@ -47,6 +51,7 @@ def prep(
     imroot: str = "d25x2_rot",
     size: int = 128,
     framing: Framing = "given",
+    columns: Mapping[str, str] | None = None,
     outfolder: Path = Path(),
     workers: int | None = None,
     track: Track = silent,
@@ -70,6 +75,9 @@ def prep(
         Pixels a side of the downsampled images.
     framing : {'measured', 'given'}
         Frame each galaxy as measured, or keep the frames of the images.
+    columns : mapping of str to str, optional
+        Columns of the catalogue, as for `inclinet.data.catalog.read_catalog`. That of `image` names the images, paths
+        within the folder or s3:// addresses; `{band}` in its name stands for the band.
     outfolder : Path
     workers : int, optional
         Threads; None takes one per core.
@@ -88,19 +96,20 @@ def prep(
     check_band(band)
     if not impath.is_dir():
         raise InclinetError(f"{impath}: no such folder of images", setting="impath")
-    table = read_catalog(catalog)
-    names = _list_names(impath)
-    chosen = choose_images(names, imroot, band)
+    columns = {meaning: column.replace("{band}", band) for meaning, column in (columns or {}).items()}
+    table = read_catalog(catalog, columns=columns)
+    chosen = table.images if "image" in columns else choose_images(_list_names(impath, imroot), imroot, band)
     folder, skipped_table = outfolder / band_folder(size, band), outfolder / skipped_file(size, band)
     with atomic_folder(folder) as part:
         unusable, shapes = downsample(
-            chosen, table.labels, impath.joinpath, part, band, size, framing, workers=workers, track=track
+            chosen, table.labels, partial(_locate, impath), part, band, size, framing, workers=workers, track=track
         )
         if shapes:
             write_shapes(outfolder / shapes_file(size, band), shapes)
         images = sum(1 for _ in part.iterdir())
         missing = {pgc: f"no image in band {band}" for pgc in table.labels if pgc not in chosen}
-        skipped = unusable | missing | table.skipped  # the catalogue's own reason says more than "not in the catalogue"
+        # The catalogue's own reason says more than "not in the catalogue".
+        skipped = {_called(key, table.names): reason for key, reason in (unusable | missing | table.skipped).items()}
         write_skipped(skipped_table, skipped)
         for key, reason in skipped.items():
             logger.debug("skipped %s: %s", f"PGC {key}" if isinstance(key, int) else key, reason)
@@ -113,7 +122,23 @@ def prep(
     return Prepared(folder, images, skipped)
 
 
-def _list_names(impath: Path) -> list[str]:
+def _called(key: int | str, names: Mapping[int, str]) -> int | str:
+    """Return the PGC number of a galaxy, or its name if it has none."""
+    return key if isinstance(key, str) or key > 0 else names.get(key, key)
+
+
+def _locate(folder: Path, name: str) -> Path | BinaryIO:
+    """Return the image of a name: a path, by default within the folder, or an address."""
+    if not name.lower().startswith("s3:"):
+        return folder / Path(name).expanduser()
+    store, key = split_address(name)
+    try:
+        return io.BytesIO(store.read(key))
+    except FileNotFoundError:
+        raise BadImageError("no such file") from None
+
+
+def _list_names(impath: Path, imroot: str) -> list[str]:
     """Return the names in a folder; a warning counts the files that are no images, or not called like a galaxy's.
 
     Raises
@@ -125,7 +150,7 @@ def _list_names(impath: Path) -> list[str]:
         names = sorted(path.name for path in impath.iterdir())
     except PermissionError as error:
         raise InclinetError(f"{impath}: this folder cannot be read ({error.strerror})", setting="impath") from None
-    others = [name for name in names if parse_cutout(name) is None]
+    others = [name for name in names if parse_cutout(name) is None and parse_image(name, imroot) is None]
     if others:
         named = ", ".join([*others[:_NAMED], *(["…"] if len(others) > _NAMED else [])])
         logger.warning("%s: %d files that are no images of a galaxy are left out (%s)", impath, len(others), named)
@@ -147,7 +172,7 @@ def check_band(band: str) -> None:
 def downsample(
     chosen: Mapping[int, str],
     labels: Mapping[int, str],
-    locate: Callable[[str], Path],
+    locate: Callable[[str], Path | BinaryIO],
     outfolder: Path,
     band: str,
     size: int,
@@ -172,7 +197,7 @@ def downsample(
     labels : mapping of int to str
         Label by PGC number.
     locate : callable
-        Returns the local path of a file name.
+        Returns the local path, or the open file, of a file name.
     outfolder : Path
     band : str
     size : int

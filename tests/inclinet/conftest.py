@@ -15,19 +15,8 @@ from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Augment, Split, Train
 from inclinet.storage.store import open_store
-from tests.inclinet.cutouts.stand_in import VARIABLES, Galaxy, running_stand_in
 
 SIZE = 24
-
-
-@pytest.fixture
-def sky(monkeypatch):
-    """A stand-in for the image servers that the environment names, with one galaxy."""
-    with running_stand_in() as sky:
-        for name, path in VARIABLES.items():
-            monkeypatch.setenv(name, sky.url + path)
-        sky.galaxies["NGC 2841"] = Galaxy(140.51, 50.98, 8.1, 147)
-        yield sky
 
 
 @pytest.fixture(scope="session")

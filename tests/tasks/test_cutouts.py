@@ -7,10 +7,8 @@ import pytest
 from flows.cutouts import cutouts
 from inclinet.cutouts.settings import CutoutBatch
 from inclinet.errors import InclinetError
-from tests.inclinet.cutouts.conftest import QUICK, sky
+from tests.inclinet.cutouts.conftest import QUICK
 from tests.inclinet.cutouts.stand_in import Galaxy
-
-__all__ = ["sky"]
 
 pytestmark = pytest.mark.xdist_group("tasks")
 

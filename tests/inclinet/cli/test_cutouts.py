@@ -3,10 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.inclinet.cutouts.conftest import sky
 from tests.inclinet.cutouts.stand_in import Galaxy
-
-__all__ = ["sky"]
 
 QUICK = ("-s", 128, "--rate", 100, "--attempts", 2)
 

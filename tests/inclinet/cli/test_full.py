@@ -41,3 +41,39 @@ def test_a_table_of_predictions_is_evaluated_without_networks(inclinet, tmp_path
     assert code == 0, text
     assert "Test set, 4 images of 4 galaxies" in text
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["networks"]["model4_0"]["rms"] == 3
+
+
+def test_galaxies_of_any_name_with_images_of_any_name(inclinet, small_sample, tmp_path):
+    table = pd.read_csv(small_sample / "catalog.csv", sep="|", skipinitialspace=True).rename(columns=str.strip)
+    (tmp_path / "pictures").mkdir()
+    files = []
+    for pgc in table["pgc"]:
+        file = tmp_path / "pictures" / f"{pgc:03d}-picture.jpg"
+        file.hardlink_to(small_sample / "galaxies" / f"pgc{pgc}_d25x2_rot_gri.sdss.jpg")
+        files.append(file.name)
+    names = [f"SGA {2**40 + pgc}" for pgc in table["pgc"]]
+    catalogue = pd.DataFrame({"Object": names, "Inclination": table["inc"], "File": files})
+    catalogue.to_csv(tmp_path / "c.csv", index=False)
+    columns = ["--column", "galaxy=object", "--column", "inc=inclination", "--image-column", "file"]
+    how = ["-s", 24, "-n", 0, "-b", 1, "-z", 2, "-m", "model4", "--bands", "gri", "--workers", 1]
+    code, text = inclinet("full", "-p", "pictures", "-c", "c.csv", *columns, *how, "-o", "out")
+    assert code == 0, text
+    assert "60 images in" in text
+    code, text = inclinet("predict", "c.csv", "-p", "pictures", *columns, "--version", *_version(text), "-o", "t.csv")
+    assert code == 0, text
+    found = pd.read_csv(tmp_path / "t.csv")
+    assert found["galaxy"].tolist() == names
+    assert found["inclination"].notna().all()
+    # The names of the files may say the galaxies instead.
+    (tmp_path / "named").mkdir()
+    for name, file in zip(names, files, strict=True):
+        (tmp_path / "named" / f"{name}_mine_gri.jpg").hardlink_to(tmp_path / "pictures" / file)
+    code, text = inclinet("full", "-p", "named", "-r", "mine", "-c", "c.csv", *columns[:4], *how, "-o", "two")
+    assert code == 0, text
+    one, two = (sorted((tmp_path / out).glob("*/samples/RGB*_test_000.npz")) for out in ("out", "two"))
+    assert one[0].read_bytes() == two[0].read_bytes()
+
+
+def _version(text):
+    told = re.search(r"to use it: inclinet predict --store (\S+) --version (\S+) image.jpg", text)
+    return told[2], "--store", told[1]

@@ -48,7 +48,7 @@ def test_a_version_and_a_file_to_start_from(inclinet, small_sample, mocks, tmp_p
     network = json.loads((first / "bundle.json").read_text())["files"]["Uset_000_model4.keras"]["sha256"]
     started = {"version": first.name, "sha256": network, "galaxies": len(before)}
     assert described["info"]["started_from"] == {"model4_0": started}
-    assert described["info"]["settings"]["start"] == {"model4": network}
+    assert described["info"]["settings"]["train"]["start"] == {"model4": network}
     card = (second / "README.md").read_text()
     assert f"The training started from version {first.name} (trained on {len(before)} galaxies)" in card
 

@@ -3,6 +3,7 @@ import pytest
 from inclinet.data import filenames
 from inclinet.data.bands import BANDS
 from inclinet.data.filenames import ImageName, SmallName, parse_cutout, parse_image, parse_small, small_image
+from inclinet.data.galaxies import identify
 
 
 @pytest.mark.parametrize(
@@ -22,13 +23,19 @@ from inclinet.data.filenames import ImageName, SmallName, parse_cutout, parse_im
         ("pgc7_d25x2_rot_r.png.part", None),
         ("pgc7_d25x2_rot_r.csv", None),
         ("pgc1234567890_d25x2_rot_r.png", None),
-        ("ngc7_d25x2_rot_r.png", None),
+        ("_d25x2_rot_r.png", None),
     ],
 )
 def test_names_of_input_images(name, expected):
     assert parse_image(name, "d25x2_rot") == expected
     assert parse_cutout(name) == expected
     assert parse_image(name, "d25x2.rot") is None
+
+
+def test_other_names_of_galaxies():
+    assert parse_image("ngc_7_d25x2_rot_r.png", "d25x2_rot") == ImageName(identify("NGC 7"), "r", False, ".png")
+    assert parse_image("NGC7_x_gri.sdss.jpg", "x") == ImageName(identify("NGC 7"), "gri", True, ".jpg")
+    assert parse_small(small_image(identify("NGC 7"), 64, "61", "g")).pgc == identify("NGC 7")
 
 
 def test_any_root_is_that_of_a_cutout():

@@ -70,6 +70,6 @@ def test_a_damaged_image_is_named(tmp_path, small_sample):
     damaged.write_bytes(damaged.read_bytes()[:50])
     with pytest.raises(InclinetError, match=rf"{damaged.name}: .*run `inclinet prep` again"):
         compress(folder, tmp_path, size=16)
-    Image.fromarray(np.zeros((8, 8), np.uint8)).save(damaged)
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(damaged)
     with pytest.raises(InclinetError, match=r"has 8×8 pixels; run `inclinet prep` again"):
         compress(folder, tmp_path, size=16)
