@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
@@ -18,9 +19,12 @@ from deployments.sample import LocalSample, choose_sample, parse_bands, upload_s
 from deployments.service import up
 from deployments.settings import BUCKET, FOLDER, Service
 from deployments.terminal import PrefectPort, StorePort, run_commands
-from inclinet.cli.app import track
+from inclinet.cli.app import show_table, track
 from inclinet.cli.evaluation import show_evaluation
 from inclinet.errors import InclinetError
+from inclinet.evaluation.filenames import PREDICTIONS_FILE
+from inclinet.prediction.predictor import Predictor
+from inclinet.prediction.sources import find_sources
 from inclinet.registry.champion import read_champion
 from inclinet.registry.versions import find_version
 from inclinet.settings import Augment, Sample, Split, Train
@@ -35,6 +39,7 @@ SPLIT = Split(niter=1)
 AUGMENT = Augment(nbatch=5, batchsize=40)
 TRAIN = Train(models=("model4",), N_batch_iter=3, training_batch_size=32)
 
+_ANSWERS = 5  # galaxies on screen
 _VERSION = re.compile(r"\b\d{8}-[0-9a-f]{10}\b")
 
 
@@ -69,13 +74,15 @@ def demo(
         raise InclinetError("a catalogue or a root of image names needs a folder of images", setting="images")
     sample = choose_sample(images, catalog, imroot, chosen) if images else None
     service = up(folder, prefect_port=prefect_port, store_port=store_port)
-    run = _run(service, upload_sample(service, sample or _simulate_sample(service, chosen)))
+    sample = sample or _simulate_sample(service, chosen)
+    run = _run(service, upload_sample(service, sample))
     CONSOLE.print(
         f"{run.name} {run.state.name.lower()}, {time.monotonic() - started:.0f} s after the start of the demo"
     )
     if run.state.is_completed():
         _show_result(service, run.name)
         _show_version(service, run.state.message or "")
+        _show_answers(service, run.name, run.state.message or "", sample)
     else:
         CONSOLE.print(run.state.message, style="red", markup=False)
     CONSOLE.print(f"watch     {service.ui}/runs/flow-run/{run.id}")
@@ -145,6 +152,29 @@ def _show_version(service: Service, message: str) -> None:
     CONSOLE.print(f"predict   {shell}; inclinet predict{option} IMAGES", markup=False)
     if not in_use:
         CONSOLE.print(f"use it    inclinet promote {published.version}, in the same shell", markup=False)
+
+
+def _show_answers(service: Service, run: str, message: str, sample: LocalSample) -> None:
+    """Print what the version answers for some galaxies of the test set, one row for each."""
+    found, bucket = _VERSION.search(message), service.store.folder / BUCKET
+    tested = bucket / "runs" / run / "evaluation" / PREDICTIONS_FILE
+    if found is None or not tested.is_file():
+        return
+    wanted = pd.read_csv(tested)["pgc"].drop_duplicates().head(_ANSWERS).tolist()
+    sources = [one for one in find_sources(sample.catalog, sample.images) if one.pgc in wanted]
+    table = Predictor.open(str(bucket), found[0]).predict(sources)
+    rows = [
+        {
+            "galaxy": row["galaxy"],
+            "images": str(row["n_images"]),
+            "inclination": f"{row['inclination']:.1f} ± {row['error']:.1f}",
+            "truth": f"{row['truth']:.0f}",
+            "flag": row["flag"],
+        }
+        for row in table.to_dict("records")
+    ]
+    if rows:
+        show_table(rows, "Some galaxies of the test set, one answer for each (deg)", texts=["flag"])
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

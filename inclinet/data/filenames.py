@@ -1,9 +1,9 @@
 """File names of images, packed files, samples and stored batches: written and parsed in one place."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from inclinet.data.bands import BANDS, FILTERS, stored_band
+from inclinet.data.bands import BANDS, COLOUR_LETTER, FILTERS, stored_band
 from inclinet.data.galaxies import identify
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "band_folder",
     "batch_file",
     "batch_folder",
+    "filter_of",
     "is_image",
     "left_out_file",
     "packed_file",
@@ -48,6 +49,8 @@ IMAGE_FORMATS = {
 _SUFFIXES = tuple(suffix for suffixes in IMAGE_FORMATS.values() for suffix in suffixes)
 _SUFFIX = rf"(?P<sdss>\.sdss)?(?P<suffix>{'|'.join(map(re.escape, sorted(_SUFFIXES, key=len, reverse=True)))})"
 _INPUT = re.compile(rf"pgc(?P<pgc>\d{{1,9}})(?P<rest>(?:[^0-9A-Za-z].*?)?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
+_COLOURS = re.compile("[ugrizy]{3}")
+_FILTER = re.compile(r"[ugrizyUBVRIJHKY]|Ks|W[1-4]|NUV|FUV|F\d{3}[A-Z]")  # of ground, WISE, GALEX, HST and JWST
 _LIKE_PGC = re.compile(r"pgc[0-9]", re.IGNORECASE)  # with more digits than PGC numbers have
 _NAMED = re.compile(rf"(?P<stem>.+?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
 
@@ -63,6 +66,8 @@ class ImageName:
     """True for `.sdss.jpg`, which is preferred to the colour image processed locally."""
     suffix: str
     """How the name ends, in lower case: one of those in `IMAGE_FORMATS`."""
+    filter: str = field(default="", compare=False)
+    """The band as arrays and tables spell it, or another filter as the name spells it; empty if it tells none."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,21 @@ def parse_cutout(name: str) -> ImageName | None:
     match = _INPUT.fullmatch(name)
     if match is None:
         return None
-    band = match["rest"].rpartition("_")[2]
-    return ImageName(
-        int(match["pgc"]), band if band in BANDS else None, match["sdss"] is not None, match["suffix"].lower()
-    )
+    word = match["rest"].rpartition("_")[2]
+    band = word if word in BANDS else None
+    return ImageName(int(match["pgc"]), band, match["sdss"] is not None, match["suffix"].lower(), filter_of(word))
+
+
+def filter_of(word: str) -> str:
+    """Return the filter that the last word of an image's name tells: a letter of `FILTERS`, another filter, or nothing.
+
+    Three filters in a row, such as `grz`, are a colour picture.
+    """
+    if word in BANDS:
+        return FILTERS[stored_band(word)]
+    if _COLOURS.fullmatch(word) and len(set(word)) == len(word):
+        return COLOUR_LETTER
+    return word if _FILTER.fullmatch(word) else ""
 
 
 def band_folder(size: int, band: str) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from inclinet.data.bands import FILTERS, stored_band
-from inclinet.data.filenames import is_image, parse_cutout
+from inclinet.data.filenames import filter_of, is_image, parse_cutout
 from inclinet.data.images import MAX_BYTES, BadImageError
 from inclinet.errors import InclinetError
 from inclinet.storage.store import Entry, Store
@@ -31,7 +30,7 @@ class Source:
     row : int or None
         Line of the catalogue that it is predicted for, if there is a catalogue.
     band : str or None
-        `c`, `g`, `r` or `i`, if the file name says so; None for other bands, too.
+        `c` (colour) or the name of a filter, if the file name says so.
     truth : float or None
         Inclination (deg) in the catalogue, if known.
     size : int
@@ -82,9 +81,9 @@ def source(store: Store, key: str, name: str, size: int = 0) -> Source:
     """Return the source of one image, with the galaxy and the band that its file name tells."""
     parsed = parse_cutout(key.rpartition("/")[2])
     if parsed is None:
-        return Source(name, store, key, size=size)
-    band = FILTERS[stored_band(parsed.band)] if parsed.band else None
-    return Source(name, store, key, parsed.pgc, f"PGC {parsed.pgc}", band=band, size=size)
+        stem = key.rpartition("/")[2].partition(".")[0]
+        return Source(name, store, key, band=filter_of(stem.rpartition("_")[2]) or None, size=size)
+    return Source(name, store, key, parsed.pgc, f"PGC {parsed.pgc}", band=parsed.filter or None, size=size)
 
 
 def in_store(entries: Iterable[Entry]) -> list[Entry]:

@@ -2,7 +2,7 @@ import pytest
 
 from inclinet.data import filenames
 from inclinet.data.bands import BANDS
-from inclinet.data.filenames import ImageName, SmallName, parse_cutout, parse_image, parse_small, small_image
+from inclinet.data.filenames import ImageName, SmallName, filter_of, parse_cutout, parse_image, parse_small, small_image
 from inclinet.data.galaxies import identify
 
 
@@ -49,6 +49,17 @@ def test_any_root_is_that_of_a_cutout():
 def test_a_galaxy_is_known_whatever_the_band(name):
     assert parse_cutout(name) == ImageName(7, None, False, f".{name.rpartition('.')[2].lower()}")
     assert parse_image(name, "d25x2_rot") is None
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *(("g", "g"), ("gri", "c"), ("grz", "c"), ("u", "u"), ("W1", "W1"), ("NUV", "NUV"), ("F814W", "F814W")),
+        *(("Ks", "Ks"), ("ggg", ""), ("rot", ""), ("x", ""), ("", "")),
+    ],
+)
+def test_filters(word, expected):
+    assert filter_of(word) == expected
 
 
 @pytest.mark.parametrize("name", ["pgc7a_x_g.png", "pgc_x_g.png", "xpgc7_x_g.png", "pgc7_x_g", ""])

@@ -145,10 +145,12 @@ def test_light_is_answered_like_a_picture(predict, image, tmp_path, name):
     assert abs(table["inclination"][0] - table["inclination"][1]) < 8
 
 
-def test_the_galaxy_of_an_unknown_band_is_known(predict, image):
-    table = predict(image(disc(96, 70), "pgc8_d25x2_rot_z.PNG"))
-    assert table["pgc"].tolist() == [8]
-    assert "band guessed" in table["flag"][0]
+def test_other_bands_keep_their_names(predict, image):
+    names = ["pgc8_d25x2_rot_z.PNG", "pgc8_x_W1.png", "NGC1_grz.jpg", "pgc8_d25x2_rot.png"]
+    table = predict(*(image(disc(96, 70), name) for name in names))
+    assert table["pgc"].tolist()[:2] == [8, 8]
+    assert table["band"].tolist()[:3] == ["z", "W1", "c"]
+    assert table["flag"].str.contains("band guessed").tolist() == [False] * 3 + [True]
 
 
 def test_images_unlike_the_training_images_are_flagged(predict, image):

@@ -141,7 +141,7 @@ def test_a_mixed_folder_says_what_it_leaves_out(galaxies, caplog):
     with caplog.at_level(logging.WARNING):
         found = find_sources(galaxies)
     assert {(one.pgc, one.band) for one in found} == {
-        *((3, "g"), (3, "r"), (7, "g"), (9, "g"), (9, "c"), (4, None), (None, None))
+        *((3, "g"), (3, "r"), (7, "g"), (9, "g"), (9, "c"), (4, "z"), (None, None))
     }
     assert len(found) == 9
     [message] = caplog.messages
