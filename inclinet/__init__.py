@@ -42,6 +42,7 @@ def predict(
     *,
     impath: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
+    recursive: bool = False,
     per_image: bool = False,
     store: str | None = None,
     version: str | None = None,
@@ -65,6 +66,8 @@ def predict(
     columns : mapping of str to str, optional
         Columns of a catalogue that are called otherwise, by what they mean: `{"pgc": "PGCNO", "image": "file"}`. The
         meanings are pgc, galaxy, image, inc, inc_flg, fon, inc_note and b_a.
+    recursive : bool
+        Search the folders in a folder, too.
     per_image : bool
         Return one row per image instead of one per galaxy.
     store : str, optional
@@ -87,7 +90,7 @@ def predict(
     # Find the images first: a wrong path is reported before anything is loaded.
     from inclinet.prediction.objects import find_given
 
-    sources = find_given(images, impath, columns)
+    sources = find_given(images, impath, columns, recursive=recursive)
 
     from inclinet.prediction.predictor import Predictor
 
