@@ -37,7 +37,7 @@ GALAXIES = 300
 SIZE = 64
 SPLIT = Split(niter=1)
 AUGMENT = Augment(nbatch=5, batchsize=40)
-TRAIN = Train(models=("model4",), N_batch_iter=3, training_batch_size=32)
+TRAIN = Train(models=("model4",), N_batch_iter=5, training_batch_size=32)
 
 _ANSWERS = 5  # galaxies on screen
 _VERSION = re.compile(r"\b\d{8}-[0-9a-f]{10}\b")
