@@ -100,7 +100,7 @@ def _from_astropy(raw: bytes, kind: str) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about units and dialects, which do not matter here
         table = Table.read(io.BytesIO(raw), format=kind)
-    columns = {str(name).strip(): [_cell(value) for value in table[name]] for name in table.colnames}
+    columns = {" ".join(str(name).split()): [_cell(value) for value in table[name]] for name in table.colnames}
     return pd.DataFrame(columns, index=pd.RangeIndex(1, len(table) + 1), dtype=str)
 
 
@@ -123,7 +123,7 @@ def _read_text(text: str, name: str) -> tuple[pd.DataFrame, dict[int | str, str]
     quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
-        names = [column.strip() for column in next(reader, [])]
+        names = [" ".join(column.split()) for column in next(reader, [])]
         line = reader.line_num
         for row in reader:
             rows[start + line + 1] = row

@@ -98,3 +98,11 @@ def test_damaged_tables_are_refused_in_one_line(tmp_path, content):
         read_table(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_name_of_two_lines_is_one(tmp_path):
+    path = tmp_path / "c.csv"
+    path.write_text('pgc,"inc\n(deg)"\n5,60\n')
+    table, _ = read_table(path)
+    assert table.columns.tolist() == ["pgc", "inc (deg)"]
+    assert table.index.tolist() == [3]
