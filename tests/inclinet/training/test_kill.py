@@ -136,7 +136,7 @@ def test_the_command_killed_again_and_again(stored, tmp_path):
     rng = np.random.default_rng()
 
     def train(out, **how):
-        options = f"-a {stored} -i {stored}/samples -o {out} -s 24 -n 0 -b 2 -N 4 --training_batch_size 2"
+        options = f"-a {stored} -i {stored}/samples -o {out} -s 24 -m model4 -n 0 -b 2 -N 4 --training_batch_size 2"
         program = [Path(sys.executable).parent / "inclinet", "train", *options.split()]
         return subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL, **how)
 
