@@ -55,6 +55,23 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def read_originals(images: Path, n: int) -> list[np.ndarray]:
+    """Return about n of the colour images in a folder, evenly spaced."""
+    paths = sorted(images.glob("*.jpg"))
+    return [np.asarray(open_image(path, colour=True)) for path in paths[:: max(1, len(paths) // n)][:n]]
+
+
+def predict_changed(
+    predictor: Predictor, originals: list[np.ndarray], change: Callable[[np.ndarray], np.ndarray]
+) -> pd.DataFrame:
+    """Return the predictions for changed images, one row for each."""
+    with temporary_folder("changed") as folder:
+        files = [folder / f"{number}_gri.png" for number in range(len(originals))]
+        for file, pixels in zip(files, originals, strict=True):
+            Image.fromarray(np.ascontiguousarray(change(pixels))).save(file)
+        return predictor.predict(files, per_image=True)
+
+
 def main(
     images: Path,
     store: Annotated[str | None, typer.Option()] = None,
@@ -63,15 +80,11 @@ def main(
 ) -> None:
     """Print how far answers move, in deg and in error bars."""
     predictor = Predictor.open(store, version)
-    paths = sorted(images.glob("*.jpg"))
-    originals = [np.asarray(open_image(path, colour=True)) for path in paths[:: max(1, len(paths) // n)][:n]]
-    answers = {}
-    for name, change in CHANGES.items():
-        with temporary_folder("framing") as folder:
-            files = [folder / f"{number}.png" for number in range(len(originals))]
-            for file, pixels in zip(files, originals, strict=True):
-                Image.fromarray(np.ascontiguousarray(change(pixels))).save(file)
-            answers[name] = predictor.predict(files, per_image=True)[["inclination", "error"]].to_numpy()
+    originals = read_originals(images, n)
+    answers = {
+        name: predict_changed(predictor, originals, change)[["inclination", "error"]].to_numpy()
+        for name, change in CHANGES.items()
+    }
     plain = answers.pop("as it is")
     usable = plain[:, 0] >= 50
     rows = []

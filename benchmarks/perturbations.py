@@ -11,12 +11,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import typer
-from PIL import Image
 
-from benchmarks.framing import crop, pad, shift
-from inclinet.data.images import open_image
+from benchmarks.framing import crop, pad, predict_changed, read_originals, shift
 from inclinet.prediction.predictor import Predictor
-from inclinet.storage.atomic import temporary_folder
 
 DOUBTS = "unlike|rounder|flatter|hidden|no galaxy|not predicted|nearly face-on"
 
@@ -83,15 +80,6 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def answer(predictor: Predictor, originals: list[np.ndarray], change: Callable) -> pd.DataFrame:
-    """Return the predictions for changed images."""
-    with temporary_folder("perturbations") as folder:
-        files = [folder / f"{number}_gri.png" for number in range(len(originals))]
-        for file, pixels in zip(files, originals, strict=True):
-            Image.fromarray(np.ascontiguousarray(change(pixels))).save(file)
-        return predictor.predict(files, per_image=True)
-
-
 def main(
     images: Path,
     store: Annotated[str | None, typer.Option()] = None,
@@ -100,13 +88,12 @@ def main(
 ) -> None:
     """Print how many answers moved, and how many of those are flagged."""
     predictor = Predictor.open(store, version)
-    paths = sorted(images.glob("*.jpg"))
-    originals = [np.asarray(open_image(path, colour=True)) for path in paths[:: max(1, len(paths) // n)][:n]]
-    plain = answer(predictor, originals, CHANGES["nothing"])
+    originals = read_originals(images, n)
+    plain = predict_changed(predictor, originals, CHANGES["nothing"])
     was_low = plain["flag"].str.contains("nearly face-on")
     rows = []
     for name, change in CHANGES.items():
-        changed = answer(predictor, originals, change)
+        changed = predict_changed(predictor, originals, change)
         moved = (changed["inclination"] - plain["inclination"]).abs()
         far = (moved > 2 * plain["error"]) & (plain["inclination"] >= 50)
         doubted = changed["flag"].str.contains(DOUBTS)

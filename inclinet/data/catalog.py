@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from inclinet.data.galaxies import MEANINGS, NAME_COLUMNS, identify, parse_pgc, same_name
+from inclinet.data.galaxies import MEANINGS, NAME_COLUMNS, galaxy_title, identify, parse_pgc, same_name
 from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
@@ -216,7 +216,7 @@ def _identify(table: pd.DataFrame) -> Iterator[tuple[int, int | None, str]]:
         pgc = parse_pgc(number)
         if pgc is None and name:
             pgc = identify(name)
-        yield line, pgc, name or (f"PGC {pgc}" if pgc else "")
+        yield line, pgc, galaxy_title(pgc, name)
 
 
 def _unnamed(table: pd.DataFrame, line: int) -> str:

@@ -77,10 +77,12 @@ def _fill(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     _, areas, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     share = found[:, cv2.CC_STAT_AREA] / mask.size
     chosen = [area for area in np.unique(border_of(areas)).tolist() if area and share[area] >= _LEAST]
+    if not chosen:
+        return pixels
     total = share[chosen].sum()
     padding = np.isin(areas, chosen)
     is_frame = _is_rectangle(~padding)
-    if not chosen or total > (_MOST_OF_FRAME if is_frame else _MOST):
+    if total > (_MOST_OF_FRAME if is_frame else _MOST):
         return pixels
     grown = _dilate(padding, _GROW)
     beside = _dilate(grown, _BESIDE) & ~grown

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Peculiarity", "ellipse_of", "find_peculiarities"]
+__all__ = ["Ellipse", "Peculiarity", "ellipse_of", "find_peculiarities"]
 
 Peculiarity = Literal["bulge", "bar", "star", "companion"]
 
@@ -20,7 +20,11 @@ _ROUND = 0.85  # axis ratio above which a position angle means nothing
 _FEWEST = 12  # pixels of an inner isophote
 
 
-def ellipse_of(mask: np.ndarray) -> tuple[float, float, float, float, float]:
+Ellipse = tuple[float, float, float, float, float]
+"""Centre x, y, semi-axes major, minor (pixels), and position angle (deg), as `ellipse_of` returns them."""
+
+
+def ellipse_of(mask: np.ndarray) -> Ellipse:
     """Return the ellipse with the second moments of an area, bool (size, size).
 
     Returns
@@ -41,7 +45,9 @@ def ellipse_of(mask: np.ndarray) -> tuple[float, float, float, float, float]:
     return float(x.mean()), float(y.mean()), major, minor, (angle + 90) % 180 - 90
 
 
-def find_peculiarities(light: np.ndarray, mask: np.ndarray, objects: np.ndarray, number: int) -> set[Peculiarity]:
+def find_peculiarities(
+    light: np.ndarray, mask: np.ndarray, ellipse: Ellipse, objects: np.ndarray, number: int
+) -> set[Peculiarity]:
     """Return what may distort the isophote of a galaxy.
 
     Parameters
@@ -50,12 +56,14 @@ def find_peculiarities(light: np.ndarray, mask: np.ndarray, objects: np.ndarray,
         Smoothed light above the sky.
     mask : ndarray of bool, shape (128, 128)
         The area of the galaxy.
+    ellipse : Ellipse
+        That of the area.
     objects : structured array
         All objects, as `sep.extract` returns them.
     number : int
         Index of the galaxy among them.
     """
-    x, y, major, minor, angle = ellipse_of(mask)
+    x, y, major, minor, angle = ellipse
     near = np.hypot(objects["x"] - x, objects["y"] - y) < _OUTER * major
     bright = objects["flux"] > _BRIGHT * objects["flux"][number]
     others = [i for i in np.flatnonzero(near & bright) if i != number]

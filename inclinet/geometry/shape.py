@@ -80,7 +80,7 @@ def measure_shape(image: np.ndarray) -> Shape:
         return Shape((size - 1) / 2, (size - 1) / 2, size / 2, 1.0, 0.0, NOT_FOUND)
     galaxy = _nearest_to_centre(objects)
     mask = segments == galaxy + 1
-    x, y, major, minor, angle = ellipse_of(mask)
+    x, y, major, minor, angle = ellipse = ellipse_of(mask)
     rows, columns = np.nonzero(mask)
     is_cut = min(columns.min(), rows.min()) < _EDGE or max(columns.max(), rows.max()) >= _SIDE - _EDGE
     return Shape(
@@ -90,7 +90,7 @@ def measure_shape(image: np.ndarray) -> Shape:
         axis_ratio=minor / major,
         position_angle=angle,
         problem="cut off" if is_cut else "",
-        peculiarities="; ".join(sorted(find_peculiarities(light, mask, objects, galaxy))),
+        peculiarities="; ".join(sorted(find_peculiarities(light, mask, ellipse, objects, galaxy))),
     )
 
 
