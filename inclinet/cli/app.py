@@ -1,6 +1,7 @@
 """What all commands share: the application, common options, and output on the terminal."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any, TypeVar
@@ -45,6 +46,7 @@ __all__ = [
     "app",
     "console",
     "default",
+    "name_reasons",
     "option",
     "parse_columns",
     "parse_ranges",
@@ -150,6 +152,12 @@ def parse_columns(texts: Sequence[str], image: str = "") -> dict[str, str]:
             raise InclinetError(f"{text!r}: give MEANING=COLUMN, such as pgc=PGCNO", setting="column")
         columns[meaning] = column
     return columns
+
+
+def name_reasons(reasons: Counter[str], most: int) -> str:
+    """Return the most common reasons as text, with how often each is there; `…` stands for the others."""
+    named = [reason if n == 1 else f"{reason} ({n:,} times)" for reason, n in reasons.most_common(most)]
+    return "; ".join([*named, *(["…"] if len(reasons) > most else [])])
 
 
 def _verbose(value: bool) -> bool:

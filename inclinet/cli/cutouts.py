@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inclinet.cli.app import Verbose, app, console, default, option, parse_columns, settings, track
+from inclinet.cli.app import Verbose, app, console, default, name_reasons, option, parse_columns, settings, track
 from inclinet.cutouts.settings import MEANINGS, Cutouts
 from inclinet.errors import InclinetError
 
@@ -89,8 +89,7 @@ def _report(problems: list[str], out: Path) -> None:
         When there is none.
     """
     reasons = Counter(filter(None, problems))
-    why = "; ".join(reason if n == 1 else f"{reason} ({n:,} times)" for reason, n in reasons.most_common(_NAMED))
-    why += "; …" if len(reasons) > _NAMED else ""
+    why = name_reasons(reasons, _NAMED)
     if reasons.total() == len(problems):
         raise InclinetError(f"no cutouts: {why or 'the catalogue has no rows'}")
     console.print(f"{len(problems) - reasons.total():,} cutouts in {out}", markup=False, highlight=False)

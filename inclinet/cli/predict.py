@@ -19,6 +19,7 @@ from inclinet.cli.app import (
     app,
     console,
     default,
+    name_reasons,
     option,
     parse_columns,
     show_table,
@@ -180,8 +181,7 @@ def _report_failures(problems: list[str]) -> None:
     reasons = Counter(filter(None, problems))
     if not reasons:
         return
-    named = [reason if n == 1 else f"{reason} ({n:,} times)" for reason, n in reasons.most_common(_NAMED)]
-    why = "; ".join([*named, *(["…"] if len(reasons) > _NAMED else [])])
+    why = name_reasons(reasons, _NAMED)
     if reasons.total() == len(problems):
         raise InclinetError(f"nothing was predicted: {why}")
     console.print(f"{reasons.total():,} of {len(problems):,} not predicted: {why}", markup=False, highlight=False)
