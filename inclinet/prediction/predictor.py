@@ -119,7 +119,8 @@ class Predictor:
 
         Parameters
         ----------
-        images : ndarray of uint8, shape (N, size, size, 3)
+        images : ndarray of uint8, shape (N, size, size, 3) or (N, frames, size, size, 3)
+            Several frames of a galaxy are seen as `inclinet.networks.infer.predict_images` says.
         colour : ndarray of bool, shape (N,)
             Which ones are colour images.
 
@@ -133,7 +134,7 @@ class Predictor:
         each = pd.DataFrame({name: mean for name, (mean, _) in answers.items()})
         spreads = {spread_column(name): spread for name, (_, spread) in answers.items()}
         table = self._estimates(each.assign(**spreads)).join(each).round(2)
-        table["flag"] = self._flags(table, images, colour)
+        table["flag"] = self._flags(table, images if images.ndim == 4 else images[:, 0], colour)
         return table
 
     def _estimates(self, answers: pd.DataFrame) -> pd.DataFrame:
@@ -213,7 +214,7 @@ class Predictor:
             yield chunk, loaded
 
     def _load(self, source: Source) -> _Loaded:
-        """Return the pixels of an image, uint8 (size, size[, 3]), and its shape, or why it cannot be used."""
+        """Return the frames of an image, uint8 (frames, size, size[, 3]), and its shape, or why it cannot be used."""
         try:
             colour = None if source.band is None else is_colour(source.band)
             return small_pixels(source.open(), self.size, colour, self.framing)
@@ -224,7 +225,7 @@ class Predictor:
         pixels = {row: image for row, (image, _) in enumerate(loaded) if not isinstance(image, str)}
         predicted = pd.DataFrame()
         if pixels:
-            colour = np.array([image.ndim == 3 for image in pixels.values()], bool)
+            colour = np.array([_is_colour(image) for image in pixels.values()], bool)
             images = np.stack([_in_three_channels(image) for image in pixels.values()])
             predicted = self.predict_pixels(images, colour).set_axis(list(pixels), axis=0)
             predicted = add_shapes(predicted, [loaded[row][1] for row in pixels])
@@ -253,14 +254,18 @@ class Predictor:
         return table if all(truth is None for truth in truths) else table.assign(truth=np.array(truths, dtype=float))
 
 
-def _in_three_channels(image: np.ndarray) -> np.ndarray:
-    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+def _is_colour(frames: np.ndarray) -> bool:
+    return frames.ndim == 4
+
+
+def _in_three_channels(frames: np.ndarray) -> np.ndarray:
+    return frames if _is_colour(frames) else np.repeat(frames[..., None], 3, axis=3)
 
 
 def _band(source: Source, loaded: np.ndarray | str) -> str:
     if source.band or isinstance(loaded, str):
         return source.band or ""
-    return COLOUR_LETTER if loaded.ndim == 3 else _GUESSED_GRAY
+    return COLOUR_LETTER if _is_colour(loaded) else _GUESSED_GRAY
 
 
 def _all_flags(source: Source, problem: str, found: list[str]) -> list[str]:

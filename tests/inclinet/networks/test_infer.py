@@ -47,3 +47,23 @@ def test_all_orientations_differ_and_any_views_can_be_averaged():
     assert calls == [256, 256, 88]
     assert (mean[0], spread[0]) == (pytest.approx(45 + 22.5 * 2), pytest.approx(22.5))
     assert len(mean) == 300
+
+
+def test_views_take_the_frames_of_a_galaxy_in_turn():
+    images = np.zeros((2, 3, 4, 4, 3), np.uint8)
+    images[1] = np.arange(3)[:, None, None, None]
+
+    def brightness(images):
+        return images.mean(axis=(1, 2, 3)).astype(float)
+
+    mean, spread = predict_images(brightness, images)
+    np.testing.assert_allclose(mean, [67.5, 67.5 + 22.5 * (3 * 0 + 3 * 1 + 2 * 2) / 8])
+    np.testing.assert_array_equal(spread, 0)
+
+
+def test_the_spread_of_several_frames_is_that_of_one(network):
+    images = np.random.default_rng(0).integers(0, 100, (40, SIZE, SIZE, 3), dtype=np.uint8)
+    mean, spread = predict_images(network, images)
+    again, same = predict_images(network, np.repeat(images[:, None], 3, axis=1))
+    np.testing.assert_allclose(again, mean, atol=1e-3)
+    assert same.mean() == pytest.approx(spread.mean(), rel=0.1)
