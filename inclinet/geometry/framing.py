@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from inclinet.data.content import check_content
 from inclinet.data.images import jpeg, open_image, square
-from inclinet.data.padding import fill_padding
+from inclinet.data.padding import brightest_channel, fill_padding
 from inclinet.geometry.shape import HIDDEN, Shape, measure_shape
 from inclinet.settings import Framing
 
@@ -93,12 +94,11 @@ def _framed(
 
 def _hidden_share(opened: Image.Image, filled: Image.Image, shape: Shape) -> float:
     """Return which share of the galaxy lies where the image was filled; `shape` is that in the image made square."""
-    before, after = (np.asarray(image).reshape(image.height, image.width, -1) for image in (opened, filled))
     side = max(opened.size)
     y, x = np.ogrid[: opened.height, : opened.width]
     x, y = x + (side - opened.width) // 2, y + (side - opened.height) // 2
-    within = np.hypot(x - shape.x, y - shape.y) < _INNER * shape.semi_major
-    changed = np.abs(after.astype(np.int16) - before).max(axis=2) > _CHANGED
+    within = (x - shape.x) ** 2 + (y - shape.y) ** 2 < (_INNER * shape.semi_major) ** 2
+    changed = brightest_channel(cv2.absdiff(np.asarray(filled), np.asarray(opened))) > _CHANGED
     return float(changed[within].mean()) if within.any() else 0.0
 
 
