@@ -256,7 +256,9 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
     monitors = _augment_monitors(size, stored, split.subsamples, augmenting)
     _check_starts(settings.starts, stored, size, split.subsamples, augmenting.leave_out)
     networks = _train(size, settings.train, batches, monitors, stored, settings.starts)
-    evaluation = evaluate_task(networks, labels, stored, batches[0][0], size, return_state=True).result()
+    evaluation = evaluate_task(
+        networks, labels, stored, batches[0][0], prepared.skipped, size, return_state=True
+    ).result()
     of = fingerprint(labels, listings, settings.as_json())
     # The networks of the folds have done their work.
     kept = {name: of_all for name, of_all in networks.items() if not split.folds or parse_network_name(name)[1] == 0}
@@ -274,5 +276,6 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
         "evaluation": [evaluation],
         "skipped": [prepared.skipped],
     }
-    index_task(run_name(), files, ["models", "evaluation", "skipped"], return_state=True).result()
+    about = {"Version": version, "Sample": f"{settings.sample.images}, with {settings.sample.catalog}"}
+    index_task(run_name(), files, ["models", "evaluation", "skipped"], about, return_state=True).result()
     return PipelineResult(version, stored, evaluation)

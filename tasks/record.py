@@ -14,6 +14,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from inclinet.data.bands import band_title
+from inclinet.evaluation.filenames import REPORT_FILE
+from inclinet.figures.page import name_page
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.lineage import ancestors, lineage
@@ -146,11 +148,12 @@ def _write_artifacts(run: str, references: Iterable[Reference], made: Mapping[st
 
 
 @stage_task("index", "index")
-def index_task(run: str, files: dict[str, list[Reference]], copied: list[str]) -> State:
+def index_task(run: str, files: dict[str, list[Reference]], copied: list[str], about: dict[str, str]) -> State:
     """Write the index of a run under `runs/<run>/`: where its files are, what it made, and from what.
 
     `index.json` gives the key in the store of each file, by folder and file name; the files of the folders `copied`
-    are copied next to it. `artifacts.csv` lists what was made and reused, `lineage.json` what it was made from.
+    are copied next to it, and the report among them is told the facts `about` the run. `artifacts.csv` lists what was
+    made and reused, `lineage.json` what it was made from.
     """
     store = artifacts().store
     places = {
@@ -163,6 +166,8 @@ def index_task(run: str, files: dict[str, list[Reference]], copied: list[str]) -
         with temporary_folder("index") as local:
             for reference in files[folder]:
                 for path in artifacts().fetch(reference, local):
+                    if path.name == REPORT_FILE:
+                        name_page(path, {"Run": run, **about})
                     store.put(path, f"runs/{run}/{folder}/{path.name}")
     references = list({reference.key: reference for several in files.values() for reference in several}.values())
     made = lineage(artifacts(), references)

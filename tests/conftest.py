@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,16 @@ def s3_server(tmp_path_factory):
 def s3_uri(s3_server, request):
     """A prefix of its own in the bucket of the real S3 server."""
     return f"s3://tests/{hashlib.sha256(request.node.name.encode()).hexdigest()[:16]}"
+
+
+@pytest.fixture
+def browser():
+    """A headless Chromium, driven by Playwright: Debian's, or the one that the environment names."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python client")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("needs Chromium: apt install chromium")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -1,6 +1,7 @@
 """The command `evaluate`."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,8 @@ from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.settings import Size
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from inclinet.data.catalog import Catalog
 
 __all__ = ["evaluate", "evaluate_networks", "show_evaluation"]
@@ -57,15 +60,16 @@ def evaluate(
     Example: inclinet evaluate -i samples -m models -c catalog.csv -o evaluation
     """
     from inclinet.data.catalog import read_catalog
-    from inclinet.evaluation.evaluate import report
+    from inclinet.evaluation.evaluate import Background, report
     from inclinet.evaluation.predictions import read_predictions
 
     known = read_catalog(catalog, columns=parse_columns(column)) if catalog else None
     if predictions is None:
-        size = settings(Size, size=size).size
-        evaluate_networks(models, samples, augmented, outfolder, size=size, catalog=known)
+        size, sample = settings(Size, size=size).size, str(catalog or samples)
+        evaluate_networks(models, samples, augmented, outfolder, size=size, catalog=known, sample=sample)
     else:
-        _show_report(report(read_predictions(predictions), outfolder, catalog=known), outfolder)
+        background = Background(facts=_report_facts(str(predictions)))
+        _show_report(report(read_predictions(predictions), outfolder, catalog=known, background=background), outfolder)
 
 
 def evaluate_networks(
@@ -77,19 +81,35 @@ def evaluate_networks(
     size: int,
     catalog: "Catalog | Path | None",
     files: Collection[str] | None = None,
+    sample: str = "",
+    skipped: "pd.DataFrame | None" = None,
 ) -> None:
-    """Evaluate the networks in the folder `models` (all, or those in `files`), and print the result."""
-    from inclinet.data.samples import find_samples, read_samples
-    from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
-    from inclinet.networks.listing import list_networks
-    from inclinet.training.start import beware, read_starts
+    """Evaluate the networks in the folder `models` (all, or those in `files`), and print the result.
 
-    warning = beware(read_starts(list_networks(models, files)).values())
+    `sample` says where the galaxies are from, for the report; `skipped` lists those that were skipped, with the columns
+    `pgc`, `where` and `reason`.
+    """
+    from inclinet.data.samples import find_samples, read_samples
+    from inclinet.evaluation.evaluate import Background, predict_galaxies, read_pictures, read_trainings, report
+    from inclinet.networks.listing import list_networks, name_of_network
+    from inclinet.training.start import read_starts
+
+    networks = list_networks(models, files)
     table, left_out = predict_galaxies(models, samples, files=files, size=size, track=track)
     test, train = (read_samples(find_samples(samples, size, side, 0), size) for side in ("test", "train"))
-    pictures = read_pictures(test, train, augmented / batch_folder(0) / batch_file(size, 1))
-    result = report(table, outfolder, catalog=catalog, left_out=left_out, pictures=pictures, beware=warning)
-    _show_report(result, outfolder)
+    background = Background(
+        read_pictures(test, train, augmented / batch_folder(0) / batch_file(size, 1)),
+        read_trainings(models, [name_of_network(path.name) for path in networks]),
+        tuple(read_starts(networks).values()),
+        skipped,
+        _report_facts(sample),
+    )
+    _show_report(report(table, outfolder, catalog=catalog, left_out=left_out, background=background), outfolder)
+
+
+def _report_facts(sample: str) -> dict[str, str]:
+    """Return when an evaluation was made and, if it is known, of which sample."""
+    return {"Evaluated": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **({"Sample": sample} if sample else {})}
 
 
 def _show_report(evaluation: dict | None, outfolder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,8 +40,11 @@ from inclinet.cli.app import (
 from inclinet.cli.evaluation import evaluate_networks
 from inclinet.cli.group import check_extra
 from inclinet.cli.versions import publish_networks
-from inclinet.data.bands import BANDS
+from inclinet.data.bands import BANDS, band_title
 from inclinet.data.catalog import read_catalog
+from inclinet.data.filenames import skipped_file
+from inclinet.evaluation.filenames import REPORT_FILE
+from inclinet.figures.page import name_page
 from inclinet.networks.architectures import check_fits
 from inclinet.networks.filenames import network_file
 from inclinet.registry.admission import promote_last, what_is_in_use
@@ -49,6 +52,9 @@ from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from inclinet.storage.store import open_named_store
 from inclinet.training.start import Start
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["full", "run_all_stages"]
 
@@ -191,7 +197,17 @@ def run_all_stages(
     files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, restart)
     models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
     known = read_catalog(catalog, columns={key: name for key, name in (columns or {}).items() if key != "image"})
-    evaluate_networks(models, samples, folder / "augmented", evaluation, size=size, catalog=known, files=files)
+    evaluate_networks(
+        models,
+        samples,
+        folder / "augmented",
+        evaluation,
+        size=size,
+        catalog=known,
+        files=files,
+        sample=f"{impath}, with {catalog}",
+        skipped=_read_skipped({band: folder / "small" / skipped_file(size, band) for band in sample.bands}),
+    )
     stages = {"split": split, "augment": augment, "train": train}
     how: dict[str, Any] = {name: stage.model_dump(mode="json", exclude_none=True) for name, stage in stages.items()}
     how["train"]["start"] = {model: start.record.sha256 for model, start in (starts or {}).items()}
@@ -200,10 +216,22 @@ def run_all_stages(
     if split.folds:  # the other networks have done their work
         files = [network_file(0, model) for model in train.models]
     published = publish_networks(models, samples, evaluation, size, store, how, files, framing=sample.framing)
+    name_page(evaluation / REPORT_FILE, {"Version": published.version})
     champion, why_not = promote_last(store, published)
     console.print(what_is_in_use(published.version, champion, why_not), markup=False)
     chosen = "" if champion and champion.version == published.version else f" --version {published.version}"
     console.print(f"to use it: inclinet predict --store {folder}{chosen} image.jpg", markup=False)
+
+
+def _read_skipped(tables: Mapping[str, Path]) -> "pd.DataFrame":
+    """Return the galaxies that prep skipped, from its table for each band: `pgc`, `where` and `reason`."""
+    import pandas as pd
+
+    parts = [
+        pd.read_csv(path, dtype=str, keep_default_na=False).assign(where=band_title(band))
+        for band, path in tables.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _prepare(

@@ -21,6 +21,13 @@ class Galaxies(Record):
         """Whether there are galaxies, and none of them is real."""
         return self.simulated > 0 and not self.real
 
+    @property
+    def truth(self) -> str:
+        """What their labels are called: people judge real galaxies, of simulated ones the inclination is known."""
+        if self.all_simulated:
+            return "true inclination"
+        return "labelled inclination" if self.simulated else "human inclination"
+
     def __str__(self) -> str:
         """Return them in words, such as `449 real and 5,400 simulated galaxies`."""
         counts = {"real": self.real, "simulated": self.simulated}

@@ -1,12 +1,14 @@
 """Stage evaluate, over local files: what networks predict for galaxies they were not trained on, and how well."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from inclinet.data.bands import FILTERS, band_title
 from inclinet.data.catalog import Catalog, read_catalog
 from inclinet.data.columns import network_columns, parse_network_name, spread_column
 from inclinet.data.origin import count_galaxies
@@ -22,24 +24,29 @@ from inclinet.evaluation.filenames import (
     REPORT_FILE,
 )
 from inclinet.evaluation.folds import count_folds, pool_folds
-from inclinet.evaluation.galaxies import pool_images
+from inclinet.evaluation.galaxies import median_by_galaxy, pool_images
 from inclinet.evaluation.metrics import ensemble_predictions
-from inclinet.evaluation.novelty import learn_novelty
-from inclinet.evaluation.pictures import Pictures, draw_figures, draw_sheets, labels_of
+from inclinet.evaluation.novelty import Novelty, learn_novelty
+from inclinet.evaluation.pictures import Pictures, augmented_cards, draw_figures, labels_of
 from inclinet.evaluation.predictions import merge_predictions, read_predictions, write_predictions
-from inclinet.evaluation.report import render_report
+from inclinet.evaluation.report import Shown, render_report
 from inclinet.evaluation.results import evaluate, markdown_table
+from inclinet.evaluation.worst import find_worst, worst_cards
 from inclinet.networks.listing import list_networks, name_of_network
 from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.progress import Track, silent
 from inclinet.storage.atomic import write_text
+from inclinet.training.curves import Metrics
 from inclinet.training.filenames import metrics_file
+from inclinet.training.start import StartRecord, beware
 
 __all__ = [
     "NOTHING_TO_EVALUATE",
+    "Background",
     "predict_galaxies",
     "read_all_predictions",
     "read_pictures",
+    "read_trainings",
     "report",
 ]
 
@@ -97,14 +104,47 @@ def read_all_predictions(paths: Iterable[Path]) -> pd.DataFrame:
     return merge_predictions([read_predictions(path) for path in paths])
 
 
+@dataclass(frozen=True)
+class Background:
+    """What an evaluation's report tells beside its result.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        The images that it shows.
+    trainings : mapping of str to Metrics
+        The metrics of the networks' trainings, by name.
+    starts : sequence of StartRecord
+        What the networks were started from.
+    skipped : DataFrame or None
+        Skipped galaxies: columns `pgc`, `where` and `reason`; None if they are not known.
+    facts : mapping of str to str
+        What the evaluation is about, such as the sample, for the top of the page.
+    """
+
+    pictures: Pictures = field(default_factory=Pictures)
+    trainings: Mapping[str, Metrics] = field(default_factory=dict)
+    starts: Sequence[StartRecord] = ()
+    skipped: pd.DataFrame | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_trainings(models: Path, names: Iterable[str]) -> dict[str, Metrics]:
+    """Return the metrics of the trainings of networks, by name, as far as they are in the folder `models`."""
+    files = {}
+    for name in names:
+        model, subsample = parse_network_name(name)
+        files[name] = models / metrics_file(subsample, model)
+    return {name: json.loads(path.read_text()) for name, path in files.items() if path.is_file()}
+
+
 def report(
     table: pd.DataFrame,
     outfolder: Path,
     *,
     catalog: Catalog | Path | None = None,
     left_out: Mapping[str, pd.DataFrame] | None = None,
-    pictures: Pictures | None = None,
-    beware: str = "",
+    background: Background | None = None,
 ) -> dict[str, Any] | None:
     """Evaluate a table of predictions, and write everything that follows from it into a folder.
 
@@ -118,13 +158,10 @@ def report(
         the networks left out disjoint sets of galaxies, these are evaluated instead: a cross-validation.
     outfolder : Path
     catalog : Catalog or Path, optional
-        Catalogue, for the axis ratios and the names of galaxies without a PGC number.
+        Catalogue, for the axis ratios, and the names and positions of galaxies.
     left_out : mapping of str to DataFrame, optional
         Predictions of each network for the galaxies that it left out.
-    pictures : Pictures, optional
-        The images that the report shows.
-    beware : str
-        A warning about the result, for its readers.
+    background : Background, optional
 
     Returns
     -------
@@ -136,39 +173,82 @@ def report(
     InclinetError
         When the catalogue cannot be read.
     """
-    pictures = pictures or Pictures()
+    background = background or Background()
     left_out = left_out or {}
+    pictures = background.pictures
     if folds := count_folds(table, left_out):
         table, left_out = pool_folds(left_out), {}
         pictures = Pictures(pictures.train, pictures.train, pictures.batch)
     for name in _FILES:  # files of an earlier evaluation must not be mistaken for this one's
         (outfolder / name).unlink(missing_ok=True)
     known = read_catalog(catalog) if isinstance(catalog, Path) else catalog
-    ratios = known.table.reset_index() if known else None
     calibration = None
     if folds or left_out:
         calibration = calibrate(table if folds else merge_predictions(left_out.values()))
     estimates = _estimate(table, calibration, folds)
     if calibration:
         write_text(outfolder / CALIBRATION_FILE, calibration.model_dump_json(indent=1))
-    if pictures.train:
-        write_text(outfolder / NOVELTY_FILE, learn_novelty(pictures.train).model_dump_json())
+    novelty = learn_novelty(pictures.train) if pictures.train else None
+    if novelty:
+        write_text(outfolder / NOVELTY_FILE, novelty.model_dump_json())
     if table.empty:
         write_text(outfolder / METRICS_TABLE_FILE, f"{NOTHING_TO_EVALUATE}\n")
         return None
     labels = labels_of(pictures.train)
     mean = float(labels.mean()) if labels.size else None
+    ratios = known.table.reset_index() if known else None
     evaluation = evaluate(table, ratios, mean, left_out=left_out, estimates=estimates)
-    evaluation |= {"folds": folds, "beware": beware}
-    best = _write_results(table, evaluation, None if estimates is None else estimates[0], outfolder)
-    figures = [
-        *draw_figures(table, evaluation, best, ratios, outfolder),
-        *draw_sheets(table, best, pictures, known.names if known else {}, outfolder),
-    ]
-    trained = [pgc for sample in pictures.train.values() for pgc in sample.pgcs.tolist()]
-    origins = count_galaxies(trained) if trained else None, count_galaxies(table["pgc"])
-    write_text(outfolder / REPORT_FILE, render_report(evaluation, str(best.name), figures, *origins))
+    evaluation |= {"folds": folds, "beware": beware(background.starts)}
+    _write_results(table, evaluation, None if estimates is None else estimates[0], outfolder)
+    page = _render(table, evaluation, estimates, known, novelty, replace(background, pictures=pictures), outfolder)
+    write_text(outfolder / REPORT_FILE, page)
     return evaluation
+
+
+def _render(
+    table: pd.DataFrame,
+    evaluation: Mapping[str, Any],
+    estimates: tuple[pd.DataFrame, pd.DataFrame] | None,
+    catalog: Catalog | None,
+    novelty: Novelty | None,
+    background: Background,
+    outfolder: Path,
+) -> str:
+    """Draw the figures, and return the page of the report."""
+    best, pictures = next(iter(evaluation["ensembles"])), background.pictures
+    if estimates is None:
+        pooled = median_by_galaxy(ensemble_predictions(table)[[best]], table["pgc"]).set_axis(["inclination"], axis=1)
+    else:
+        pooled = estimates[1]
+    galaxies = table.groupby("pgc", sort=False)[["inc_m"]].first().join(pooled)
+    seen = [pgc for sample in pictures.train.values() for pgc in sample.pgcs.tolist()]
+    before = [pgc for start in background.starts for pgc in start.galaxies or ()]
+    tested = count_galaxies(table["pgc"])
+    figures = draw_figures(
+        galaxies.reset_index(),
+        evaluation,
+        best,
+        tested.truth,
+        outfolder,
+        catalog=catalog.table.reset_index() if catalog else None,
+        pictures=pictures,
+        trainings=background.trainings,
+    )
+    shown = Shown(
+        figures,
+        worst_cards(find_worst(galaxies), pictures.test, catalog, novelty),
+        augmented_cards(pictures.batch) if pictures.batch else [],
+        background.skipped,
+        {**background.facts, **_image_facts(table, pictures)},
+    )
+    return render_report(evaluation, best, shown, tested, count_galaxies([*seen, *before]) if seen else None)
+
+
+def _image_facts(table: pd.DataFrame, pictures: Pictures) -> dict[str, str]:
+    """Return the size of the images, if they are known, and their bands."""
+    bands = ", ".join(band_title(letter) for letter in FILTERS.values() if (table["filter"] == letter).any())
+    size = next((sample.images.shape[1] for sample in pictures.test.values()), None)
+    return {"Images": f"{size} × {size} pixels; {bands}" if size else bands}
 
 
 def _estimate(
@@ -188,10 +268,8 @@ def _estimate(
 
 def _write_results(
     table: pd.DataFrame, evaluation: Mapping[str, Any], estimates: pd.DataFrame | None, outfolder: Path
-) -> pd.Series:
-    """Write the predictions and the metrics; return what predicting gives (deg), named after its ensemble."""
+) -> None:
+    """Write the predictions and the metrics."""
     write_predictions(table, outfolder / PREDICTIONS_FILE, None if estimates is None else estimates.round(3))
     write_text(outfolder / METRICS_FILE, json.dumps(evaluation, indent=1))
     write_text(outfolder / METRICS_TABLE_FILE, markdown_table(evaluation))
-    name = next(iter(evaluation["ensembles"]))
-    return ensemble_predictions(table)[name] if estimates is None else estimates["inclination"].rename(name)

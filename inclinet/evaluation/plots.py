@@ -1,4 +1,4 @@
-"""The figures of an evaluation."""
+"""Figures of predictions: each image or galaxy is a point, or counts in a histogram."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
 
 from inclinet.data.bands import FILTERS, band_title
-from inclinet.data.columns import parse_network_name
-from inclinet.data.inclination import inclination_bin
 from inclinet.errors import InclinetError
-from inclinet.evaluation.metrics import bin_names, compute_metrics, ensemble_predictions
+from inclinet.evaluation.metrics import compute_metrics, ensemble_predictions
 from inclinet.figures.style import (
     BLUE,
-    GRAY,
     GREEN,
     INK,
     LEGEND,
@@ -24,17 +20,47 @@ from inclinet.figures.style import (
     PURPLE,
     TITLE,
     VERMILLION,
+    WIDTH,
     dress,
     new_figure,
     save,
 )
 
-__all__ = ["error_against_truth", "error_histogram", "family_comparison", "inclination_histogram"]
+__all__ = [
+    "error_against_truth",
+    "error_histogram",
+    "prediction_against_truth",
+]
 
 _BAND_COLORS = dict(zip(FILTERS.values(), (BLUE, GREEN, VERMILLION, PURPLE), strict=True))
 
 
-def error_against_truth(table: pd.DataFrame, column: str | pd.Series, path: str | Path) -> Path:
+def prediction_against_truth(
+    table: pd.DataFrame, column: str | pd.Series, path: str | Path, truth: str = "human inclination"
+) -> Path:
+    """Draw the prediction against the truth, with the line on which they are equal.
+
+    Parameters, result and errors are those of `error_against_truth`.
+    """
+    prediction = _prediction(table, column)
+    rows = table.loc[prediction.index]
+    metrics = compute_metrics(prediction, rows["inc_m"])
+    low = min(44, float(prediction.min()) - 1)
+    figure = new_figure(WIDTH, 4.9)
+    axes = figure.subplots()
+    _points(axes, rows, prediction.to_numpy(dtype=float))
+    axes.plot([low, 91], [low, 91], color=INK, lw=0.9, ls="--", zorder=5)
+    dress(axes, f"{truth} (deg)", "prediction (deg)")
+    axes.set(xlim=(44, 91), ylim=(low, 91))
+    axes.set_title(_metrics_text(metrics, rows), **TITLE)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", markerscale=2, **LEGEND)
+    return save(figure, path)
+
+
+def error_against_truth(
+    table: pd.DataFrame, column: str | pd.Series, path: str | Path, truth: str = "human inclination"
+) -> Path:
     """Draw prediction - truth against truth, with its running median and 68 % band.
 
     Points are shifted sideways by up to 0.3 deg, so that points with the same integer label do not overlap.
@@ -42,12 +68,15 @@ def error_against_truth(table: pd.DataFrame, column: str | pd.Series, path: str 
     Parameters
     ----------
     table : DataFrame
-        Predictions, as `inclinet.evaluation.predictions.read_predictions` returns.
+        Predictions of images, as `inclinet.evaluation.predictions.read_predictions` returns, or of galaxies, without
+        the column `filter`.
     column : str or Series
         A column of `table`, the name of an ensemble such as ``median of all``, or predictions (deg) on the index of
         `table` or a part of it.
     path : str or Path
         Figure to write, PNG or JPEG by its suffix.
+    truth : str
+        What the labels are called.
 
     Returns
     -------
@@ -61,35 +90,33 @@ def error_against_truth(table: pd.DataFrame, column: str | pd.Series, path: str 
     """
     prediction = _prediction(table, column)
     rows = table.loc[prediction.index]
-    truth = rows["inc_m"].to_numpy(dtype=float)
-    metrics = compute_metrics(prediction, truth)
-    error = prediction.to_numpy(dtype=float) - truth
-    shifted = truth + np.random.default_rng(0).uniform(-0.3, 0.3, truth.size)
-    figure = new_figure(8.5, 5.4)
+    labels = rows["inc_m"].to_numpy(dtype=float)
+    compute_metrics(prediction, labels)  # refuses what cannot be drawn
+    error = prediction.to_numpy(dtype=float) - labels
+    figure = new_figure(WIDTH, 4.9)
     axes = figure.subplots()
-    points: dict[str, Any] = {"ms": 5 if truth.size > 500 else 9, "alpha": 0.55, "mew": 0, "zorder": 2}
-    for letter, color in _BAND_COLORS.items():
-        chosen = (rows["filter"] == letter).to_numpy()
-        if chosen.any():
-            axes.plot(shifted[chosen], error[chosen], ".", color=color, label=band_title(letter), **points)
+    _points(axes, rows, error)
     axes.axhline(0, color=INK, lw=0.9, ls="--", zorder=5)
-    _running_band(axes, truth, error)
-    dress(axes, "human inclination (deg)", "prediction \N{MINUS SIGN} human inclination (deg)")
+    _running_band(axes, labels, error)
+    dress(axes, f"{truth} (deg)", f"prediction \N{MINUS SIGN} {truth} (deg)")
     # Leave room for the legend above the points.
     axes.set(xlim=(44, 91), ylim=(1.1 * min(-5, error.min()), 1.3 * max(5, error.max())))
-    axes.set_title(f"{prediction.name}: {_metrics_text(metrics)}", **TITLE)
     axes.legend(ncols=3, markerscale=2, loc="upper right", **LEGEND)
     return save(figure, path)
 
 
 def error_histogram(
-    table: pd.DataFrame, column: str | pd.Series, path: str | Path, baseline: pd.Series | None = None
+    table: pd.DataFrame,
+    column: str | pd.Series,
+    path: str | Path,
+    baseline: pd.Series | None = None,
+    truth: str = "human inclination",
 ) -> Path:
     """Draw the distribution of prediction - truth, and that of a baseline if one is given.
 
     Parameters
     ----------
-    table, column, path
+    table, column, path, truth
         As for `error_against_truth`.
     baseline : Series, optional
         Named predictions (deg) of a simple method on the index of `table` or a part of it: one of
@@ -108,15 +135,15 @@ def error_histogram(
     shown = [(_prediction(table, column), BLUE)]
     if baseline is not None:
         shown.append((baseline, ORANGE))
-    figure = new_figure(8.5, 4.6)
+    figure = new_figure(WIDTH, 4.4)
     axes = figure.subplots()
     for prediction, color in shown:
-        truth = table.loc[prediction.index, "inc_m"]
-        label = f"{prediction.name}: {_metrics_text(compute_metrics(prediction, truth))}"
-        _errors(axes, (prediction - truth).to_numpy(dtype=float), label, color)
+        labels = table.loc[prediction.index, "inc_m"]
+        label = f"{prediction.name}: RMS {compute_metrics(prediction, labels)['rms']:.2f}\N{DEGREE SIGN}"
+        _errors(axes, (prediction - labels).to_numpy(dtype=float), label, color)
     axes.axvline(0, color=INK, lw=1)
-    dress(axes, "prediction \N{MINUS SIGN} human inclination (deg)", "share of images (%)")
-    ticks = range(-20, 21, 5)
+    dress(axes, f"prediction \N{MINUS SIGN} {truth} (deg)", f"share of {_unit(table)} (%)")
+    ticks = range(-20, 21, 10)
     names = [f"{tick}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
     names[0], names[-1] = f"\N{LESS-THAN OR EQUAL TO} {names[0]}", f"\N{GREATER-THAN OR EQUAL TO} {names[-1]}"
     axes.set_xticks(ticks, names)
@@ -125,91 +152,27 @@ def error_histogram(
     return save(figure, path)
 
 
-def family_comparison(evaluation: Mapping, path: str | Path) -> Path:
-    """Draw the RMS of every network, ensemble and baseline with its 95 % confidence interval.
-
-    Networks of the same model have the same colour.
-
-    Parameters
-    ----------
-    evaluation : mapping
-        As `inclinet.evaluation.results.evaluate` returns.
-    path : str or Path
-        Figure to write, PNG or JPEG by its suffix.
-
-    Returns
-    -------
-    Path
-        `path`.
-
-    Raises
-    ------
-    InclinetError
-        If `path` has another suffix.
-    """
-    models = list(dict.fromkeys(parse_network_name(name)[0] for name in evaluation["networks"]))
-    colors = dict(zip(models, [GREEN, VERMILLION, PURPLE] * len(models), strict=False))
-    rows = [(name, metrics, colors[parse_network_name(name)[0]]) for name, metrics in evaluation["networks"].items()]
-    rows += [(name, metrics, BLUE) for name, metrics in evaluation["ensembles"].items()]
-    rows += [(name, metrics, ORANGE) for name, metrics in evaluation["baselines"].items()]
-    figure = new_figure(8.5, 1.3 + 0.28 * len(rows))
-    axes = figure.subplots()
-    for place, (_, metrics, color) in enumerate(rows):
-        rms, (low, high) = metrics["rms"], metrics["ci"]["rms"]
-        axes.plot([low, high], [place, place], color=color, lw=2.5, alpha=0.45, solid_capstyle="round")
-        axes.plot(rms, place, "o", color=color, ms=7)
-        axes.annotate(f"{rms:.2f}", (high, place), (6, 0), textcoords="offset points", va="center", color=INK)
-    dress(axes, "RMS of prediction \N{MINUS SIGN} human inclination (deg), 95 % confidence interval", "")
-    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlim(0, 1.12 * max(metrics["ci"]["rms"][1] for _, metrics, _ in rows))
-    return save(figure, path)
+def _metrics_text(metrics: Mapping[str, Any], rows: pd.DataFrame) -> str:
+    errors = f"RMS {metrics['rms']:.2f}\N{DEGREE SIGN}, MAE {metrics['mae']:.2f}\N{DEGREE SIGN}"
+    return f"{errors}, {metrics['n']:,} {_unit(rows)}"
 
 
-def inclination_histogram(before: ArrayLike, after: ArrayLike, path: str | Path) -> Path:
-    """Draw the distributions of the labels before and after augmentation, in the bins of the augmentation.
-
-    Parameters
-    ----------
-    before, after : array_like of shape (N,)
-        Inclinations (deg), 45 to 90, of the images before and after augmentation.
-    path : str or Path
-        Figure to write, PNG or JPEG by its suffix.
-
-    Returns
-    -------
-    Path
-        `path`.
-
-    Raises
-    ------
-    InclinetError
-        If an inclination lies outside 45 to 90 deg, or `path` has another suffix.
-    """
-    names = bin_names()
-    places = np.arange(len(names))
-    figure = new_figure(8.5, 4.6)
-    axes = figure.subplots()
-    for labels, name, color, offset in (
-        (before, "before", GRAY, -0.2),
-        (after, "after", BLUE, 0.2),
-    ):
-        counts = np.bincount(inclination_bin(np.asarray(labels)), minlength=len(names))
-        share = 100 * counts / max(1, counts.sum())
-        label = f"{name} augmentation ({counts.sum():,} images)"
-        axes.bar(places + offset, share, width=0.38, color=color, label=label, zorder=2)
-    dress(axes, "human inclination (deg)", "share of images (%)")
-    axes.set_xticks(places, names)
-    axes.tick_params(axis="x", length=0)
-    axes.grid(visible=False, axis="x")
-    axes.set_ylim(0, max(1, 1.2 * axes.get_ylim()[1]))
-    axes.legend(loc="upper left", **LEGEND)
-    return save(figure, path)
+def _unit(rows: pd.DataFrame) -> str:
+    return "images" if "filter" in rows else "galaxies"
 
 
-def _metrics_text(metrics: Mapping[str, Any]) -> str:
-    return f"RMS {metrics['rms']:.2f}\N{DEGREE SIGN}, MAE {metrics['mae']:.2f}\N{DEGREE SIGN} ({metrics['n']:,} images)"
+def _points(axes: Axes, rows: pd.DataFrame, values: np.ndarray) -> None:
+    """Draw values (deg) against the labels of images, coloured by band, or of galaxies."""
+    labels = rows["inc_m"].to_numpy(dtype=float)
+    shifted = labels + np.random.default_rng(0).uniform(-0.3, 0.3, labels.size)
+    points: dict[str, Any] = {"ms": 5 if labels.size > 500 else 8, "alpha": 0.55, "mew": 0, "zorder": 2}
+    if "filter" not in rows:
+        axes.plot(shifted, values, ".", color=BLUE, **points)
+        return
+    for letter, color in _BAND_COLORS.items():
+        chosen = (rows["filter"] == letter).to_numpy()
+        if chosen.any():
+            axes.plot(shifted[chosen], values[chosen], ".", color=color, label=band_title(letter), **points)
 
 
 def _prediction(table: pd.DataFrame, column: str | pd.Series) -> pd.Series:

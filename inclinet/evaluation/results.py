@@ -21,6 +21,8 @@ __all__ = ["CALIBRATED", "evaluate", "markdown_table", "measured_on", "metric_ro
 CALIBRATED = "calibrated median"
 """What predicting gives: the median of all networks minus the mean error on left-out galaxies."""
 
+_MANY = 10  # rows from which on a slope tells something
+
 _Groups = dict[str, dict[str, pd.Series]]  # predictions (deg) by name, of networks, ensembles and baselines
 
 
@@ -194,7 +196,7 @@ def summaries(evaluation: Mapping[str, Any]) -> dict[str, dict[str, dict[str, An
 def metric_rows(metrics: Mapping[str, Mapping[str, Any]], what: str = "") -> list[dict[str, str]]:
     """Return the rows of a table of metrics, as text; the first column, called `what`, holds the names.
 
-    Angles are in deg, the slope has no unit; `> 10` is the share of errors above 10 deg.
+    Angles are in deg, the slope has no unit and is that of 10 rows or more; `> 10` is the share of errors above 10 deg.
     """
     return [
         {
@@ -205,7 +207,7 @@ def metric_rows(metrics: Mapping[str, Mapping[str, Any]], what: str = "") -> lis
             "MAE": f"{values['mae']:.2f}",
             "bias": f"{values['bias']:+.2f}",
             # Labels that are all the same give no slope.
-            "slope": "n/a" if values["slope"] is None else f"{values['slope']:+.3f}",
+            "slope": "\N{EN DASH}" if values["slope"] is None or values["n"] < _MANY else f"{values['slope']:+.3f}",
             "68 %": f"{values['p68']:.2f}",
             "95 %": f"{values['p95']:.2f}",
             "> 10": f"{100 * values['above_10']:.1f} %",

@@ -1,1 +1,1 @@
-"""Figures: the look that all of them share, and sheets of small images."""
+"""Figures and pages: the look that all figures share, and self-contained HTML pages."""

@@ -25,6 +25,7 @@ __all__ = [
     "PURPLE",
     "TITLE",
     "VERMILLION",
+    "WIDTH",
     "dress",
     "new_figure",
     "save",
@@ -38,7 +39,10 @@ TITLE: dict[str, Any] = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}
 LABEL: dict[str, Any] = {"fontsize": 11, "color": INK}
 LEGEND: dict[str, Any] = {"fontsize": 9.5, "frameon": False, "labelcolor": INK}
 
-_DPI = 120
+WIDTH = 5.6
+"""Width (inches) of a figure on a page: two stand side by side on a wide screen, and letters are legible on a phone."""
+
+_DPI = 150
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 

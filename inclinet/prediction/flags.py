@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from inclinet.geometry.contradiction import FLATTER, ROUNDER, find_contradiction, likely_reasons
+from inclinet.evaluation.flags import NEARLY_FACE_ON, UNLIKE, flags_of_shape
+from inclinet.geometry.contradiction import FLATTER, ROUNDER
 from inclinet.geometry.shape import HIDDEN, NOT_FOUND, Shape
 
 __all__ = ["FLAGS", "IMAGE_NOT_USED", "SHAPE", "add_shapes"]
@@ -13,8 +14,8 @@ __all__ = ["FLAGS", "IMAGE_NOT_USED", "SHAPE", "add_shapes"]
 IMAGE_NOT_USED = "image not used"
 
 FLAGS = {
-    "nearly face-on": "may well be below 45 deg, where the networks were not trained",
-    "unlike training images": "another field of view, another kind of image, or no galaxy",
+    NEARLY_FACE_ON: "may well be below 45 deg, where the networks were not trained",
+    UNLIKE: "another field of view, another kind of image, or no galaxy",
     ROUNDER: "no disc of that inclination is as round: a large bulge, a thick disc, or a star or companion on it",
     FLATTER: "no disc of that inclination is as flat: a bar, or a star or companion beside it",
     "likely a bulge": "the bright part of the galaxy is much rounder than the whole, which makes it look rounder",
@@ -53,18 +54,9 @@ def add_shapes(predicted: pd.DataFrame, shapes: Sequence[Shape | None]) -> pd.Da
     """
     answers = predicted[["inclination", "error"]].to_numpy(float).tolist()
     rows = zip(predicted["flag"], shapes, answers, strict=True)
-    flags = pd.Series([[*found, *_flags_of(shape, *answer)] for found, shape, answer in rows], predicted.index, object)
+    flags = [[*found, *(flags_of_shape(shape, *answer) if shape else [])] for found, shape, answer in rows]
     return predicted.assign(
         axis_ratio=np.array([shape.axis_ratio if shape else np.nan for shape in shapes]).round(3),
         position_angle=np.array([shape.position_angle if shape else np.nan for shape in shapes]).round(1),
-        flag=flags,
+        flag=pd.Series(flags, predicted.index, object),
     )
-
-
-def _flags_of(shape: Shape | None, inclination: float, error: float) -> list[str]:
-    if shape is None:
-        return []
-    if shape.problem in (NOT_FOUND, HIDDEN):
-        return [shape.problem]
-    contradiction = find_contradiction(shape, inclination, error)
-    return [contradiction, *likely_reasons(contradiction, shape)] if contradiction else []

@@ -15,6 +15,7 @@ from inclinet.data.columns import network_name, spread_column
 from inclinet.data.images import BadImageError
 from inclinet.evaluation.calibration import ESTIMATES, Calibration, combine
 from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
+from inclinet.evaluation.flags import NEARLY_FACE_ON, UNLIKE, is_nearly_face_on
 from inclinet.evaluation.novelty import Novelty
 from inclinet.geometry.framing import small_pixels
 from inclinet.geometry.shape import Shape
@@ -36,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 256  # images predicted at a time, while the next ones are read
 _GUESSED_GRAY = "r"
-# 97 % of 62 galaxies that people call face-on get no more than the first, or a 95 % interval from the second or less;
-# of those of 55 deg and more, 4 % do.
-_NEARLY_FACE_ON, _MAY_BE_FACE_ON = 56.0, 49.5  # deg
 _Loaded = tuple[np.ndarray | str, Shape | None]
 
 
@@ -143,12 +141,9 @@ class Predictor:
         return self.calibration.estimate(answers)
 
     def _flags(self, table: pd.DataFrame, images: np.ndarray, colour: np.ndarray) -> list[list[str]]:
-        low = (table["inclination"] <= _NEARLY_FACE_ON) | (table["low95"] <= _MAY_BE_FACE_ON)
         flagged = {
-            "nearly face-on": low.to_numpy(),
-            "unlike training images": self.novelty.is_unlike(images, colour)
-            if self.novelty
-            else np.zeros(len(images), bool),
+            NEARLY_FACE_ON: is_nearly_face_on(table).to_numpy(),
+            UNLIKE: self.novelty.is_unlike(images, colour) if self.novelty else np.zeros(len(images), bool),
             "band not trained on": ~np.where(colour, *self._trained_on),
             "no error bar": np.full(len(images), self.calibration is None),
         }

@@ -23,6 +23,7 @@ from inclinet.evaluation.filenames import (
 )
 from inclinet.evaluation.predictions import read_predictions
 from inclinet.evaluation.results import markdown_table, measured_on
+from inclinet.evaluation.verdict import baselines_of
 from inclinet.networks.filenames import EXPORTED
 from inclinet.networks.listing import name_of_network
 from inclinet.records import read_record
@@ -167,8 +168,8 @@ def _test_result(metrics: Mapping[str, Any], predictions: Path) -> VersionResult
     by_galaxy = metrics["by_galaxy"]
     prediction, result = next(iter(by_galaxy["ensembles"].items()))
     baselines = {
-        name: BaselineResult(rms=round(of["rms"], 3), version_rms=round(of["ensemble_rms"], 3))
-        for name, of in by_galaxy["baselines"].items()
+        name: BaselineResult(rms=round(rms, 3), version_rms=round(of_version, 3))
+        for name, (rms, of_version) in baselines_of(metrics).items()
     }
     values = {name: round(result[name], 3) for name in ("rms", "mae", "bias")}
     counts = {name: metrics[name] for name in ("images", "galaxies")}

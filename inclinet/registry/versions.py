@@ -17,6 +17,8 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 
 from inclinet.data.origin import Galaxies
 from inclinet.errors import InclinetError
+from inclinet.evaluation.filenames import REPORT_FILE
+from inclinet.figures.page import name_page
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.listing import name_of_network
 from inclinet.records import Record
@@ -209,7 +211,8 @@ class PublishedVersion(Record):
 def publish(store: Store, folder: Path, info: VersionInfo) -> PublishedVersion:
     """Publish the files of a folder as a new version.
 
-    The same files with the same `info` (the run does not count) are the version that exists already.
+    The same files with the same `info` (the run does not count) are the version that exists already. The report among
+    the files is given the name of the version, its date and its run.
 
     Raises
     ------
@@ -228,7 +231,11 @@ def publish(store: Store, folder: Path, info: VersionInfo) -> PublishedVersion:
         if version.endswith(digest) and (existing := _read_or_warn(store, version)):
             return existing
     now = datetime.now(UTC).replace(microsecond=0)
-    published = PublishedVersion(version=f"{now:%Y%m%d}-{digest}", published=now, files=files, info=info)
+    version = f"{now:%Y%m%d}-{digest}"
+    # The digest above is that of the report without them: publishing again finds the version.
+    name_page(folder / REPORT_FILE, {"Version": version, "Published": f"{now:%Y-%m-%d %H:%M} UTC", "Run": info.run})
+    files = {path.name: VersionFile(size=path.stat().st_size, sha256=sha256(path)) for path in paths}
+    published = PublishedVersion(version=version, published=now, files=files, info=info)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         list(pool.map(lambda path: store.put(path, version_key(published.version, path.name)), paths))
     store.write(version_key(published.version, VERSION_FILE), published.model_dump_json(indent=1).encode())

@@ -1,6 +1,8 @@
-"""The figure of a training run: its errors against the step."""
+"""Figures of trainings: errors against the step, on the stored batches, the left-out galaxies and the test set."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,19 +11,26 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from inclinet.data.inclination import UNIT
 from inclinet.errors import InclinetError
-from inclinet.figures.style import BLUE, GRAY, INK, LABEL, LEGEND, VERMILLION, dress, new_figure, save
+from inclinet.figures.style import BLUE, GRAY, GREEN, INK, LEGEND, VERMILLION, WIDTH, dress, new_figure, save
 
-__all__ = ["training_curves"]
+__all__ = ["learning_curves", "training_curves"]
+
+Metrics = Mapping[str, Mapping[str, float | None]]
+"""For each step number `mse` and `mae` in the network's units (22.5 deg), and both with the prefixes `left_`, `val_`.
+
+Values may be None or missing. A network's metrics JSON holds them (`inclinet.training.filenames.metrics_file`).
+"""
+
+_MEASURED_ON = (("training", "", BLUE), ("left-out", "left_", VERMILLION), ("test", "val_", GREEN))
 
 
-def training_curves(metrics: dict[str, dict], path: str | Path, title: str) -> Path:
-    """Draw the errors of a network against the step of its training.
+def training_curves(metrics: Metrics, path: str | Path, title: str) -> Path:
+    """Draw the errors of a network (deg) against the step of its training.
 
     Parameters
     ----------
-    metrics : dict of str to dict
-        For each step number, `mse`, `mae`, `val_mse` and `val_mae` in scaled units (1 unit is 22.5 deg). Values may be
-        None or missing.
+    metrics : mapping
+        As `Metrics`.
     path : str or Path
         File to write; its suffix chooses PNG or JPEG.
     title : str
@@ -38,37 +47,84 @@ def training_curves(metrics: dict[str, dict], path: str | Path, title: str) -> P
     """
     if not metrics:
         raise InclinetError(f"{path}: no step to draw yet; train the network for one step first")
-    steps = sorted(metrics, key=int)
-    numbers = np.array([int(step) for step in steps])
     figure = new_figure(11, 4.4)
     figure.suptitle(title, fontsize=13, color=INK)
     panels = figure.subplots(1, 2)
-    for axes, key, label in zip(
-        panels, ("mse", "mae"), ("mean squared error (scaled)", "mean absolute error (scaled)"), strict=True
+    for axes, key, label, to_degrees in zip(
+        panels, ("mse", "mae"), ("RMS error (deg)", "mean absolute error (deg)"), (_rms, _mean), strict=True
     ):
-        for name, prefix, color in (("training", "", BLUE), ("validation", "val_", VERMILLION)):
-            values = np.array([metrics[step].get(prefix + key) for step in steps], dtype=float)
-            _curve(axes, numbers, values, name, color)
-        dress(axes, "step", label)
-        _step_axis(axes, numbers)
-        _log_axis(axes)
-        if axes.lines:
-            axes.legend(**LEGEND)
-    degrees = panels[1].secondary_yaxis("right", functions=(_to_degrees, _from_degrees))
-    degrees.set_ylabel("mean absolute error (deg)", **LABEL)
-    degrees.spines["right"].set_color(GRAY)
-    _decimal_ticks(degrees, *(UNIT * limit for limit in panels[1].get_ylim()))
+        steps = _draw_network(axes, metrics, key, to_degrees, alone=True)
+        _finish(axes, label, steps)
     return save(figure, path)
 
 
-def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, color: str) -> None:
+def learning_curves(networks: Mapping[str, Metrics], path: str | Path) -> Path:
+    """Draw the RMS error (deg) of several networks against the step of their trainings, all in one figure.
+
+    Parameters
+    ----------
+    networks : mapping of str to Metrics
+        By name; those without a step are left out.
+    path : str or Path
+        File to write; its suffix chooses PNG or JPEG.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    InclinetError
+        When no network has a step, or `path` has another suffix.
+    """
+    trained = [metrics for metrics in networks.values() if metrics]
+    if not trained:
+        raise InclinetError(f"{path}: no step to draw yet; train a network for one step first")
+    figure = new_figure(WIDTH, 4)
+    axes = figure.subplots()
+    steps = [_draw_network(axes, metrics, "mse", _rms, alone=len(trained) == 1) for metrics in trained]
+    _finish(axes, "RMS error (deg)", np.unique(np.concatenate(steps)))
+    return save(figure, path)
+
+
+def _draw_network(
+    axes: Axes, metrics: Metrics, key: str, to_degrees: Callable[[np.ndarray], np.ndarray], *, alone: bool
+) -> np.ndarray:
+    """Draw one metric of a network; returns its steps. Beside others (not `alone`), the lines are thin."""
+    steps = np.array(sorted(map(int, metrics)))
+    for name, prefix, color in _MEASURED_ON:
+        values = np.array([metrics[str(step)].get(prefix + key) for step in steps], dtype=float)
+        _curve(axes, steps, to_degrees(values), name, color, alone)
+    return steps
+
+
+def _finish(axes: Axes, label: str, steps: np.ndarray) -> None:
+    dress(axes, "step", label)
+    _step_axis(axes, steps)
+    _log_axis(axes)
+    labelled = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    if labelled:
+        axes.legend(labelled.values(), labelled.keys(), **LEGEND)
+
+
+def _rms(squared: np.ndarray) -> np.ndarray:
+    return UNIT * np.sqrt(squared)
+
+
+def _mean(scaled: np.ndarray) -> np.ndarray:
+    return UNIT * scaled
+
+
+def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, color: str, alone: bool) -> None:
     # The axis is logarithmic: it cannot show zero.
     known = np.isfinite(values) & (values > 0)
     steps, values = steps[known], values[known]
     if not values.size:
         return
     if values.size <= 100:
-        axes.plot(steps, values, "o-", color=color, lw=1.5, ms=4, label=name)
+        look: dict[str, Any] = {"lw": 1.5, "ms": 4} if alone else {"lw": 1.0, "ms": 2.5, "alpha": 0.7}
+        axes.plot(steps, values, "o-", color=color, label=name, **look)
         return
     axes.plot(steps, values, color=color, lw=0.7, alpha=0.25)
     smooth = pd.Series(values).rolling(max(11, values.size // 40), center=True, min_periods=1).median()
@@ -99,11 +155,3 @@ def _decimal_ticks(axes: Axes, low: float, high: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=10, color=GRAY, labelcolor=INK)
-
-
-def _to_degrees(scaled: np.ndarray) -> np.ndarray:
-    return scaled * UNIT
-
-
-def _from_degrees(degrees: np.ndarray) -> np.ndarray:
-    return degrees / UNIT

@@ -5,7 +5,7 @@ import pytest
 
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.samples import find_samples, read_samples
-from inclinet.evaluation.evaluate import predict_galaxies, read_pictures, report
+from inclinet.evaluation.evaluate import Background, predict_galaxies, read_pictures, read_trainings, report
 from inclinet.preparation.augment import augment
 from inclinet.preparation.compress import compress
 from inclinet.preparation.prep import prep
@@ -54,7 +54,7 @@ def published(stored, small_sample, tmp_path_factory):
         out / "evaluation",
         catalog=small_sample / "catalog.csv",
         left_out=left_out,
-        pictures=read_pictures(test, training, batch),
+        background=Background(read_pictures(test, training, batch), read_trainings(out / "models", left_out)),
     )
     info = VersionInfo(size=SIZE, bands=("c", "g"), settings={"size": SIZE}, code=code_facts())
     (out / "bundle").mkdir()

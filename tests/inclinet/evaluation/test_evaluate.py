@@ -8,11 +8,12 @@ import pytest
 
 from inclinet.data.samples import Batch, Samples
 from inclinet.errors import InclinetError
-from inclinet.evaluation.evaluate import predict_galaxies, report
+from inclinet.evaluation.evaluate import Background, predict_galaxies, report
 from inclinet.evaluation.pictures import Pictures
 from inclinet.networks.listing import list_networks
 
 SIZE = 16
+SKIPPED = pd.DataFrame({"pgc": ["9", "9"], "where": ["g", "r"], "reason": ["not a readable image"] * 2})
 
 
 @pytest.fixture
@@ -45,18 +46,22 @@ def pictures(predictions):
 
 def test_everything_is_written(predictions, pictures, tmp_path):
     left_out = {"model4_0": predictions[["pgc", "filter", "inc_m", "model4_0", "model4_0_spread"]]}
-    evaluation = report(predictions, tmp_path, left_out=left_out, pictures=pictures)
+    training = {"1": {"mse": 0.1, "left_mse": 0.2}, "2": {"mse": 0.05, "left_mse": 0.1}}
+    background = Background(pictures, {"model4_0": training}, skipped=SKIPPED, facts={"Sample": "noise & nothing else"})
+    evaluation = report(predictions, tmp_path, left_out=left_out, background=background)
     assert {path.name for path in tmp_path.iterdir()} == {
         *("predictions.csv", "metrics.json", "metrics.md", "calibration.json", "novelty.json", "report.html"),
-        *("error_against_truth.png", "family_comparison.png", "error_histogram.png"),
-        *("worst.jpg", "inclinations.png", "augmented.jpg"),
+        *("prediction_against_truth.png", "error_against_truth.png", "family_comparison.png", "error_histogram.png"),
+        *("coverage_against_chance.png", "learning_curves.png", "inclinations.png"),
     }
     assert json.loads((tmp_path / "metrics.json").read_text()) == evaluation
     assert next(iter(evaluation["ensembles"])) == "calibrated median"
     page = (tmp_path / "report.html").read_text()
-    for title in ("Result", "By inclination", "By band", "On left-out galaxies", "Error bars", "worst"):
-        assert title in page
-    assert page.count("data:image/") == 6
+    for title in ("Every galaxy", "By inclination", "By band", "Error bars", "Worst galaxies", "Training", "Skipped"):
+        assert f">{title}" in page
+    for text in ("noise &amp; nothing else", "16 × 16 pixels; colour, r", "model4_0: RMS", "not a readable image"):
+        assert text in page
+    assert page.count("data:image/png") == 7
 
 
 def test_people_read_colour_and_files_keep_the_letter(predictions, tmp_path):

@@ -69,5 +69,5 @@ def test_the_report_says_that_it_is_a_cross_validation(left_out, tmp_path):
     assert evaluation["galaxies"] == 600
     assert set(evaluation["networks"]) == {"model4_0", "model6_0"}
     assert evaluation["networks"]["model4_0"]["rms"] == pytest.approx(SIGMA, abs=0.3)
-    assert "Cross-validation in 5 folds" in (tmp_path / "report.html").read_text()
+    assert "cross-validation in 5 folds" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "calibration.json").is_file()

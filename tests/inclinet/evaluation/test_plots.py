@@ -7,19 +7,18 @@ import pytest
 from PIL import Image
 
 from inclinet.errors import InclinetError
-from inclinet.evaluation import plots
-from inclinet.figures import sheets
+from inclinet.evaluation import charts, plots
 from inclinet.figures import style as drawing
 from inclinet.training import curves
 
-BLUE, VERMILLION, ORANGE = (tuple(bytes.fromhex(c[1:])) for c in (drawing.BLUE, drawing.VERMILLION, drawing.ORANGE))
+BLUE, GREEN, ORANGE = (tuple(bytes.fromhex(c[1:])) for c in (drawing.BLUE, drawing.GREEN, drawing.ORANGE))
 
 
-def metrics(steps, validation=True):
+def metrics(steps, tested=True):
     known = {str(s): {"loss": 0.5 / s, "mse": 0.5 / s, "mae": 0.6 / s**0.5} for s in range(steps, 0, -1)}
     for values in known.values():
         for key in ("loss", "mse", "mae"):
-            values[f"val_{key}"] = 1.3 * values[key] if validation else None
+            values[f"val_{key}"] = 1.3 * values[key] if tested else None
     return known
 
 
@@ -48,7 +47,7 @@ def figure_of(monkeypatch, draw):
     """Return the figure that `draw` saves."""
     kept = []
     save = drawing.save
-    for module in (curves, plots):
+    for module in (charts, curves, plots):
         monkeypatch.setattr(module, "save", lambda figure, path: kept.append(figure) or save(figure, path))
     draw()
     return kept[0]
@@ -60,7 +59,7 @@ def test_training_curves(tmp_path, steps):
     assert curves.training_curves(metrics(steps), path, "model4, subsample 0") == path
     picture = pixels(path)
     halves = np.split(picture, [picture.shape[1] // 2], axis=1)
-    assert all(count(half, color) > 20 for half in halves for color in (BLUE, VERMILLION))
+    assert all(count(half, color) > 20 for half in halves for color in (BLUE, GREEN))
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -69,23 +68,33 @@ def test_training_curves_are_labelled_and_in_order(tmp_path, monkeypatch):
     figure = figure_of(monkeypatch, lambda: curves.training_curves(metrics(12), path, "model4"))
     left, right = figure.axes
     assert (left.get_xlabel(), right.get_xlabel()) == ("step", "step")
-    assert "squared" in left.get_ylabel()
-    assert "absolute" in right.get_ylabel()
-    (degrees,) = right.child_axes
-    assert "deg" in degrees.get_ylabel()
-    assert degrees.get_ylim() == pytest.approx([22.5 * limit for limit in right.get_ylim()])
-    for axes in (left, right, degrees):
+    assert (left.get_ylabel(), right.get_ylabel()) == ("RMS error (deg)", "mean absolute error (deg)")
+    for axes in (left, right):
         low, high = axes.get_ylim()
         assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 4
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "test"]
     line = left.lines[0]
     assert line.get_xdata().tolist() == list(range(1, 13))
-    assert line.get_ydata()[-1] == pytest.approx(0.5 / 12)
+    assert line.get_ydata()[-1] == pytest.approx(22.5 * (0.5 / 12) ** 0.5)
+    assert right.lines[0].get_ydata()[-1] == pytest.approx(22.5 * 0.6 / 12**0.5)
 
 
-def test_training_curves_without_validation(tmp_path):
-    picture = pixels(curves.training_curves(metrics(5, validation=False), tmp_path / "f.png", "t"))
+def test_learning_curves_of_several_networks(tmp_path, monkeypatch):
+    left = {step: {"mse": of["mse"], "left_mse": 2 * of["mse"]} for step, of in metrics(20).items()}
+    networks = {"model4_0": metrics(30), "model4_1": left, "model5_0": {}}
+    figure = figure_of(monkeypatch, lambda: curves.learning_curves(networks, tmp_path / "f.png"))
+    (axes,) = figure.axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert sorted(labels) == ["left-out", "test", "training"]
+    assert axes.get_xlim()[1] > 30
+    with pytest.raises(InclinetError, match="no step to draw"):
+        curves.learning_curves({"model5_0": {}}, tmp_path / "g.png")
+
+
+def test_training_curves_without_a_test_set(tmp_path):
+    picture = pixels(curves.training_curves(metrics(5, tested=False), tmp_path / "f.png", "t"))
     assert count(picture, BLUE) > 50
-    assert count(picture, VERMILLION) == 0
+    assert count(picture, GREEN) == 0
 
 
 def test_training_curves_with_useless_values(tmp_path):
@@ -103,13 +112,36 @@ def test_error_against_truth(table, tmp_path, monkeypatch):
     figure = figure_of(monkeypatch, lambda: plots.error_against_truth(table, "median of all", path))
     axes = figure.axes[0]
     error = table[["model4_0", "model4_1"]].mean(axis=1) - table["inc_m"]
-    assert f"RMS {np.sqrt((error**2).mean()):.2f}" in axes.get_title(loc="left")
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["colour", "g", "r", "i", "68 % band", "running median"]
     drawn = np.concatenate([line.get_ydata() for line in axes.lines[:4]])
     assert sorted(drawn) == pytest.approx(sorted(error))
     assert axes.get_ylim()[0] < error.min() < error.max() < axes.get_ylim()[1]
     assert pixels(path).std() > 5
+
+
+def test_prediction_against_truth_of_galaxies(table, tmp_path, monkeypatch):
+    galaxies = table.drop(columns="filter")
+    draw = lambda: plots.prediction_against_truth(galaxies, "model4_0", tmp_path / "f.png", "true inclination")  # noqa: E731
+    axes = figure_of(monkeypatch, draw).axes[0]
+    error = table["model4_0"] - table["inc_m"]
+    title = axes.get_title(loc="left")
+    assert f"RMS {np.sqrt((error**2).mean()):.2f}" in title
+    assert title.endswith("200 galaxies")
+    assert axes.get_xlabel() == "true inclination (deg)"
+    assert axes.lines[0].get_ydata().tolist() == table["model4_0"].tolist()
+
+
+def test_coverage_against_chance(tmp_path, monkeypatch):
+    groups = {"all": {"n": 100, "coverage": 0.5}, "45–60": {"n": 10, "coverage": 0.7}}
+    path = tmp_path / "f.png"
+    figure = figure_of(monkeypatch, lambda: charts.coverage_against_chance({"68": groups, "95": groups}, path))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["all", "45–60°"]
+    # By chance, 59 to 77 of 100 galaxies lie within their 68 % interval, and 4 to 9 or 10 of 10.
+    low, high = axes.lines[1].get_xdata()
+    assert (low, high) == pytest.approx((59, 77), abs=1)
+    assert axes.get_xlim()[0] < 40
 
 
 def test_error_against_truth_of_a_part(table, tmp_path):
@@ -138,46 +170,24 @@ def test_error_histogram(table, tmp_path):
 def test_inclination_histogram(tmp_path, monkeypatch):
     before, after = [45, 50, 51, 90, 90, 90], np.repeat([46, 55, 86], 4)
     path = tmp_path / "f.png"
-    figure = figure_of(monkeypatch, lambda: plots.inclination_histogram(before, after, path))
+    figure = figure_of(monkeypatch, lambda: charts.inclination_histogram(before, after, path))
     axes = figure.axes[0]
     heights = np.array([bar.get_height() for bar in axes.patches]).reshape(2, 9)
     assert heights[0] == pytest.approx(100 * np.array([2, 1, 0, 0, 0, 0, 0, 0, 3]) / 6)
     assert heights[1] == pytest.approx(100 * np.array([1, 1, 0, 0, 0, 0, 0, 0, 1]) / 3)
     assert next(tick.get_text() for tick in axes.get_xticklabels()) == "45\N{EN DASH}50"
     assert pixels(path).size
-    assert plots.inclination_histogram([], [], tmp_path / "g.png").exists()
-
-
-def test_contact_sheet(tmp_path):
-    images = np.zeros((7, 32, 32, 3), dtype=np.uint8)
-    images[5] = (255, 0, 0)
-    path = sheets.contact_sheet(images, [f"{k}° r" for k in range(7)], tmp_path / "f.png", columns=4)
-    picture = pixels(path)
-    height, width = picture.shape[:2]
-    assert count(picture[: height // 2], (255, 0, 0)) == 0
-    # With four in a row, the sixth is the second of the second row.
-    assert count(picture[height // 2 :, width // 4 : width // 2], (255, 0, 0)) > 5000
-    assert picture[-60:, -60:].min() == 255
-
-
-def test_contact_sheet_refuses(tmp_path):
-    images = np.zeros((2, 8, 8, 3), dtype=np.uint8)
-    with pytest.raises(ValueError, match="uint8"):
-        sheets.contact_sheet(images / 255, ["a", "b"], tmp_path / "f.png")
-    with pytest.raises(ValueError, match="1 captions for 2 images"):
-        sheets.contact_sheet(images, ["a"], tmp_path / "f.png")
-    with pytest.raises(InclinetError, match="no image"):
-        sheets.contact_sheet(images[:0], [], tmp_path / "f.png")
+    assert charts.inclination_histogram([], [], tmp_path / "g.png").exists()
 
 
 def test_other_suffix(tmp_path):
     with pytest.raises(InclinetError, match=r"f\.gif.*\.png"):
-        plots.inclination_histogram([50], [50], tmp_path / "f.gif")
+        charts.inclination_histogram([50], [50], tmp_path / "f.gif")
     assert not list(tmp_path.iterdir())
 
 
 def test_failure_leaves_the_old_figure(tmp_path, monkeypatch):
-    path = plots.inclination_histogram([50], [50], tmp_path / "f.png")
+    path = charts.inclination_histogram([50], [50], tmp_path / "f.png")
     old = path.read_bytes()
 
     def half(figure, file, **kwargs):
@@ -186,7 +196,7 @@ def test_failure_leaves_the_old_figure(tmp_path, monkeypatch):
 
     monkeypatch.setattr(drawing.Figure, "savefig", half)
     with pytest.raises(OSError, match="disk full"):
-        plots.inclination_histogram([60], [60], path)
+        charts.inclination_histogram([60], [60], path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
