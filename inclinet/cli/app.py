@@ -214,27 +214,58 @@ SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Au
 FOLDS, FRAMING = default(Split, "folds"), default(Sample, "framing")
 
 
-_MIN_TEXT_WIDTH = 18  # characters
+_MIN_TEXT_WIDTH = 12  # characters
+_PADDING = 2  # characters of a column beside its text
 
 
-def show_table(rows: Sequence[Mapping[str, str]], title: str = "", texts: Collection[str] = ()) -> None:
+def show_table(
+    rows: Sequence[Mapping[str, str]],
+    title: str = "",
+    texts: Collection[str] = (),
+    extras: Collection[str] = (),
+    *,
+    whole: bool = False,
+) -> None:
     """Print rows as a table.
 
-    The first column and those in `texts` are aligned to the left, and shortened or wrapped on a narrow terminal.
+    The first column is aligned to the left, and shortened on a narrow terminal unless it is to stay `whole`; the
+    columns in `texts` are wrapped. Those in `extras` are left out where there is no room for them, the last ones first.
     Output to a file or a pipe is complete.
     """
     shown = Console()
     if not shown.is_terminal:
         shown = Console(width=1000)
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
-    for place, name in enumerate(rows[0]):
-        width = max(len(name), *(len(row[name]) for row in rows))
-        if place and name not in texts:
-            table.add_column(name, justify="right", no_wrap=True, min_width=width)
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    first = next(iter(widths))
+    narrow = {first: whole} | dict.fromkeys(texts, False)
+    least = {
+        name: width if narrow.get(name, True) else min(width, max(_MIN_TEXT_WIDTH, _longest_word(name, rows)))
+        for name, width in widths.items()
+    }
+    columns = _fitting(least, extras, shown.width)
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in columns:
+        if name == first:
+            table.add_column(name, overflow="ellipsis", no_wrap=whole, min_width=least[name])
+        elif name in texts:
+            table.add_column(name, overflow="fold", min_width=least[name])
         else:
-            table.add_column(name, overflow="fold" if place else "ellipsis", min_width=min(width, _MIN_TEXT_WIDTH))
+            table.add_column(name, justify="right", no_wrap=True, min_width=least[name])
     for row in rows:
-        table.add_row(
-            *(Text(value, overflow="fold" if place else "ellipsis") for place, value in enumerate(row.values()))
-        )
+        table.add_row(*(Text(row[name], overflow="ellipsis" if name == first else "fold") for name in columns))
     shown.print(table)
+
+
+def _longest_word(name: str, rows: Sequence[Mapping[str, str]]) -> int:
+    """Return the length of the longest word in a column, up to which it can be wrapped without breaking words."""
+    return min(18, max(len(word) for text in (name, *(row[name] for row in rows)) for word in text.split() or [""]))
+
+
+def _fitting(least: Mapping[str, int], extras: Collection[str], width: int) -> list[str]:
+    """Return the columns that are shown at a width, in order, by their smallest widths."""
+    shown = list(least)
+    for name in reversed([name for name in least if name in extras]):
+        if sum(least[one] + _PADDING for one in shown) + 1 <= width:
+            break
+        shown.remove(name)
+    return shown

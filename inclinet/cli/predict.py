@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,8 +28,10 @@ from inclinet.cli.app import (
 )
 from inclinet.cutouts.settings import Cutouts
 from inclinet.data.bands import band_title
+from inclinet.data.columns import network_columns
 from inclinet.errors import InclinetError
 from inclinet.prediction.catalogues import join_columns, read_joined
+from inclinet.prediction.gallery import check_gallery, summarize, write_gallery
 from inclinet.prediction.remote import fetch_source, is_galaxy_name
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import STANDARD_OUTPUT, check_out, write_table
@@ -42,6 +45,11 @@ __all__ = ["predict"]
 
 _SHOWN = 40  # rows of predictions on screen
 _NAMED = 3  # reasons why images were not predicted
+_ROUNDING = 0.05  # deg
+_CORRECTION = (
+    "correction: added to the median of the networks, whose mean error on galaxies that they were not trained on is as "
+    "much"
+)
 
 
 @app.command()
@@ -78,7 +86,11 @@ def predict(
             "CSV to the standard output.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it exists.")] = False,
+    gallery: Annotated[
+        Path | None,
+        typer.Option("--gallery", help="Page to write (.html): pictures beside answers, flagged galaxies first."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace table and page if they exist.")] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Search the folders in a folder of images, too.")
     ] = False,
@@ -102,7 +114,8 @@ def predict(
 
     Out: for each galaxy inclination, error (half the width of the 68 % interval), 68 % and 95 % intervals, how far its
     images disagree, sin i and log10(1/sin i), the answer of each network, flags and the version; on screen, and in a
-    table with --out. One line says what the version was trained on, and its tested error.
+    table with --out. One line says what the version was trained on, and its tested error. With --gallery, a page of the
+    pictures beside their answers.
 
     Every row of a catalogue gets its own row, in the same order; where there is no image, it says so.
 
@@ -114,6 +127,8 @@ def predict(
     """
     if out:
         check_out(out, overwrite=overwrite)
+    if gallery:
+        check_gallery(gallery, overwrite=overwrite)
     columns = parse_columns(column, image_column)
     names = _named(images, at)
     fetched = [fetch_source(one, size=size, survey=survey, alone=len(images) + bool(at) == 1) for one in names]
@@ -143,6 +158,12 @@ def predict(
         write_table(table, out, _header(choice))
         if out != STANDARD_OUTPUT:
             console.print(f"wrote {len(table)} rows to {out}", markup=False)
+    if gallery:
+        told = _header(choice) | {"version": choice.statement.removeprefix("version ")}
+        about = {name.capitalize(): told[name] for name in ("version", "store", "date", "command")}
+        write_gallery(table, sources, gallery, about, warning=not choice.is_for_science)
+        console.print(f"wrote {gallery}", markup=False)
+    console.print(summarize(table), markup=False, highlight=False)
     _report_failures(by_image["problem"].tolist())
 
 
@@ -184,28 +205,43 @@ def _report_failures(problems: list[str]) -> None:
     why = name_reasons(reasons, _NAMED)
     if reasons.total() == len(problems):
         raise InclinetError(f"nothing was predicted: {why}")
-    console.print(f"{reasons.total():,} of {len(problems):,} not predicted: {why}", markup=False, highlight=False)
+    console.print(
+        f"{reasons.total():,} of {len(problems):,} images not predicted: {why}", markup=False, highlight=False
+    )
 
 
 def _show_predictions(table: "pd.DataFrame", title: str) -> None:
     """Print the first rows of a table of predictions."""
-    rows = [_row_on_screen(row) for row in table.head(_SHOWN).to_dict("records")]
+    networks = network_columns(table)
+    rows = [_row_on_screen(row, networks) for row in table.head(_SHOWN).to_dict("records")]
+    if not any(row["correction"] for row in rows):
+        rows = [{name: text for name, text in row.items() if name != "correction"} for row in rows]
     if rows:
         show_table(rows, title, texts=["flag"])
+    if any(row.get("correction") for row in rows):
+        console.print(_CORRECTION, style="dim", markup=False, highlight=False)
     if len(table) > _SHOWN:
         console.print(f"… and {len(table) - _SHOWN:,} more rows; --out writes all")
 
 
-def _row_on_screen(row: dict[Any, Any]) -> dict[str, str]:
+def _row_on_screen(row: dict[Any, Any], networks: list[str]) -> dict[str, str]:
     shown = {
         **_what(row),
         "inclination": _angle(row["inclination"]),
         "error": _angle(row["error"]),
         "95 %": "–" if math.isnan(row["low95"]) else f"{row['low95']:.1f}\N{EN DASH}{row['high95']:.1f}",
     }
+    shown["correction"] = _correction(row["inclination"], [row[name] for name in networks])
     if "truth" in row:
         shown["truth"] = _angle(row["truth"])
     return shown | {"flag": row["problem"] if math.isnan(row["inclination"]) else row["flag"]}
+
+
+def _correction(inclination: float, answers: list[float]) -> str:
+    """Return what the calibration added to the median answer of the networks, where that left the range of theirs."""
+    if math.isnan(inclination) or min(answers) - _ROUNDING <= inclination <= max(answers) + _ROUNDING:
+        return ""
+    return f"{inclination - median(answers):+.1f}"
 
 
 def _what(row: dict[Any, Any]) -> dict[str, str]:

@@ -42,6 +42,9 @@ from inclinet.training.start import read_starts
 
 __all__ = ["models", "promote", "publish", "publish_networks"]
 
+_EXTRAS = ("networks", "size", "published", "run")
+_WRAPPED = ("status", "trained on", "tested on", "networks", "run")
+
 
 @app.command()
 def publish(
@@ -135,7 +138,7 @@ def models(store: StoreOption = None, verbose: Verbose = False) -> None:
     if shipped:
         rows.append(describe(shipped, SHIPPED))
     if rows:
-        show_table(rows, texts=["in use", "published", "networks", "trained on", "tested on", "remark", "run"])
+        show_table([_row(row) for row in rows], texts=_WRAPPED, extras=_EXTRAS, whole=True)
     elif opened is None:
         open_named_store(store)  # says what to do
     else:
@@ -143,6 +146,19 @@ def models(store: StoreOption = None, verbose: Verbose = False) -> None:
             f"{opened.uri}: no version is published yet, and {NONE_SHIPPED}; run `inclinet publish` or the deployment "
             "inclinet/full"
         )
+
+
+def _row(described: dict[str, str]) -> dict[str, str]:
+    """Return the row of a version on screen: first what it is worth, then what it was made of."""
+    interval = described["95 % CI"]
+    use = {"": "", "yes": "in use"}.get(described["in use"], described["in use"])
+    status = ", ".join(filter(None, [use, described["remark"]]))
+    return {
+        "version": described["version"],
+        "RMS (deg)": described["RMS (deg)"] + (f" ({interval})" if interval != "\N{EN DASH}" else ""),
+        "status": status or "\N{EN DASH}",
+        **{name: described[name] for name in ("trained on", "tested on", *_EXTRAS)},
+    }
 
 
 def _rows(store: Store) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from inclinet.storage.atomic import atomic_file
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["FORMATS", "STANDARD_OUTPUT", "check_out", "write_table"]
+__all__ = ["FORMATS", "STANDARD_OUTPUT", "check_out", "check_place", "write_table"]
 
 FORMATS = {
     ".csv": "CSV",
@@ -47,16 +47,28 @@ def check_out(path: Path, *, overwrite: bool = False) -> None:
     if path == STANDARD_OUTPUT:
         return
     kind = _format_of(path)
-    if path.is_dir():
-        raise InclinetError(f"{path}: is a folder; name a file", setting="out")
-    if path.exists() and not overwrite:
-        raise InclinetError(f"{path}: exists already; give --overwrite, or another name", setting="out")
-    if not path.parent.is_dir():
-        raise InclinetError(f"{path.parent}: no such folder to write {path.name} to", setting="out")
-    if not os.access(path.parent, os.W_OK):
-        raise InclinetError(f"{path.parent}: this folder cannot be written to", setting="out")
+    check_place(path, "out", overwrite=overwrite)
     if kind == "Parquet":
         _check_parquet()
+
+
+def check_place(path: Path, setting: str, *, overwrite: bool = False) -> None:
+    """Check that a file can be written, before the work.
+
+    Raises
+    ------
+    InclinetError
+        When the file exists and is not to be overwritten, or its folder does not exist or cannot be written to; it
+        names `setting`.
+    """
+    if path.is_dir():
+        raise InclinetError(f"{path}: is a folder; name a file", setting=setting)
+    if path.exists() and not overwrite:
+        raise InclinetError(f"{path}: exists already; give --overwrite, or another name", setting=setting)
+    if not path.parent.is_dir():
+        raise InclinetError(f"{path.parent}: no such folder to write {path.name} to", setting=setting)
+    if not os.access(path.parent, os.W_OK):
+        raise InclinetError(f"{path.parent}: this folder cannot be written to", setting=setting)
 
 
 def _format_of(path: Path) -> str:

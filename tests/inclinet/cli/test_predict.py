@@ -5,10 +5,13 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from PIL import Image
 
+from inclinet.cli.predict import _correction
 from inclinet.data.filenames import IMAGE_FORMATS
 from inclinet.prediction.catalogues import SUFFIXES
 from tests.conftest import write_catalog
@@ -74,7 +77,7 @@ def test_galaxies_that_were_not_predicted_are_counted(predict, small_sample, tmp
     assert code == 0
     assert "PGC 999" in text
     assert (
-        "3 of 7 not predicted: not a readable image "
+        "3 of 7 images not predicted: not a readable image "
         "(none of PNG, JPEG, FITS, TIFF, WEBP, BMP, GIF, JPEG2000) (2 times); "
         f"no image in {small_sample / 'galaxies'}\n"
     ) in text
@@ -168,3 +171,50 @@ def test_its_own_tables_can_be_evaluated(inclinet, predict, small_sample, tmp_pa
         assert "60 images of 60 galaxies" in text
     predict(small_sample / "galaxies", "-o", "u.csv")
     assert "no column 'truth'" in inclinet("evaluate", "--predictions", "u.csv", "-o", "out")[1]
+
+
+def test_a_last_line_counts_galaxies_flags_and_failures(predict, small_sample):
+    code, text = predict(small_sample / "galaxies" / "pgc7_d25x2_rot_g.png", "nowhere.png")
+    assert code == 0
+    assert "2 galaxies, 1 flagged and 1 not predicted\n" in text
+    assert "1 of 2 images not predicted: nowhere.png" in text
+
+
+def test_a_correction_is_shown_where_the_answer_leaves_the_range_of_the_networks():
+    assert _correction(60.0, [58.0, 61.0]) == ""
+    assert _correction(62.04, [58.0, 62.0]) == ""
+    assert _correction(62.5, [58.0, 60.0]) == "+3.5"
+    assert _correction(57.0, [58.0]) == "-1.0"
+    assert _correction(float("nan"), [float("nan")]) == ""
+
+
+def test_the_gallery_shows_flagged_galaxies_first(predict, small_sample, tmp_path, browser):
+    (tmp_path / "broken.png").write_text("This is no image.\n")
+    code, text = predict(small_sample / "galaxies", "broken.png", "--gallery", "page.html")
+    assert code == 0, text
+    assert "wrote page.html" in text
+    code, text = predict(small_sample / "galaxies", "--gallery", "page.html")
+    assert (code, "page.html: exists already; give --overwrite" in text) == (1, True)
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    titles = page.locator("h2").all_inner_texts()
+    assert [title.partition(":")[0] for title in titles][-1] == "Not predicted"
+    assert sum(int(title.partition(": ")[2]) for title in titles) == 61
+    assert page.locator(".card").count() == 61
+    sizes = page.evaluate("[...document.images].map(i => [i.naturalWidth, Math.round(i.width)])")
+    assert len(sizes) == 60
+    assert min(natural for natural, _ in sizes) == 168
+    assert min(width for _, width in sizes) > 140
+    text = page.inner_text("body")
+    for expected in ("61 galaxies", "PGC 7", "broken.png", "not a readable image", "Command"):
+        assert expected in text
+    shot = page.screenshot(full_page=True)
+    assert np.asarray(Image.open(io.BytesIO(shot)).convert("L")).std() > 20
+
+
+@pytest.mark.parametrize("name", ["page.png", "nowhere/page.html"])
+def test_a_gallery_that_cannot_be_written_is_an_error_before_the_work(predict, small_sample, name):
+    code, text = predict(small_sample / "galaxies", "--gallery", name)
+    assert code == 1
+    assert "option --gallery" in text or "end in .html" in text

@@ -140,7 +140,7 @@ def test_every_group_has_metrics_with_confidence_intervals(table):
 
 
 def test_markdown_of_a_single_label(table):
-    assert "n/a" in markdown_table(evaluate(table.iloc[:2]))
+    assert "| – |" in markdown_table(evaluate(table.iloc[:2]))
 
 
 def test_index_and_bytes_do_not_matter(table):
