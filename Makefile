@@ -48,7 +48,7 @@ up: $(INSTALLED) ## start the service on this machine; other ports: PREFECT_PORT
 down: $(INSTALLED) ## stop the service; the data stay in .service/
 	@$(BIN)/python -m deployments.service down
 
-status: $(INSTALLED) ## show what runs, and where
+status: $(INSTALLED) ## show programs, runs, queue, and the version in use
 	@$(BIN)/python -m deployments.service status
 
 shipped: $(INSTALLED) ## make a version the one that ships with the package: VERSION= STORE= NOTES=

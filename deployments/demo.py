@@ -21,8 +21,10 @@ from deployments.settings import BUCKET, FOLDER, Service
 from deployments.terminal import PrefectPort, StorePort, run_commands
 from inclinet.cli.app import show_table, track
 from inclinet.cli.evaluation import show_evaluation
+from inclinet.data.origin import count_galaxies
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
+from inclinet.evaluation.verdict import find_verdict
 from inclinet.prediction.predictor import Predictor
 from inclinet.prediction.sources import find_sources
 from inclinet.registry.champion import read_champion
@@ -79,14 +81,17 @@ def demo(
     CONSOLE.print(
         f"{run.name} {run.state.name.lower()}, {time.monotonic() - started:.0f} s after the start of the demo"
     )
+    verdict = ""
     if run.state.is_completed():
-        _show_result(service, run.name)
+        verdict = _show_result(service, run.name)
         _show_version(service, run.state.message or "")
         _show_answers(service, run.name, run.state.message or "", sample)
     else:
         CONSOLE.print(run.state.message, style="red", markup=False)
     CONSOLE.print(f"watch     {service.ui}/runs/flow-run/{run.id}")
     CONSOLE.print("stop      make down")
+    if verdict:
+        CONSOLE.print(f"result    {verdict}", markup=False)
     return run.state.is_completed()
 
 
@@ -119,19 +124,21 @@ def _run(service: Service, sample: Sample) -> FlowRun:
         return follow(client, run.id, expected)
 
 
-def _show_result(service: Service, run: str) -> None:
+def _show_result(service: Service, run: str) -> str:
+    """Print the metrics, and where artifacts and report are; return the verdict."""
     folder = service.store.folder / BUCKET / "runs" / run
     metrics = folder / "evaluation" / "metrics.json"
+    verdict = (folder / "evaluation" / "metrics.md").read_text().strip()
     if metrics.is_file():
         evaluation = json.loads(metrics.read_text())
         show_evaluation(evaluation)
-        CONSOLE.print(f"The labels of the test galaxies scatter by {evaluation['std']:.2f} deg (standard deviation).")
-    else:
-        CONSOLE.print((folder / "evaluation" / "metrics.md").read_text().strip(), markup=False)
+        tested = pd.read_csv(folder / "evaluation" / PREDICTIONS_FILE)["pgc"]
+        verdict = find_verdict(evaluation, count_galaxies(tested))
     CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {folder})", markup=False)
     report = folder / "evaluation" / "report.html"
     if report.is_file():
         CONSOLE.print(f"report    {report}", markup=False)
+    return verdict
 
 
 def _show_version(service: Service, message: str) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import psutil
 import typer
 from botocore.client import BaseClient
+from rich import box
 from rich.table import Table
 
 from deployments.ports import choose_ports
@@ -157,12 +158,24 @@ def _down(folder: Folder = FOLDER) -> None:
 
 @app.command("status")
 def _status(folder: Folder = FOLDER) -> None:
-    """Show which programs run, and where."""
-    table = Table("process", "pid", "running", "address")
-    recorded = records(folder)
-    for name, process in status(folder).items():
+    """Show which programs run, and where; the runs, the queue, and the version in use."""
+    recorded, processes = records(folder), status(folder)
+    if not recorded:
+        CONSOLE.print("nothing has been started")
+        return
+    table = Table("process", "pid", "running", "address", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, process in processes.items():
         table.add_row(name, str(recorded[name]["pid"]), "no" if process is None else "yes", recorded[name]["address"])
-    CONSOLE.print(table if recorded else "nothing has been started")
+    CONSOLE.print(table)
+    # Prefect takes a second to import.
+    from deployments.overview import show_runs, show_version
+    from deployments.prefect_server import prefect_client
+
+    if processes.get("prefect-server"):
+        service = Service(folder.resolve(), PROJECT, *choose_ports(folder.resolve(), None, None))
+        with prefect_client(service, timeout=5) as client:
+            show_runs(client)
+    show_version(folder.resolve() / "store")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ from deployments.service import BUCKET, app, bucket_client, down, status, up
 from deployments.settings import WORKER_SETTINGS
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
+from inclinet.registry.champion import promote
+from inclinet.registry.versions import VersionInfo, publish
+from inclinet.storage.store import open_store
 from tests.conftest import free_port
 
 # One service for all tests of this module.
@@ -111,6 +114,28 @@ def test_up_gives_a_bucket_pools_and_workers(running, client):
     assert client.read_work_pool("gpu").concurrency_limit >= 1
     assert client.read_work_pool("cpu").concurrency_limit is None
     assert all(status(running.folder).values())
+
+
+@pytest.mark.service
+def test_status_shows_runs_queue_and_the_version_in_use(running, client, tmp_path, capsys, monkeypatch):
+    wait_for_state(client, run_tiny(client), "Completed")
+    waiting = run_tiny(client, 20)
+    wait_for_state(client, waiting, "Running")
+    (tmp_path / "Uset_000_model4.keras").write_bytes(b"network")
+    store = open_store(str(running.store.folder / BUCKET))
+    version = publish(store, tmp_path, VersionInfo(size=64, bands=("c",))).version
+    promote(store, version, "a test")
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["service", "status", "--folder", str(running.folder)])
+    with pytest.raises(SystemExit) as ended:
+        run_commands(app)
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    [run] = [line for line in text.splitlines() if client.read_flow_run(waiting).name in line]
+    assert "Running" in run
+    assert "Completed" in text
+    assert "queue       0 in cpu, 0 in gpu" in text
+    assert f"in use      version {version}: trained on an unknown number of galaxies" in text
 
 
 @pytest.mark.service

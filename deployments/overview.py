@@ -1,0 +1,95 @@
+"""What `make status` shows: programs, runs, what waits in the queues, and the version in use."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from rich import box
+from rich.table import Table
+
+from deployments.processes import CONSOLE
+from deployments.settings import BUCKET, POOLS
+from inclinet.errors import InclinetError
+from inclinet.registry.champion import read_champion
+from inclinet.registry.statement import state
+from inclinet.registry.versions import find_version
+from inclinet.storage.store import Store, open_store
+
+__all__ = ["show_runs", "show_version"]
+
+_ACTIVE = (StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
+_WAITING = (StateType.SCHEDULED, StateType.PENDING)
+_ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
+_LAST = 5  # runs that have ended
+_MOST = 20  # running ones
+
+
+def show_runs(client: SyncPrefectClient) -> None:
+    """Print the runs that are running, the number that waits in each work pool, and the last runs that ended."""
+    try:
+        running = _read(client, _ACTIVE, FlowRunSort.START_TIME_ASC, _MOST)
+        ended = _read(client, _ENDED, FlowRunSort.END_TIME_DESC, _LAST)
+        waiting = {pool: _count_due(client, pool) for pool in POOLS}
+    except httpx.HTTPError as error:
+        CONSOLE.print(f"the Prefect server does not answer ({error})", style="yellow", markup=False)
+        return
+    if running or ended:
+        table = Table("run", "state", "since", "what it says", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for run in [*running, *ended]:
+            table.add_row(run.name, run.state_name or "", _since(run), _message(run))
+        CONSOLE.print(table)
+    else:
+        CONSOLE.print("no run yet: make demo, or prefect deployment run inclinet/full")
+    queue = ", ".join(f"{n:,} in {pool}" for pool, n in waiting.items())
+    CONSOLE.print(f"queue       {queue}", markup=False)
+
+
+def show_version(store: Path) -> None:
+    """Print the version in use in a store, given by its folder, what it was trained on, and its tested error."""
+    try:
+        CONSOLE.print(f"in use      {_in_use(open_store(str(store / BUCKET)))}", markup=False)
+    except (InclinetError, OSError) as error:
+        CONSOLE.print(f"in use      not known ({error})", style="yellow", markup=False)
+
+
+def _in_use(store: Store) -> str:
+    champion = read_champion(store)
+    if champion is None:
+        return "no version yet"
+    return f"version {champion.version}: {state(find_version(store, champion.version).info)}"
+
+
+def _read(client: SyncPrefectClient, types: tuple[StateType, ...], sort: FlowRunSort, limit: int) -> list[FlowRun]:
+    return client.read_flow_runs(flow_run_filter=_of(types), sort=sort, limit=limit)
+
+
+def _of(types: tuple[StateType, ...]) -> FlowRunFilter:
+    return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types))))
+
+
+def _count_due(client: SyncPrefectClient, pool: str) -> int:
+    """Return how many runs wait in a work pool that are due; those that are planned for later do not count."""
+    due = _of(_WAITING)
+    due.expected_start_time = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
+    in_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+    return client.count_flow_runs(flow_run_filter=due, work_pool_filter=in_pool)
+
+
+def _since(run: FlowRun) -> str:
+    moment = run.state.timestamp if run.state else None
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def _message(run: FlowRun) -> str:
+    return " ".join(((run.state.message if run.state else None) or "").split())
