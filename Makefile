@@ -20,13 +20,15 @@ PORTS := $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(STORE_PORT)
 SAMPLE := $(if $(IMAGES),--images "$(IMAGES)") $(if $(CATALOG),--catalog "$(CATALOG)") \
           $(if $(IMROOT),--imroot "$(IMROOT)") $(if $(BANDS),--bands "$(BANDS)")
 
+# For watch: name or id of the run.
+RUN ?=
 # For shipped: the version, by default the one in use; its store, by default that of INCLINET_STORE; and a file with text
 # to add to its model card.
 VERSION ?=
 STORE ?=
 NOTES ?=
 
-.PHONY: help install demo test test-all bench up down status shipped lint format docs
+.PHONY: help install demo test test-all bench up down status watch shipped lint format docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +52,9 @@ down: $(INSTALLED) ## stop the service; the data stay in .service/
 
 status: $(INSTALLED) ## show programs, runs, queue, and the version in use
 	@$(BIN)/python -m deployments.service status
+
+watch: $(INSTALLED) ## follow a run to its result, by default the last one: RUN=
+	@$(BIN)/python -m deployments.watch $(if $(RUN),--run "$(RUN)")
 
 shipped: $(INSTALLED) ## make a version the one that ships with the package: VERSION= STORE= NOTES=
 	@$(BIN)/python -m deployments.shipped $(if $(VERSION),--version "$(VERSION)") $(if $(STORE),--store "$(STORE)") \

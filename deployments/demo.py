@@ -1,6 +1,5 @@
 """`make demo`: starts the service, uploads a sample, follows one run of `inclinet/full`, and prints its result."""
 
-import json
 import re
 import shlex
 import time
@@ -12,6 +11,7 @@ import typer
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
+from deployments.overview import show_result
 from deployments.prefect_server import prefect_client
 from deployments.processes import CONSOLE
 from deployments.progress import follow
@@ -20,11 +20,8 @@ from deployments.service import up
 from deployments.settings import BUCKET, FOLDER, Service
 from deployments.terminal import PrefectPort, StorePort, run_commands
 from inclinet.cli.app import show_table, track
-from inclinet.cli.evaluation import show_evaluation
-from inclinet.data.origin import count_galaxies
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
-from inclinet.evaluation.verdict import find_verdict
 from inclinet.prediction.predictor import Predictor
 from inclinet.prediction.sources import find_sources
 from inclinet.registry.champion import read_champion
@@ -83,7 +80,7 @@ def demo(
     )
     verdict = ""
     if run.state.is_completed():
-        verdict = _show_result(service, run.name)
+        verdict = show_result(service.store.folder, run.name)
         _show_version(service, run.state.message or "")
         _show_answers(service, run.name, run.state.message or "", sample)
     else:
@@ -122,23 +119,6 @@ def _run(service: Service, sample: Sample) -> FlowRun:
         run = run_deployment("inclinet/full", parameters=parameters, timeout=0)
         CONSOLE.print("run            started, like `prefect deployment run inclinet/full`")
         return follow(client, run.id, expected)
-
-
-def _show_result(service: Service, run: str) -> str:
-    """Print the metrics, and where artifacts and report are; return the verdict."""
-    folder = service.store.folder / BUCKET / "runs" / run
-    metrics = folder / "evaluation" / "metrics.json"
-    verdict = (folder / "evaluation" / "metrics.md").read_text().strip()
-    if metrics.is_file():
-        evaluation = json.loads(metrics.read_text())
-        show_evaluation(evaluation)
-        tested = pd.read_csv(folder / "evaluation" / PREDICTIONS_FILE)["pgc"]
-        verdict = find_verdict(evaluation, count_galaxies(tested))
-    CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {folder})", markup=False)
-    report = folder / "evaluation" / "report.html"
-    if report.is_file():
-        CONSOLE.print(f"report    {report}", markup=False)
-    return verdict
 
 
 def _show_version(service: Service, message: str) -> None:

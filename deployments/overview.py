@@ -1,9 +1,11 @@
-"""What `make status` shows: programs, runs, what waits in the queues, and the version in use."""
+"""What the terminal shows of a service: its runs, what waits in the queues, the version in use, a run's result."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pandas as pd
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -20,13 +22,17 @@ from rich.table import Table
 
 from deployments.processes import CONSOLE
 from deployments.settings import BUCKET, POOLS
+from inclinet.cli.evaluation import show_evaluation
+from inclinet.data.origin import count_galaxies
 from inclinet.errors import InclinetError
+from inclinet.evaluation.filenames import METRICS_FILE, METRICS_TABLE_FILE, PREDICTIONS_FILE, REPORT_FILE
+from inclinet.evaluation.verdict import find_verdict
 from inclinet.registry.champion import read_champion
 from inclinet.registry.statement import state
 from inclinet.registry.versions import find_version
 from inclinet.storage.store import Store, open_store
 
-__all__ = ["show_runs", "show_version"]
+__all__ = ["show_result", "show_runs", "show_version"]
 
 _ACTIVE = (StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
 _WAITING = (StateType.SCHEDULED, StateType.PENDING)
@@ -61,6 +67,26 @@ def show_version(store: Path) -> None:
         CONSOLE.print(f"in use      {_in_use(open_store(str(store / BUCKET)))}", markup=False)
     except (InclinetError, OSError) as error:
         CONSOLE.print(f"in use      not known ({error})", style="yellow", markup=False)
+
+
+def show_result(store: Path, run: str) -> str:
+    """Print the metrics of a run, and where its artifacts and report are; return the verdict, empty if it has none.
+
+    `store` is the folder of the object store.
+    """
+    folder = store / BUCKET / "runs" / run
+    evaluation = folder / "evaluation"
+    if not (evaluation / METRICS_TABLE_FILE).is_file():
+        return ""
+    verdict = (evaluation / METRICS_TABLE_FILE).read_text().strip()
+    if (evaluation / METRICS_FILE).is_file():
+        metrics = json.loads((evaluation / METRICS_FILE).read_text())
+        show_evaluation(metrics)
+        verdict = find_verdict(metrics, count_galaxies(pd.read_csv(evaluation / PREDICTIONS_FILE)["pgc"]))
+    CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {folder})", markup=False)
+    if (evaluation / REPORT_FILE).is_file():
+        CONSOLE.print(f"report    {evaluation / REPORT_FILE}", markup=False)
+    return verdict
 
 
 def _in_use(store: Store) -> str:

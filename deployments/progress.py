@@ -19,7 +19,8 @@ _POLL_SECONDS = 2
 def follow(client: SyncPrefectClient, run_id: UUID, expected: Mapping[str, int]) -> FlowRun:
     """Show the progress of a run until it ends; returns the run.
 
-    `expected` is the number of tasks of each stage, by the name that the runs of these tasks start with.
+    `expected` is the number of tasks of each stage, by the name that the runs of these tasks start with. If it is
+    empty, stages appear with their first tasks.
     """
     columns = (
         TextColumn("  {task.description:<10}"),
@@ -31,12 +32,18 @@ def follow(client: SyncPrefectClient, run_id: UUID, expected: Mapping[str, int])
         bars = {stage: progress.add_task(stage, total=total, now="") for stage, total in expected.items()}
         while True:
             run = client.read_flow_run(run_id)
-            tasks = _read_tasks(client, run_id)
-            for stage, bar in bars.items():
-                of_stage = [task for task in tasks if task.name.partition("-")[0] == stage]
+            by_stage: dict[str, list[TaskRun]] = {stage: [] for stage in bars}
+            for task in _read_tasks(client, run_id):
+                by_stage.setdefault(task.name.partition("-")[0], []).append(task)
+            for stage, of_stage in by_stage.items():
+                if stage not in bars:
+                    if expected:
+                        continue
+                    bars[stage] = progress.add_task(stage, total=len(of_stage), now="")
+                bar = bars[stage]
                 done = sum(task.state_type == StateType.COMPLETED for task in of_stage)
                 running = [task.name for task in of_stage if task.state_type == StateType.RUNNING]
-                total = max(len(of_stage), expected[stage])
+                total = max(len(of_stage), expected.get(stage, 0))
                 progress.update(bar, completed=done, total=total, now=" ".join(running[:2]))
             if run.state.is_completed():
                 for bar in bars.values():  # reused networks have no tasks for their steps

@@ -21,7 +21,18 @@ StorePort = Annotated[
     typer.Option(min=1, max=65535, help="Port of the object store; by default that of the last start, at first 9000."),
 ]
 
-_MAKE_VARIABLES = ("images", "catalog", "imroot", "bands", "prefect_port", "store_port", "version", "store", "notes")
+_MAKE_VARIABLES = (
+    "images",
+    "catalog",
+    "imroot",
+    "bands",
+    "prefect_port",
+    "store_port",
+    "version",
+    "store",
+    "notes",
+    "run",
+)
 
 
 def run_commands(app: typer.Typer) -> None:

@@ -19,6 +19,7 @@ from deployments.prefect_server import prefect_client
 from deployments.service import BUCKET, app, bucket_client, down, status, up
 from deployments.settings import WORKER_SETTINGS
 from deployments.terminal import run_commands
+from deployments.watch import watch
 from inclinet.errors import InclinetError
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
@@ -136,6 +137,19 @@ def test_status_shows_runs_queue_and_the_version_in_use(running, client, tmp_pat
     assert "Completed" in text
     assert "queue       0 in cpu, 0 in gpu" in text
     assert f"in use      version {version}: trained on an unknown number of galaxies" in text
+
+
+@pytest.mark.service
+def test_watch_follows_a_run_to_its_end(running, client, capsys):
+    run = client.read_flow_run(run_tiny(client, 3))
+    assert watch(run.name, running.folder)
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1].startswith(f"{run.name} Completed")
+    assert watch(str(run.id), running.folder)
+    with pytest.raises(InclinetError, match="no run is called 'another'"):
+        watch("another", running.folder)
+    with pytest.raises(InclinetError, match="does not run"):
+        watch("", running.folder / "nowhere")
 
 
 @pytest.mark.service
