@@ -1,10 +1,12 @@
 """The stage on made data: everything it writes, without running a network."""
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from inclinet.data.samples import Batch, Samples
 from inclinet.errors import InclinetError
@@ -94,3 +96,22 @@ def test_foreign_keras_files_are_named_and_left_out(tmp_path, caplog):
     assert caplog.text.count("left out") == 2
     assert "backup.keras" in caplog.text
     assert [path.name for path in list_networks(tmp_path, [names[1]])] == [names[1]]
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_the_report_reads_without_scrolling_sideways(predictions, pictures, tmp_path, browser, width):
+    left_out = {"model4_0": predictions[["pgc", "filter", "inc_m", "model4_0", "model4_0_spread"]]}
+    report(predictions, tmp_path, left_out=left_out, background=Background(pictures, skipped=SKIPPED))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    verdict = page.inner_text(".verdict")
+    assert verdict.startswith("RMS ")
+    assert "on 40 real galaxies" in verdict
+    assert page.locator(".verdict").bounding_box()["y"] < 200
+    assert all(page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)"))
+    # Letters of 11 points in a figure 5.6 inches wide stay 8 pixels high.
+    assert min(page.evaluate("[...document.querySelectorAll('figure img')].map(i => i.width)")) > 340
+    shot = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    assert shot.width == width
+    assert shot.height > 3000
