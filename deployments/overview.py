@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import pandas as pd
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -23,10 +22,8 @@ from rich.table import Table
 from deployments.processes import CONSOLE
 from deployments.settings import BUCKET, POOLS
 from inclinet.cli.evaluation import show_evaluation
-from inclinet.data.origin import count_galaxies
 from inclinet.errors import InclinetError
-from inclinet.evaluation.filenames import METRICS_FILE, METRICS_TABLE_FILE, PREDICTIONS_FILE, REPORT_FILE
-from inclinet.evaluation.verdict import find_verdict
+from inclinet.evaluation.filenames import METRICS_FILE, METRICS_TABLE_FILE, REPORT_FILE
 from inclinet.registry.champion import read_champion
 from inclinet.registry.statement import state
 from inclinet.registry.versions import find_version
@@ -82,7 +79,7 @@ def show_result(store: Path, run: str) -> str:
     if (evaluation / METRICS_FILE).is_file():
         metrics = json.loads((evaluation / METRICS_FILE).read_text())
         show_evaluation(metrics)
-        verdict = find_verdict(metrics, count_galaxies(pd.read_csv(evaluation / PREDICTIONS_FILE)["pgc"]))
+        verdict = metrics["verdict"]
     CONSOLE.print(f"artifacts s3://{BUCKET}/runs/{run}/ (here: {folder})", markup=False)
     if (evaluation / REPORT_FILE).is_file():
         CONSOLE.print(f"report    {evaluation / REPORT_FILE}", markup=False)

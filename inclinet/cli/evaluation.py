@@ -121,6 +121,7 @@ def _show_report(evaluation: dict | None, outfolder: Path) -> None:
     show_evaluation(evaluation)
     if evaluation["beware"]:
         console.print(f"beware: {evaluation['beware']}", style="yellow", markup=False)
+    console.print(evaluation["verdict"], markup=False, highlight=False, soft_wrap=True)
     console.print(f"wrote {outfolder / 'report.html'}, with predictions.csv, metrics.json and figures beside it")
 
 

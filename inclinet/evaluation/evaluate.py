@@ -31,6 +31,7 @@ from inclinet.evaluation.pictures import Pictures, augmented_cards, draw_figures
 from inclinet.evaluation.predictions import merge_predictions, read_predictions, write_predictions
 from inclinet.evaluation.report import Shown, render_report
 from inclinet.evaluation.results import evaluate, markdown_table
+from inclinet.evaluation.verdict import find_verdict
 from inclinet.evaluation.worst import find_worst, worst_cards
 from inclinet.networks.listing import list_networks, name_of_network
 from inclinet.preparation.split import left_out_galaxies, left_out_side
@@ -166,7 +167,8 @@ def report(
     Returns
     -------
     dict or None
-        As `inclinet.evaluation.results.evaluate`; None when there is no test galaxy, which `metrics.md` then says.
+        As `inclinet.evaluation.results.evaluate`, with the number of `folds`, a warning to `beware` of, and the
+        `verdict` in a few sentences; None when there is no test galaxy, which `metrics.md` then says.
 
     Raises
     ------
@@ -199,6 +201,7 @@ def report(
     ratios = known.table.reset_index() if known else None
     evaluation = evaluate(table, ratios, mean, left_out=left_out, estimates=estimates)
     evaluation |= {"folds": folds, "beware": beware(background.starts)}
+    evaluation["verdict"] = find_verdict(evaluation, count_galaxies(table["pgc"]))
     _write_results(table, evaluation, None if estimates is None else estimates[0], outfolder)
     page = _render(table, evaluation, estimates, known, novelty, replace(background, pictures=pictures), outfolder)
     write_text(outfolder / REPORT_FILE, page)

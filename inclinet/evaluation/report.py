@@ -10,7 +10,7 @@ from inclinet.data.bands import band_title
 from inclinet.data.origin import Galaxies
 from inclinet.evaluation.calibration import chance_range
 from inclinet.evaluation.results import metric_rows, summary
-from inclinet.evaluation.verdict import baselines_of, find_verdict, why_not_for_science
+from inclinet.evaluation.verdict import baselines_of, why_not_for_science
 from inclinet.figures.page import Card, Figure, Section, render_page
 
 __all__ = ["Shown", "render_report"]
@@ -55,7 +55,7 @@ def render_report(
     Parameters
     ----------
     evaluation : mapping
-        As `inclinet.evaluation.results.evaluate` returns.
+        As `inclinet.evaluation.evaluate.report` returns.
     best : str
         Name of the ensemble that the page is about.
     shown : Shown
@@ -76,7 +76,7 @@ def render_report(
     ]
     return render_page(
         _TITLE,
-        " ".join([find_verdict(evaluation, tested), *warnings]),
+        " ".join([evaluation["verdict"], *warnings]),
         {**shown.facts, **_facts(evaluation, tested, trained, shown.skipped)},
         sections,
         warning=bool(warnings),
@@ -154,7 +154,8 @@ def _coverage_rows(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -
 
 def _worst_sections(evaluation: Mapping[str, Any], cards: Sequence[Card], truth: str) -> list[Section]:
     has_bars = "intervals" in evaluation
-    what = f"{len(cards)} galaxies outside their 95 % interval" if has_bars else "The worst tenth of the galaxies"
+    galaxies = "1 galaxy" if len(cards) == 1 else f"{len(cards)} galaxies"
+    what = f"{galaxies} outside their 95 % interval" if has_bars else "The worst tenth of the galaxies"
     if not cards:
         return [Section("Worst galaxies", ["None: every galaxy lies within its 95 % interval."])] if has_bars else []
     note = f"{what}, the largest errors first: {truth} → answer."
