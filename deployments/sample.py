@@ -11,8 +11,7 @@ from botocore.client import BaseClient
 from deployments.processes import CONSOLE
 from deployments.settings import BUCKET, Service
 from inclinet.cli.app import settings, track
-from inclinet.data.bands import BANDS
-from inclinet.data.filenames import parse_image
+from inclinet.data.filenames import filter_of, parse_image
 from inclinet.errors import InclinetError
 from inclinet.settings import Sample
 
@@ -45,15 +44,12 @@ def parse_bands(text: str) -> tuple[str, ...]:
     Raises
     ------
     InclinetError
-        A band is unknown, or none is given.
+        One cannot be the name of a band, or none is given.
     """
     given = {name.strip() for name in text.split(",") if name.strip()}
-    choices = ", ".join(BANDS)
-    if unknown := sorted(given.difference(BANDS)):
-        raise InclinetError(f"{unknown[0]!r} is not a band: choose from {choices}", setting="bands")
     if not given:
-        raise InclinetError(f"no band in {text!r}: choose from {choices}", setting="bands")
-    return tuple(band for band in BANDS if band in given)
+        raise InclinetError(f"no band in {text!r}: give some, such as g,r,i,gri", setting="bands")
+    return settings(Sample, bands=tuple(given)).bands
 
 
 def choose_sample(images: Path, catalog: Path | None, imroot: str | None, bands: tuple[str, ...] | None) -> LocalSample:
@@ -84,13 +80,14 @@ def choose_sample(images: Path, catalog: Path | None, imroot: str | None, bands:
     catalog = catalog or images / "catalog.csv"
     if not catalog.is_file():
         raise InclinetError(f"{catalog}: no such catalogue", setting="catalog")
-    found = {image.band for image in parsed}
+    found = {image.band for image in parsed if image.band}
+    known = tuple(band for band in found if filter_of(band))  # not words such as mask
+    known = settings(Sample, bands=known).bands if known else ()
     for band in bands or ():
         if band not in found:
-            there = ", ".join(one for one in BANDS if one in found)
+            there = ", ".join(known)
             raise InclinetError(f"{images}: no image of the band {band}, only of {there}", setting="bands")
-    chosen = bands or tuple(band for band in BANDS if band in found)
-    checked = settings(Sample, imroot=imroot, bands=chosen)
+    checked = settings(Sample, imroot=imroot, bands=bands or known)
     return LocalSample(images, catalog, checked.imroot, checked.bands)
 
 

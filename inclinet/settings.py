@@ -1,14 +1,46 @@
 """The settings of every stage: one default, one set of bounds and one description for command line and flows."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from inclinet.records import Record
 
-__all__ = ["Augment", "Band", "Framing", "Model", "Precision", "Predict", "Retrain", "Sample", "Size", "Split", "Train"]
+__all__ = [
+    "Augment",
+    "Band",
+    "Bands",
+    "Framing",
+    "Model",
+    "Precision",
+    "Predict",
+    "Retrain",
+    "Sample",
+    "Size",
+    "Split",
+    "Train",
+]
 
-Band = Literal["g", "r", "i", "gri"]
+_USUAL_BANDS = ("g", "r", "i", "gri")
+
+
+def _check_band(band: str) -> str:
+    if band in ("RGB", "c"):  # as array files and tables spell it
+        raise ValueError("the colour band is called gri")
+    return band
+
+
+def _in_one_order(bands: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the usual bands in their order, then the others by name: the same bands are the same sample."""
+    if len(set(bands)) < len(bands):
+        raise ValueError("a band is named twice")
+    usual = [band for band in _USUAL_BANDS if band in bands]
+    return (*usual, *sorted(set(bands).difference(usual)))
+
+
+# Names of files and folders are made from it, with `_`, `-` and `.` between their parts.
+Band = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,15}$"), AfterValidator(_check_band)]
+Bands = Annotated[tuple[Band, ...], Field(min_length=1), AfterValidator(_in_one_order)]
 Model = Literal["residual", "model4", "model5", "model6"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Framing = Literal["measured", "given"]
@@ -37,8 +69,8 @@ class Sample(Record):
         "input/catalog.csv",
         min_length=1,
         title="Catalogue",
-        description="Catalogue, with columns separated by '|': a key in the artifact store, s3://bucket/key, "
-        "or an absolute path that all workers can read.",
+        description="Catalogue (CSV with any separator, ECSV, FITS or VOTable): a key in the artifact store, "
+        "s3://bucket/key, or an absolute path that all workers can read.",
     )
     imroot: str = Field(
         "d25x2_rot",
@@ -46,24 +78,18 @@ class Sample(Record):
         title="Root of the image names",
         description="The middle part of the names of the images: pgc<ID>_<root>_<band>.png.",
     )
-    bands: tuple[Band, ...] = Field(
-        get_args(Band), min_length=1, title="Bands", description="Bands to use, gri for colour; one is enough."
+    bands: Bands = Field(
+        _USUAL_BANDS,
+        title="Bands",
+        description="Bands to use, as the names of the images spell them; one is enough. Usual are g, r, i, and gri "
+        "for colour; others such as z, W1 or NUV are gray, and three or more filters in a row, such as grz, colour.",
     )
-
     framing: Framing = Field(
         "measured",
         title="Framing",
         description="measured: find the galaxy in each image, and cut the image to a field in proportion to its size; "
         "given: take images as they are framed.",
     )
-
-    @field_validator("bands")
-    @classmethod
-    def _in_one_order(cls, bands: tuple[Band, ...]) -> tuple[Band, ...]:
-        """Return the bands in the order of their definition: the same bands are the same sample."""
-        if len(set(bands)) < len(bands):
-            raise ValueError("a band is named twice")
-        return tuple(band for band in get_args(Band) if band in bands)
 
 
 class Split(Record):

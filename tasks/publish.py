@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import band_letter
 from inclinet.data.columns import parse_network_name
 from inclinet.errors import InclinetError
 from inclinet.evaluation.calibration import Calibration
@@ -96,7 +96,7 @@ def publish_task(
         info = VersionInfo(
             size=size,
             framing=settings["framing"],
-            bands=tuple(FILTERS[band] for band in samples),
+            bands=tuple(band_letter(band) for band in samples),
             settings=settings,
             lineage={name: _lineage(reference) for name, reference in networks.items()},
             code=code_facts(),

@@ -68,7 +68,12 @@ def full(
     ] = Path("catalog.csv"),
     column: ColumnsOption = [],  # noqa: B006 (Typer copies it)
     image_column: ImageColumnOption = "",
-    bands: Annotated[str, typer.Option("--bands", help="Bands, separated by commas.")] = ",".join(BANDS),
+    bands: Annotated[
+        str,
+        typer.Option(
+            "--bands", help="Bands, separated by commas: g, r, i, any other such as z or W1; in colour gri or grz."
+        ),
+    ] = ",".join(BANDS),
     size: SizeOption = SIZE,
     framing: FramingOption = FRAMING,
     outfolder: Annotated[Path, typer.Option("-o", "--outfolder", help="Folder to write to.")] = Path("inclinet-out"),

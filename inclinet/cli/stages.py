@@ -37,7 +37,7 @@ from inclinet.cli.app import (
     track,
 )
 from inclinet.cli.group import check_extra
-from inclinet.data.bands import BANDS
+from inclinet.data.bands import order_bands
 from inclinet.data.filenames import band_folder, parse_band_folder
 from inclinet.networks.architectures import MODELS, check_fits
 from inclinet.registry.start import find_starts
@@ -48,7 +48,9 @@ __all__ = ["augment", "compress", "prep", "split", "train"]
 
 @app.command()
 def prep(
-    band: Annotated[str, typer.Option("-b", "--band", help=f"Band: one of {', '.join(BANDS)}.")],
+    band: Annotated[
+        str, typer.Option("-b", "--band", help="Band: g, r, i, any other such as z or W1; in colour gri or grz.")
+    ],
     impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
     imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
     catalog: Annotated[
@@ -110,8 +112,10 @@ def compress(
     from inclinet.preparation.compress import compress as pack
 
     size = settings(Size, size=size).size
-    folders = [infolder / band_folder(size, band) for band in BANDS]
-    folders = [folder for folder in folders if folder.is_dir()]
+    inside = [parse_band_folder(path.name) for path in infolder.iterdir() if path.is_dir()] if infolder.is_dir() else []
+    bands = order_bands(found[1] for found in inside if found and found[0] == size)
+    folders = [infolder / band_folder(size, band) for band in bands]
+    folders = [folder for folder, band in zip(folders, bands, strict=True) if any(folder.glob(f"*.{band}.jpg"))]
     if parse_band_folder(infolder.resolve().name) or not folders:
         folders = [infolder]
     for folder in folders:

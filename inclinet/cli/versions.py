@@ -19,7 +19,7 @@ from inclinet.cli.app import (
     show_table,
 )
 from inclinet.cli.group import check_extra
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import band_letter
 from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
 from inclinet.networks.filenames import EXPORTED
@@ -98,7 +98,7 @@ def publish_networks(
     info = VersionInfo(
         size=size,
         framing=framing,
-        bands=tuple(FILTERS[band] for band in train),
+        bands=tuple(band_letter(band) for band in train),
         settings={"size": size, **(how or {})},
         lineage={path.name: sha256(path) for path in train_files.values()},
         code=code_facts(),

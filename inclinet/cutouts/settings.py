@@ -1,23 +1,16 @@
 """The settings of cutouts: one default, one set of bounds and one description for command line and flow."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from inclinet.data.bands import BANDS
 from inclinet.records import Record
-from inclinet.settings import Band
+from inclinet.settings import Bands
 
 __all__ = ["MEANINGS", "CutoutBatch", "Cutouts"]
 
 MEANINGS = ("pgc", "galaxy", "ra", "dec", "d25", "logd25", "sma", "pa")
 """What the columns of a catalogue may mean to cutouts."""
-
-
-def _each_once(bands: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(bands)) < len(bands):
-        raise ValueError("a band is named twice")
-    return tuple(band for band in BANDS if band in bands)
 
 
 class Cutouts(Record):
@@ -29,9 +22,7 @@ class Cutouts(Record):
         description="sdss: SDSS's own image server, in colour; legacy-sdss, ls-dr10: SDSS and the DESI Legacy Surveys "
         "DR10 on the Legacy Surveys' viewer; panstarrs: Pan-STARRS DR1 by HiPS, from CDS.",
     )
-    bands: Annotated[tuple[Band, ...], AfterValidator(_each_once)] = Field(
-        ("gri",), min_length=1, title="Bands", description="Bands to fetch, gri for colour."
-    )
+    bands: Bands = Field(("gri",), title="Bands", description="Bands to fetch, gri for colour.")
     width: float = Field(2.0, ge=0.5, le=10, title="Width", description="Width of a cutout, in diameters D25.")
     pixels: int = Field(512, ge=64, le=2000, title="Pixels", description="Pixels a side.")
     size: str = Field(

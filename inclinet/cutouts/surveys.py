@@ -90,8 +90,14 @@ SURVEYS = {
             2048,
         ),
         _legacy("sdss", "SDSS, as the Legacy Surveys' viewer shows it", ("g", "r", "i", COLOUR)),
-        _legacy("ls-dr10", "DESI Legacy Imaging Surveys DR10", ("g", "r", "i", COLOUR)),
-        _hips("panstarrs", "Pan-STARRS DR1, by HiPS", "CDS/P/PanSTARRS/DR1", "color-i-r-g", ("g", "r", "i", COLOUR)),
+        _legacy("ls-dr10", "DESI Legacy Imaging Surveys DR10", ("g", "r", "i", "z", COLOUR)),
+        _hips(
+            "panstarrs",
+            "Pan-STARRS DR1, by HiPS",
+            "CDS/P/PanSTARRS/DR1",
+            "color-i-r-g",
+            ("g", "r", "i", "z", "y", COLOUR),
+        ),
     )
 }
 """All surveys by name."""

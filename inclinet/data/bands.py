@@ -1,18 +1,25 @@
 """The bands: how each is spelled in names, arrays and texts; and whether an image is bright on a dark sky."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from inclinet.settings import Band
 
 __all__ = [
     "BANDS",
     "COLOUR",
     "COLOUR_LETTER",
-    "FILTERS",
     "GRAY_BANDS",
+    "band_letter",
     "band_title",
+    "is_band",
     "is_colour",
     "is_negative",
+    "order_bands",
     "positive",
     "sky",
     "stored_band",
@@ -37,10 +44,10 @@ _GRAY = tuple(_Band(band, band, band, band) for band in ("g", "r", "i"))
 _COLOUR = _Band("gri", "RGB", "c", "colour")
 
 BANDS = tuple(band.name for band in (*_GRAY, _COLOUR))
-"""The bands as input files and settings spell them."""
+"""The usual bands as input files and settings spell them; any other name may be one, see `is_band`."""
 
 GRAY_BANDS = tuple(band.name for band in _GRAY)
-"""The grayscale bands, which are spelled the same everywhere."""
+"""The usual grayscale bands, which like all others are spelled the same everywhere."""
 
 COLOUR = _COLOUR.name
 """The colour band as input files and settings spell it."""
@@ -48,23 +55,49 @@ COLOUR = _COLOUR.name
 COLOUR_LETTER = _COLOUR.letter
 """The colour band as arrays and tables spell it."""
 
-FILTERS = {band.stored: band.letter for band in (_COLOUR, *_GRAY)}
-"""The letter of each stored band, as in the `filter` arrays of stored batches; colour first."""
+_USUAL = {band.letter: place for place, band in enumerate((_COLOUR, *_GRAY))}
+_COMPOSITES = re.compile("[ugrizyUBVRIJHKY]{3,6}")
+_COLOURS = (_COLOUR.name, _COLOUR.stored, _COLOUR.letter)
+_WORDS = ("rgb", "color", "colour")
+_BAND: TypeAdapter[str] = TypeAdapter(Band)
+
+
+def is_band(name: str) -> bool:
+    """Return whether a name can be that of a band in input files and settings: `g`, `W1`, `gri` and `grz` can."""
+    try:
+        _BAND.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def stored_band(band: str) -> str:
-    """Return how a band of the settings is spelled from the prep stage on: `gri` becomes `RGB`."""
+    """Return how a band of the settings is spelled from the prep stage on: `gri` becomes `RGB`, others stay."""
     return _COLOUR.stored if band == _COLOUR.name else band
 
 
+def band_letter(band: str) -> str:
+    """Return how arrays and tables spell a band given in any spelling: `c` for `gri` and `RGB`, others as they are."""
+    return _COLOUR.letter if band in _COLOURS else band
+
+
+def order_bands(bands: Iterable[str]) -> list[str]:
+    """Return bands, all as stored or all as arrays spell them, in the one order: `gri`, g, r, i, then by name."""
+    return sorted(bands, key=lambda band: (_USUAL.get(band_letter(band), len(_USUAL)), band))
+
+
 def is_colour(band: str) -> bool:
-    """Return whether a band, in any spelling, is colour."""
-    return band in (_COLOUR.name, _COLOUR.stored, _COLOUR.letter, _COLOUR.title)
+    """Return whether a band, in any spelling, is colour: `gri`, and three or more filters in a row such as `grz`."""
+    if band in _COLOURS or band.lower() in _WORDS:
+        return True
+    return _COMPOSITES.fullmatch(band) is not None and len(set(band)) == len(band)
 
 
 def band_title(band: str) -> str:
-    """Return the word shown to people for a band in any spelling: `colour` for `gri`, `RGB` and `c`."""
-    return _COLOUR.title if is_colour(band) else band
+    """Return what people read for a band in any spelling: `colour` for `gri`, `RGB` and `c`, `colour grz` for `grz`."""
+    if band in (*_COLOURS, *_WORDS):
+        return _COLOUR.title
+    return f"{_COLOUR.title} {band}" if is_colour(band) else band
 
 
 def sky(images: np.ndarray) -> np.ndarray:

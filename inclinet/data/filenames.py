@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from inclinet.data.bands import BANDS, COLOUR_LETTER, FILTERS, stored_band
+from inclinet.data.bands import BANDS, band_letter, is_band, is_colour, stored_band
 from inclinet.data.galaxies import identify
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "parse_cutout",
     "parse_image",
     "parse_packed",
+    "parse_sample",
     "parse_small",
     "sample_file",
     "shapes_file",
@@ -29,9 +30,10 @@ __all__ = [
     "validation_file",
 ]
 
-_SIZE, _STORED_BAND = r"(?P<size>\d+)x(?P=size)", f"(?P<band>{'|'.join(FILTERS)})"
+_SIZE, _STORED_BAND = r"(?P<size>\d+)x(?P=size)", r"(?P<band>[A-Za-z][A-Za-z0-9]{0,15})"
 _SMALL = re.compile(rf"pgc(?P<pgc>-?\d{{1,10}})_{_SIZE}_(?P<label>F|\d+)\.{_STORED_BAND}\.jpg")
 _FOLDER = re.compile(rf"{_SIZE}_{_STORED_BAND}")
+_SAMPLE = re.compile(rf"{_STORED_BAND}_{_SIZE}_(?P<side>train|test)_(?P<subsample>\d{{3}})\.npz")
 _PACKED = re.compile(rf"{_SIZE}_{_STORED_BAND}\.npz")
 
 IMAGE_FORMATS = {
@@ -49,7 +51,6 @@ IMAGE_FORMATS = {
 _SUFFIXES = tuple(suffix for suffixes in IMAGE_FORMATS.values() for suffix in suffixes)
 _SUFFIX = rf"(?P<sdss>\.sdss)?(?P<suffix>{'|'.join(map(re.escape, sorted(_SUFFIXES, key=len, reverse=True)))})"
 _INPUT = re.compile(rf"pgc(?P<pgc>\d{{1,9}})(?P<rest>(?:[^0-9A-Za-z].*?)?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
-_COLOURS = re.compile("[ugrizy]{3}")
 _FILTER = re.compile(r"[ugrizyUBVRIJHKY]|Ks|W[1-4]|NUV|FUV|F\d{3}[A-Z]")  # of ground, WISE, GALEX, HST and JWST
 _LIKE_PGC = re.compile(r"pgc[0-9]", re.IGNORECASE)  # with more digits than PGC numbers have
 _NAMED = re.compile(rf"(?P<stem>.+?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
@@ -61,13 +62,13 @@ class ImageName:
 
     pgc: int
     band: str | None
-    """One of `BANDS`; None if the name ends in another one, or in none."""
+    """As the name spells it; None if it tells none."""
     preferred: bool
     """True for `.sdss.jpg`, which is preferred to the colour image processed locally."""
     suffix: str
     """How the name ends, in lower case: one of those in `IMAGE_FORMATS`."""
     filter: str = field(default="", compare=False)
-    """The band as arrays and tables spell it, or another filter as the name spells it; empty if it tells none."""
+    """The band as arrays and tables spell it; empty if the name tells none."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,14 @@ def is_image(name: str) -> bool:
 
 
 def parse_image(name: str, imroot: str) -> ImageName | None:
-    """Return what the file name of an input image tells, None if it is not one with this root and a known band.
+    """Return what the file name of an input image tells, None if it is not one with this root and a band.
 
     It begins with `pgc<ID>`, or with any other name of the galaxy, for which `inclinet.data.galaxies.identify` stands.
     """
     match = _NAMED.fullmatch(name)
     stem, _, band = match["stem"].rpartition("_") if match else ("", "", "")
     galaxy = stem.removesuffix(f"_{imroot}")
-    if match is None or galaxy in ("", stem) or band not in BANDS:
+    if match is None or galaxy in ("", stem) or not is_band(band):
         return None
     parsed = parse_cutout(name)
     if parsed is None and _LIKE_PGC.match(name):
@@ -105,26 +106,25 @@ def parse_image(name: str, imroot: str) -> ImageName | None:
 def parse_cutout(name: str) -> ImageName | None:
     """Return what the file name of an input image tells, None if it does not tell the galaxy.
 
-    The root may be any, and the band an unknown one.
+    The root may be any, and the band none.
     """
     match = _INPUT.fullmatch(name)
     if match is None:
         return None
     word = match["rest"].rpartition("_")[2]
-    band = word if word in BANDS else None
-    return ImageName(int(match["pgc"]), band, match["sdss"] is not None, match["suffix"].lower(), filter_of(word))
+    letter = filter_of(word)
+    return ImageName(
+        int(match["pgc"]), word if letter else None, match["sdss"] is not None, match["suffix"].lower(), letter
+    )
 
 
 def filter_of(word: str) -> str:
-    """Return the filter that the last word of an image's name tells: a letter of `FILTERS`, another filter, or nothing.
+    """Return the band, as arrays and tables spell it, that the last word of an image's name tells; empty if none.
 
-    Three filters in a row, such as `grz`, are a colour picture.
+    It is a known filter, or three or more in a row, such as `grz`.
     """
-    if word in BANDS:
-        return FILTERS[stored_band(word)]
-    if _COLOURS.fullmatch(word) and len(set(word)) == len(word):
-        return COLOUR_LETTER
-    return word if _FILTER.fullmatch(word) else ""
+    is_known = word in BANDS or _FILTER.fullmatch(word) or is_colour(word)
+    return band_letter(word) if is_known and is_band(word) else ""
 
 
 def band_folder(size: int, band: str) -> str:
@@ -173,6 +173,12 @@ def parse_packed(name: str) -> tuple[int, str] | None:
 def sample_file(band: str, size: int, side: str, subsample: int) -> str:
     """Array file of one side (`train` or `test`) of a subsample in one band."""
     return f"{stored_band(band)}_{size}x{size}_{side}_{subsample:03d}.npz"
+
+
+def parse_sample(name: str) -> tuple[str, int, str, int] | None:
+    """Return (stored band, size, side, subsample) of a sample file, None for any other name."""
+    match = _SAMPLE.fullmatch(name)
+    return match and (match["band"], int(match["size"]), match["side"], int(match["subsample"]))
 
 
 def batch_folder(subsample: int) -> str:

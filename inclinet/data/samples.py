@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inclinet.data.bands import COLOUR_LETTER, FILTERS, GRAY_BANDS
-from inclinet.data.filenames import sample_file
+from inclinet.data.bands import GRAY_BANDS, is_colour, order_bands
+from inclinet.data.filenames import parse_sample, sample_file
 from inclinet.data.inclination import MIN_INCLINATION, inclination_bin
 from inclinet.errors import InclinetError
 from inclinet.storage.npz import check_arrays, read_arrays, write_arrays
@@ -117,7 +117,7 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
 def batchsize_of(batch: Batch) -> int:
     """Return how many images a stored batch holds in each bin of inclination and colour class."""
     bins = len(np.unique(inclination_bin(batch.labels)))
-    classes = len({letter == COLOUR_LETTER.encode() for letter in np.unique(batch.filters)})
+    classes = len({is_colour(letter.decode()) for letter in np.unique(batch.filters)})
     return len(batch.labels) // (bins * classes)
 
 
@@ -129,8 +129,9 @@ def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[s
     InclinetError
         When there is none.
     """
-    found = {band: infolder / sample_file(band, size, side, subsample) for band in FILTERS}
-    found = {band: path for band, path in found.items() if path.is_file()}
+    names = [path.name for path in infolder.iterdir()] if infolder.is_dir() else []
+    bands = [parsed[0] for name in names if (parsed := parse_sample(name)) and parsed[1:] == (size, side, subsample)]
+    found = {band: infolder / sample_file(band, size, side, subsample) for band in order_bands(bands)}
     if not found:
         raise InclinetError(
             f"{infolder}: no sample file such as {sample_file(GRAY_BANDS[0], size, side, subsample)}; run "

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from inclinet.data.bands import FILTERS, band_title
+from inclinet.data.bands import band_title, order_bands
 from inclinet.data.catalog import Catalog, read_catalog
 from inclinet.data.columns import network_columns, parse_network_name, spread_column
 from inclinet.data.origin import count_galaxies
@@ -249,7 +249,7 @@ def _render(
 
 def _image_facts(table: pd.DataFrame, pictures: Pictures) -> dict[str, str]:
     """Return the size of the images, if they are known, and their bands."""
-    bands = ", ".join(band_title(letter) for letter in FILTERS.values() if (table["filter"] == letter).any())
+    bands = ", ".join(map(band_title, order_bands(table["filter"].unique())))
     size = next((sample.images.shape[1] for sample in pictures.test.values()), None)
     return {"Images": f"{size} × {size} pixels; {bands}" if size else bands}
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inclinet.data.bands import COLOUR, FILTERS, positive, sky, stored_band
+from inclinet.data.bands import is_colour, positive, sky
 from inclinet.data.samples import Samples
 from inclinet.records import Record
 
@@ -20,8 +20,6 @@ _FEWEST = 10  # training images from which on others can be called unlike them
 _MAX_IMAGES = 2000
 _BLOCK = 32  # images described at a time
 _FLOOR = 1e-3  # keeps logarithms of empty images finite
-_COLOUR_LETTER = FILTERS[stored_band(COLOUR)]
-_CLASSES = {"colour": {_COLOUR_LETTER}, "gray": set(FILTERS.values()) - {_COLOUR_LETTER}}
 
 
 class _Cloud(Record):
@@ -117,8 +115,8 @@ def learn_novelty(train: Mapping[str, Samples]) -> Novelty:
         The training set.
     """
     clouds: dict[str, _Cloud | None] = {}
-    for name, letters in _CLASSES.items():
-        sets = [sample for band, sample in train.items() if FILTERS[band] in letters]
+    for name, colour in (("colour", True), ("gray", False)):
+        sets = [sample for band, sample in train.items() if is_colour(band) == colour]
         numbers = [describe(_thinned(sample.images, np.arange(len(sample.pgcs)))) for sample in sets]
         clouds[name] = _cloud(np.concatenate(numbers)) if sum(map(len, numbers)) >= _FEWEST else None
     return Novelty(**clouds)

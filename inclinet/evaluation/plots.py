@@ -1,6 +1,7 @@
 """Figures of predictions: each image or galaxy is a point, or counts in a histogram."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from inclinet.data.bands import FILTERS, band_title
+from inclinet.data.bands import COLOUR_LETTER, GRAY_BANDS, band_title, order_bands
 from inclinet.errors import InclinetError
 from inclinet.evaluation.metrics import compute_metrics, ensemble_predictions
 from inclinet.figures.style import (
     BLUE,
+    GRAY,
     GREEN,
     INK,
     LEGEND,
     ORANGE,
     PURPLE,
+    SKY_BLUE,
     TITLE,
     VERMILLION,
     WIDTH,
@@ -32,7 +35,8 @@ __all__ = [
     "prediction_against_truth",
 ]
 
-_BAND_COLORS = dict(zip(FILTERS.values(), (BLUE, GREEN, VERMILLION, PURPLE), strict=True))
+_BAND_COLORS = dict(zip((COLOUR_LETTER, *GRAY_BANDS), (BLUE, GREEN, VERMILLION, PURPLE), strict=True))
+_OTHER_COLORS = (ORANGE, SKY_BLUE, INK, GRAY)  # of other bands
 
 
 def prediction_against_truth(
@@ -169,10 +173,11 @@ def _points(axes: Axes, rows: pd.DataFrame, values: np.ndarray) -> None:
     if "filter" not in rows:
         axes.plot(shifted, values, ".", color=BLUE, **points)
         return
-    for letter, color in _BAND_COLORS.items():
+    others = cycle(_OTHER_COLORS)
+    for letter in order_bands(rows["filter"].unique()):
         chosen = (rows["filter"] == letter).to_numpy()
-        if chosen.any():
-            axes.plot(shifted[chosen], values[chosen], ".", color=color, label=band_title(letter), **points)
+        color = _BAND_COLORS.get(letter) or next(others)
+        axes.plot(shifted[chosen], values[chosen], ".", color=color, label=band_title(letter), **points)
 
 
 def _prediction(table: pd.DataFrame, column: str | pd.Series) -> pd.Series:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import COLOUR_LETTER, is_band
 from inclinet.data.columns import INVERTED, KEYS, network_columns, spread_column
 from inclinet.data.galaxies import identify, parse_pgc
 from inclinet.data.inclination import MIN_INCLINATION
@@ -142,7 +142,8 @@ def tidy(table: pd.DataFrame, where: str) -> pd.DataFrame:
     inverted = [INVERTED] if INVERTED in table else []
     table = table[KEYS + networks + inverted + spreads].reset_index(drop=True)
     letters = table["filter"].map(_letter)
-    _refuse(table, "filter", ~letters.isin(list(FILTERS.values())), where, f"a band: {', '.join(FILTERS.values())}")
+    known = [one for one in letters.unique() if one == COLOUR_LETTER or (is_band(one) and one.lower() != "nan")]
+    _refuse(table, "filter", ~letters.isin(known), where, "a band, such as g, W1 or c (colour)")
     numbers = {"filter": letters}
     if inverted:
         numbers[INVERTED] = table[INVERTED].map(lambda value: _TRUTH.get(str(value).strip().lower()))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import order_bands
 from inclinet.data.columns import INVERTED, network_columns, parse_network_name
 from inclinet.errors import InclinetError
 from inclinet.evaluation.baselines import baseline_predictions
@@ -146,7 +146,7 @@ def _metrics_by_group(table: pd.DataFrame, named: Mapping[str, pd.Series]) -> di
     """Return the metrics of every name in every inclination bin and, where known, band and polarity."""
     kinds = {"by_bin": (pd.Series(np.array(bin_names())[bin_index(table["inc_m"])], table.index), bin_names())}
     if "filter" in table:
-        kinds["by_band"] = table["filter"], list(FILTERS.values())
+        kinds["by_band"] = table["filter"], order_bands(table["filter"].unique())
     if INVERTED in table:
         words = ["not inverted", "inverted"]
         kinds["by_inverted"] = (pd.Series(np.where(table[INVERTED], words[1], words[0]), table.index), words)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.cutouts.targets import read_targets
-from inclinet.data.bands import COLOUR_LETTER, FILTERS
+from inclinet.data.bands import COLOUR_LETTER, band_letter
 from inclinet.data.catalog import Catalog
 from inclinet.data.galaxies import galaxy_title
 from inclinet.data.samples import Samples
@@ -96,7 +96,7 @@ def _find_images(test: Mapping[str, Samples], pgcs: Iterable[int]) -> _Images:
     for band, sample in test.items():
         for row, pgc in enumerate(sample.pgcs.tolist()):
             if pgc in wanted:
-                images.setdefault(pgc, []).append((FILTERS[band], sample.images[row].astype(np.uint8)))
+                images.setdefault(pgc, []).append((band_letter(band), sample.images[row].astype(np.uint8)))
     return images
 
 

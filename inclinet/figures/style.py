@@ -23,6 +23,7 @@ __all__ = [
     "ORANGE",
     "PALE",
     "PURPLE",
+    "SKY_BLUE",
     "TITLE",
     "VERMILLION",
     "WIDTH",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 # Colours that colour-blind people can tell apart (Okabe & Ito 2008, "Color Universal Design").
-BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
+BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY_BLUE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 INK, GRAY, PALE = "#222222", "#7F7F7F", "#E3E3E3"
 
 TITLE: dict[str, Any] = {"fontsize": 12, "color": INK, "loc": "left", "pad": 9}

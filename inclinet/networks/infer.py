@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from inclinet.data.bands import FILTERS, is_negative, sky
+from inclinet.data.bands import band_letter, is_negative, sky
 from inclinet.data.columns import spread_column
 from inclinet.data.inclination import UNIT, to_degrees
 from inclinet.data.samples import Samples
@@ -107,8 +107,8 @@ def predict_samples(
     Returns
     -------
     DataFrame
-        Columns `pgc`, `filter` (c, g, r, i), `inc_m` (label, deg), `inverted` (whether the image is dark on a bright
-        sky), `<column>` (prediction, deg) and `<column>_spread` (standard deviation over the views, deg).
+        Columns `pgc`, `filter` (c for colour, or the band), `inc_m` (label, deg), `inverted` (whether the image is dark
+        on a bright sky), `<column>` (prediction, deg) and `<column>_spread` (standard deviation over the views, deg).
     """
     names = ["pgc", "filter", "inc_m", "inverted", column, spread_column(column)]
     parts = []
@@ -117,7 +117,7 @@ def predict_samples(
         for chunk in np.split(rows, range(_BLOCK, len(rows), _BLOCK)):
             images = np.asarray(sample.images[chunk])
             predictions = [values.round(3) for values in predict_images(network, images)]
-            keys = sample.pgcs[chunk], np.full(len(chunk), FILTERS[band]), sample.labels[chunk]
+            keys = sample.pgcs[chunk], np.full(len(chunk), band_letter(band)), sample.labels[chunk]
             columns = dict(zip(names, (*keys, is_negative(sky(images)), *predictions), strict=True))
             parts.append(pd.DataFrame(columns))
     parts = [part for part in parts if len(part)]

@@ -79,7 +79,7 @@ class Predictor:
         published, folder = choice.published, choice.fetch()
         self.version, self.size = published.version, published.info.size
         self.framing, bands = published.info.framing, published.info.bands
-        self._trained_on = COLOUR_LETTER in bands, any(band != COLOUR_LETTER for band in bands)
+        self._trained_on = any(map(is_colour, bands)), not all(map(is_colour, bands))
         self.statement = choice.statement
         self._is_for_science = choice.is_for_science
         self.networks = {}
@@ -177,10 +177,10 @@ class Predictor:
         DataFrame
             One row per galaxy and row of a catalogue, as `inclinet.prediction.galaxies.by_galaxy` returns. With
             `per_image`, one row per image, and per row of a catalogue that has no image: `image` (path or address),
-            `galaxy` (its name), `pgc` (Int64), `band` (c, g, r or i), the columns of `predict_pixels` (angles in deg;
-            `flag` as text separated by `; `), those of `add_shapes`, `problem` (why there is no prediction),
-            `version`, and of a catalogue `row` (its line there) and `truth` (deg) if it gives inclinations. Its
-            `attrs["about"]` is the statement of the version.
+            `galaxy` (its name), `pgc` (Int64), `band` (c for colour, or its name), the columns of `predict_pixels`
+            (angles in deg; `flag` as text separated by `; `), those of `add_shapes`, `problem` (why there is no
+            prediction), `version`, and of a catalogue `row` (its line there) and `truth` (deg) if it gives
+            inclinations. Its `attrs["about"]` is the statement of the version.
 
         Raises
         ------

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inclinet.data.bands import FILTERS
+from inclinet.data.bands import band_letter
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples
@@ -172,7 +172,7 @@ def augment_batch(
         _render_all(samples, transformations, noise_values, workers, track, description),
         np.array([samples[each.band].labels[each.row] for each in transformations], np.int32),
         np.array([samples[each.band].pgcs[each.row] for each in transformations], np.int32),
-        np.array([FILTERS[each.band] for each in transformations], "S1"),
+        np.array([band_letter(each.band) for each in transformations], "S"),
     )
 
 

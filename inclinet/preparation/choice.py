@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from inclinet.data.bands import COLOUR, GRAY_BANDS, stored_band
+from inclinet.data.bands import is_colour, order_bands
 from inclinet.data.inclination import inclination_bin
 from inclinet.data.samples import Samples
 
 __all__ = ["choose_rows"]
-
-_COLOUR_CLASSES = ((stored_band(COLOUR),), GRAY_BANDS)
 
 
 def choose_rows(
@@ -35,7 +33,8 @@ def choose_rows(
     list of (str, int)
         Stored band and row in its sample, bin by bin.
     """
-    classes = _present(_COLOUR_CLASSES, samples)
+    bands = order_bands(samples)
+    classes = _present([[band for band in bands if is_colour(band) == colour] for colour in (True, False)], samples)
     rows = _rows_by_bin(samples, without)
     chosen: list[tuple[str, int]] = []
     for b in sorted({b for _, b in rows}):

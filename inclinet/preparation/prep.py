@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from inclinet.data.bands import BANDS, COLOUR
+from inclinet.data.bands import is_band, is_colour
 from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import band_folder, parse_cutout, parse_image, shapes_file, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg
@@ -68,7 +68,7 @@ def prep(
         Folder of the images.
     catalog : Path
     band : str
-        One of `BANDS`.
+        Its name in the names of the images, such as `g`, `W1` or, in colour, `gri` and `grz`.
     imroot : str
         Part of the image names between the PGC number and the band.
     size : int
@@ -163,10 +163,14 @@ def check_band(band: str) -> None:
     Raises
     ------
     InclinetError
-        When there is no such band.
+        When there can be no band of that name.
     """
-    if band not in BANDS:
-        raise InclinetError(f"there is no band {band!r}; choose one of {', '.join(BANDS)}", setting="band")
+    if not is_band(band):
+        raise InclinetError(
+            f"{band!r} cannot be the name of a band: give up to 16 letters and digits, such as g, z, W1 or, in colour, "
+            "gri (which is stored as RGB) and grz",
+            setting="band",
+        )
 
 
 def downsample(
@@ -214,7 +218,7 @@ def downsample(
         """Write one image; return why it was skipped, if it was."""
         pgc, name = item
         try:
-            image, shape = to_small(locate(name), size, band == COLOUR, framing)
+            image, shape = to_small(locate(name), size, is_colour(band), framing)
         except BadImageError as error:
             return f"{name}: {error}"
         if shape:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inclinet.data.bands import FILTERS, band_title
+from inclinet.data.bands import band_letter, band_title
 from inclinet.data.columns import parse_network_name
 from inclinet.data.origin import count_galaxies
 from inclinet.data.samples import Samples
@@ -62,7 +62,7 @@ def count_training(train: Mapping[str, Samples]) -> dict[str, Any]:
         "pgcs": pgcs,
         "galaxies": galaxies.real + galaxies.simulated,
         "simulated": galaxies.simulated,
-        "images": {FILTERS[band]: len(sample.pgcs) for band, sample in train.items()},
+        "images": {band_letter(band): len(sample.pgcs) for band, sample in train.items()},
     }
 
 

@@ -1,5 +1,3 @@
-from typing import get_args
-
 import pytest
 
 from inclinet import settings
@@ -18,7 +16,11 @@ def test_every_setting_has_a_title_and_a_description(model):
 
 
 def test_the_bands_of_the_settings_are_the_bands():
-    assert get_args(settings.Band) == BANDS == settings.Sample().bands
+    assert settings.Sample().bands == BANDS
+    assert settings.Sample(bands=("z", "gri", "W1", "g")).bands == ("g", "gri", "W1", "z")
+    for band in ("RGB", "c", "a/b", "..", ""):
+        with pytest.raises(ValueError, match="gri" if band in ("RGB", "c") else "pattern"):
+            settings.Sample(bands=(band,))
 
 
 def test_bands_in_any_order_are_the_same_sample():

@@ -109,7 +109,7 @@ def test_the_published_predictions_give_the_published_metrics(inclinet, shared):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("prep -b z", "there is no band 'z'; choose one of g, r, i, gri"),
+        ("prep -b ../z", "'../z' cannot be the name of a band: give up to 16 letters and digits"),
         ("prep -b g -p nowhere", "nowhere: no such folder of images"),
         ("prep -b g -p galaxies -s 0", "size 0: Input should be greater than or equal to 8 (option --size)"),
         ("compress -s 7", "size 7: Input should be greater than or equal to 8 (option --size)"),
@@ -127,7 +127,8 @@ def test_the_published_predictions_give_the_published_metrics(inclinet, shared):
         ("train -m model9", "no network 'model9'"),
         ("simulate -o /proc/none", "/proc/none"),
         ("full -m model5 -s 64", "smallest size that works is 76"),
-        ("full --bands g,z", "bands z: Input should be 'g', 'r', 'i' or 'gri' (option --bands)"),
+        ("full --bands g,1z", "bands 1z: String should match pattern '^[A-Za-z][A-Za-z0-9]{0,15}$' (option --bands)"),
+        ("full --bands g,RGB", "bands RGB: Value error, the colour band is called gri (option --bands)"),
         ("train -m model5 -s 64 -a augmented -n 0 -b 1", "smallest size that works is 76"),
         ("evaluate -m nowhere", "run `inclinet train` first"),
         ("evaluate --predictions bad.csv", "bad.csv"),

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import Counter
 
+import numpy as np
 import pandas as pd
 
 
@@ -72,6 +74,33 @@ def test_galaxies_of_any_name_with_images_of_any_name(inclinet, small_sample, tm
     assert code == 0, text
     one, two = (sorted((tmp_path / out).glob("*/samples/RGB*_test_000.npz")) for out in ("out", "two"))
     assert one[0].read_bytes() == two[0].read_bytes()
+
+
+def test_bands_of_any_name_and_colour_of_other_surveys(inclinet, small_sample, tmp_path):
+    (tmp_path / "galaxies").mkdir()
+    for band, ending in {"z": "g.png", "W1": "r.png", "grz": "gri.sdss.jpg"}.items():
+        for path in (small_sample / "galaxies").glob(f"*_{ending}"):
+            name = path.name.replace(f"_{ending}", f"_{band}.{ending[-3:]}")
+            (tmp_path / "galaxies" / name).hardlink_to(path)
+    sample = ["-p", "galaxies", "-c", small_sample / "catalog.csv", "--bands", "grz,z,W1"]
+    how = ["-s", 24, "-n", 0, "-b", 1, "-z", 6, "-m", "model4", "--workers", 1]
+    code, text = inclinet("full", *sample, *how, "-o", "out")
+    assert code == 0, text
+    out = tmp_path / "out" / "24x24-W1-grz-z"
+    batch = np.load(out / "augmented" / "Uset_000_npz" / "24x24_train_aug_01.npz")
+    share = Counter(batch["filter"].tolist())
+    assert set(share) == {b"W1", b"grz", b"z"}
+    assert share[b"grz"] == share[b"W1"] + share[b"z"]
+    is_gray = (batch["images"] == batch["images"][..., :1]).all(axis=(1, 2, 3))
+    assert is_gray.tolist() == [letter != b"grz" for letter in batch["filter"]]
+    evaluation = json.loads((out / "evaluation" / "metrics.json").read_text())
+    assert list(evaluation["by_band"]["median of all"]) == ["W1", "grz", "z"]
+    assert "colour grz" in (out / "evaluation" / "report.html").read_text()
+    code, text = inclinet("predict", "galaxies", "--version", *_version(text), "--per-image", "-o", "t.csv")
+    assert code == 0, text
+    table = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
+    assert Counter(table["band"]) == {"W1": 60, "grz": 60, "z": 60}
+    assert not table["flag"].str.contains("band").any()
 
 
 def _version(text):

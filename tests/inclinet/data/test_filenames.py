@@ -47,15 +47,16 @@ def test_any_root_is_that_of_a_cutout():
     "name", ["pgc7_d25x2_rot_u.png", "pgc7_x_z.PNG", "pgc7_NUV.fits", "pgc7_d25x2_rot_W1.tif", "pgc7.jpg", "pgc7-2.png"]
 )
 def test_a_galaxy_is_known_whatever_the_band(name):
-    assert parse_cutout(name) == ImageName(7, None, False, f".{name.rpartition('.')[2].lower()}")
-    assert parse_image(name, "d25x2_rot") is None
+    band = parse_cutout(name).filter or None
+    assert parse_cutout(name) == ImageName(7, band, False, f".{name.rpartition('.')[2].lower()}")
+    assert (parse_image(name, "d25x2_rot") is not None) == ("d25x2_rot_" in name)
 
 
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        *(("g", "g"), ("gri", "c"), ("grz", "c"), ("u", "u"), ("W1", "W1"), ("NUV", "NUV"), ("F814W", "F814W")),
-        *(("Ks", "Ks"), ("ggg", ""), ("rot", ""), ("x", ""), ("", "")),
+        *(("g", "g"), ("gri", "c"), ("grz", "grz"), ("u", "u"), ("W1", "W1"), ("NUV", "NUV"), ("F814W", "F814W")),
+        *(("Ks", "Ks"), ("ggg", ""), ("griz", "griz"), ("RGB", ""), ("rot", ""), ("x", ""), ("", "")),
     ],
 )
 def test_filters(word, expected):
@@ -67,13 +68,14 @@ def test_other_names_tell_no_galaxy(name):
     assert parse_cutout(name) is None
 
 
-@pytest.mark.parametrize("band", BANDS)
+@pytest.mark.parametrize("band", [*BANDS, "z", "W1", "grz"])
 def test_names_of_stored_files_are_parsed_back(band):
     stored = "RGB" if band == "gri" else band
     assert small_image(44182, 128, "61", band) == f"pgc44182_128x128_61.{stored}.jpg"
     assert parse_small(small_image(44182, 128, "F", band)) == SmallName(44182, 128, "F", stored)
     assert filenames.parse_band_folder(filenames.band_folder(64, band)) == (64, stored)
     assert filenames.parse_packed(filenames.packed_file(64, band)) == (64, stored)
-    for name in (f"64x32_{stored}", f"64x64_{stored}x", "64x64_u"):
+    assert filenames.parse_sample(filenames.sample_file(band, 64, "test", 3)) == (stored, 64, "test", 3)
+    for name in (f"64x32_{stored}", f"64x64_{stored}_x", "64x64_"):
         assert filenames.parse_band_folder(name) is None
         assert filenames.parse_packed(f"{name}.npz") is None

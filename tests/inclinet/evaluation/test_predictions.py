@@ -18,7 +18,8 @@ def test_the_published_table_survives_writing(published, published_file, tmp_pat
     ("change", "message"),
     [
         ({"model4_1": [44, np.nan, 58, np.inf]}, r"row 1 \(pgc 1\), column model4_1: 'nan'.* in 1 more rows"),
-        ({"filter": ["c", "g", "z", "i"]}, r"row 2 \(pgc 2\), column filter: 'z' is not a band"),
+        ({"filter": ["c", "g", "4z", "i"]}, r"row 2 \(pgc 2\), column filter: '4z' is not a band"),
+        ({"filter": ["c", "g", None, "i"]}, r"row 2 \(pgc 2\), column filter: 'nan' is not a band"),
         ({"inc_m": [45, 45, 60, 91]}, r"row 3 \(pgc 3\), column inc_m: '91' is not in 45 to 90 deg"),
         ({"pgc": [1, 1, 2.5, 3]}, "column pgc: '2.5' is not a whole number"),
         ({"inc_m": [45, "F", 60, 90]}, "row 1 .* column inc_m: 'F' is not a finite number"),

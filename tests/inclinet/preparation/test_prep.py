@@ -90,8 +90,8 @@ def test_a_real_image_with_alpha_is_as_bright_as_its_neighbours(tmp_path, shared
 
 
 def test_an_unknown_band_and_a_missing_folder_name_their_settings(tmp_path):
-    with pytest.raises(InclinetError, match="there is no band 'z'; choose one of g, r, i, gri") as caught:
-        prep(tmp_path, tmp_path / "c.csv", "z")
+    with pytest.raises(InclinetError, match="'RGB' cannot be the name of a band") as caught:
+        prep(tmp_path, tmp_path / "c.csv", "RGB")
     assert caught.value.setting == "band"
     with pytest.raises(InclinetError, match="no such folder of images") as caught:
         prep(tmp_path / "nowhere", tmp_path / "c.csv", "g")
