@@ -2,16 +2,17 @@
 
 import io
 import math
-import warnings
 
 import cv2
 import numpy as np
-from astropy.io import fits
 from PIL import Image
 
 from inclinet.cutouts.client import FetchError
 from inclinet.data.content import BadImageError, BlankImageError
+from inclinet.data.fits import read_fits
 from inclinet.data.images import jpeg, open_image
+from inclinet.data.padding import fill_missing
+from inclinet.data.stretch import find_missing, stretch_light
 
 __all__ = ["BLANK", "WIDER", "decode_colour", "decode_gray", "encode", "turn", "turning_angle"]
 
@@ -24,8 +25,7 @@ WIDER = math.sqrt(2)
 # Of 637 SDSS cutouts of galaxies, none had more than 72 % of its pixels within 2 grey levels of the median. SDSS's
 # pictures of places outside its footprint are black but for a line of text.
 _SAME, _BLANK_SHARE = 1, 0.85
-_SOFTENING, _BLACK = 3.0, 2.0  # of the stretch of single bands, in standard deviations of the sky
-_WHITE = 99.8  # percentile
+_MAX_SIDE = 10_000  # pixels
 
 
 def decode_colour(content: bytes, pixels: int) -> Image.Image:
@@ -59,16 +59,12 @@ def decode_colour(content: bytes, pixels: int) -> Image.Image:
 
 
 def decode_gray(content: bytes, pixels: int) -> Image.Image:
-    """Return a picture of one band, bright on a dark sky, stretched by asinh (Lupton et al. 1999, AJ 118, 1406).
-
-    Linear up to some 3 standard deviations of the sky's noise, logarithmic beyond; 2 below the sky are black, the
-    brightest 0.2 % white. Pixels without data (NaN or exactly 0) get the sky's grey.
+    """Return a picture of one band, bright on a dark sky, stretched as all images in FITS files are.
 
     Parameters
     ----------
     content : bytes
-        A FITS file whose first image has two axes, or more of which all but two have length 1. Its first row is the
-        southernmost, as on all these servers.
+        A FITS file, as `inclinet.data.fits.read_fits` reads it, with one band. Pixels without data are filled.
     pixels : int
         Pixels a side that the server was asked for.
 
@@ -78,35 +74,21 @@ def decode_gray(content: bytes, pixels: int) -> Image.Image:
         When it is empty, broken, of another size, or blank.
     """
     _check_not_empty(content)
-    data = _read_fits(content)
-    if data.size <= 1:
-        raise FetchError(BLANK)
-    if data.ndim != 2:
-        raise FetchError(f"an image with {data.ndim} axes in place of 2")
-    _check_size(data.shape[::-1], pixels)
-    missing = ~np.isfinite(data) | (data == 0)
-    values = data[~missing]
-    if missing.mean() > _BLANK_SHARE or np.ptp(values) == 0:
-        raise FetchError(BLANK)
-    sky = float(np.median(values))
-    noise = 1.4826 * float(np.median(np.abs(values - sky))) or float(np.std(values))
-    low, high = (np.arcsinh(level / _SOFTENING) for level in (-_BLACK, (np.percentile(values, _WHITE) - sky) / noise))
-    level = np.arcsinh(np.where(missing, 0, data - sky) / (_SOFTENING * noise))
-    gray = np.clip(255 * (level - low) / max(high - low, 1e-6), 0, 255).round().astype(np.uint8)
-    return Image.fromarray(np.flipud(gray))
-
-
-def _read_fits(content: bytes) -> np.ndarray:
-    """Return the first image of a FITS file as float64, without axes of length 1; empty if it has none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters raises, or shows in the data
-            with fits.open(io.BytesIO(content), memmap=False) as units:
-                images = [unit.data for unit in units if unit.is_image and unit.data is not None]
-                return np.squeeze(np.asarray(images[0], np.float64)) if images else np.empty(0)
-    except Exception as error:  # on damaged files, astropy raises nearly anything
-        reason = f"not a readable FITS file ({type(error).__name__}: {error}){_words(content)}"
-        raise FetchError(reason, is_trouble=True) from None
+        light = read_fits(content, _MAX_SIDE)
+    except BlankImageError:
+        raise FetchError(BLANK) from None
+    except BadImageError as error:
+        raise FetchError(f"{error}{_words(content)}", is_trouble=True) from None
+    if light.size <= 1:
+        raise FetchError(BLANK)
+    if light.ndim != 2:
+        raise FetchError("a colour picture in place of one band")
+    _check_size(light.shape[::-1], pixels)
+    missing = find_missing(light)
+    if missing.mean() > _BLANK_SHARE or np.ptp(light[~missing]) == 0:
+        raise FetchError(BLANK)
+    return Image.fromarray(fill_missing(stretch_light(light, missing), missing))
 
 
 def _check_not_empty(content: bytes) -> None:

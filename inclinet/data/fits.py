@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inclinet.data.content import BadImageError
+from inclinet.data.content import BadImageError, BlankImageError
 
 __all__ = ["is_fits", "read_fits"]
 
@@ -47,10 +47,11 @@ def read_fits(content: bytes, max_side: int) -> np.ndarray:
     BadImageError
         When it is damaged, holds no image, or one that is too large.
     """
-    if content.startswith(_GZIP):
+    is_packed = content.startswith(_GZIP)
+    if is_packed:
         content = _unpack(content)
     if not content.startswith(_FITS):
-        raise BadImageError("packed by gzip, but not a FITS file")
+        raise BadImageError("packed by gzip, but not a FITS file" if is_packed else "not a readable FITS file")
     from astropy.io import fits
 
     try:
@@ -86,7 +87,7 @@ def _choose(hdus: Any) -> Any:
     """Return the extension with the image of the sky."""
     images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
     if not images:
-        raise BadImageError("a FITS file without an image in any of its extensions")
+        raise BlankImageError("a FITS file without an image in any of its extensions")
     return next((hdu for hdu in images if not hdu.name.upper().startswith(_OTHERS)), images[0])
 
 

@@ -118,9 +118,9 @@ def test_one_band_is_stretched_and_north_is_up():
     assert (image.mode, image.size) == ("L", (200, 200))
     gray = np.asarray(image).astype(float)
     assert np.unravel_index(np.argmax(gray), gray.shape)[0] < 100
-    assert gray.max() == 255
+    assert 100 < gray.max() < 255
     sky = np.median(gray[:, 15:60])
-    assert 20 < sky < 70
+    assert 3 < sky < 10, "as in pictures of SDSS"
     assert np.abs(gray[:, :15] - sky).max() <= 3
 
 
