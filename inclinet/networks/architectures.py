@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 from inclinet.errors import InclinetError
 
-__all__ = ["FEATURES", "KERNEL", "MODELS", "Block", "Network", "Residual", "check_fits", "smallest_size"]
-
-FEATURES = "features"
-"""Name of the last layer but one of a residual network."""
+__all__ = ["KERNEL", "MODELS", "Block", "Network", "Residual", "check_fits", "smallest_size"]
 
 KERNEL = 3
 """Side of every convolution kernel (pixels)."""

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from inclinet.networks.architectures import FEATURES, KERNEL, MODELS, Network, Residual, check_fits
+from inclinet.networks.architectures import KERNEL, MODELS, Network, Residual, check_fits
 
 __all__ = ["build"]
 
@@ -140,6 +140,6 @@ def _residual(
     x = layers.GlobalAveragePooling2D(dtype=policy, name="mean")(x)
     x = layers.Dropout(network.dropout, seed=next(seeds), dtype=policy, name="dropout")(x)
     dense = layers.Dense(
-        network.dense, activation="relu", kernel_initializer=_glorot(seeds), dtype=policy, name=FEATURES
+        network.dense, activation="relu", kernel_initializer=_glorot(seeds), dtype=policy, name="features"
     )
     return dense(x)

@@ -15,7 +15,6 @@ from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
 from inclinet.errors import InclinetError
-from inclinet.networks.architectures import FEATURES
 from inclinet.networks.runtime import INCLINATION, PIXELS
 from inclinet.storage.atomic import atomic_file
 
@@ -35,8 +34,7 @@ def export_network(network: keras.Model, path: Path, *, compact: bool | None = N
     """Write a network as ONNX; returns `path`. The same network gives the same bytes.
 
     The graph takes `pixels`, float32 (N, size, size, channels) with values 0–255. It returns `inclination`, (N, 1), in
-    the units of the network's output, and `features`, (N, n), if the network has a layer of that name. It computes in
-    float32, also where the network was trained in bfloat16.
+    the units of the network's output. It computes in float32, also where the network was trained in bfloat16.
 
     Parameters
     ----------
@@ -75,9 +73,6 @@ class _Graph:
             if not isinstance(layer, layers.InputLayer):
                 self._names[id(layer.output)] = self._layer(layer)
         self._output(INCLINATION, network.output)
-        for layer in network.layers:
-            if layer.name == FEATURES:
-                self._output(FEATURES, layer.output)
 
     def to_bytes(self) -> bytes:
         """Return the content of the ONNX file."""

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from inclinet.errors import InclinetError
-from inclinet.networks.architectures import FEATURES
 
 __all__ = ["INCLINATION", "PIXELS", "ExportedNetwork"]
 
@@ -55,19 +54,11 @@ class ExportedNetwork:
             raise InclinetError(f"{path}: not an exported network ({_first_line(error)})") from error
         if INCLINATION not in names:
             raise InclinetError(f"{path}: not an exported network (it has no output {INCLINATION})")
-        self.has_features = FEATURES in names
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the scaled outputs, float32 (N,), for images of values 0–255, (N, size, size, 3)."""
-        return self._run(INCLINATION, images)[:, 0]
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Return what the last layer but one gives, float32 (N, n); needs `has_features`."""
-        return self._run(FEATURES, images)
-
-    def _run(self, output: str, images: np.ndarray) -> np.ndarray:
-        [values] = self._session.run([output], {PIXELS: np.ascontiguousarray(images, np.float32)})
-        return np.asarray(values)
+        [values] = self._session.run([INCLINATION], {PIXELS: np.ascontiguousarray(images, np.float32)})
+        return np.asarray(values)[:, 0]
 
 
 def _processors() -> int:

@@ -18,7 +18,7 @@ N = 12
 
 
 def residual(size=32, channels=3, precision="float32"):
-    """A small residual network: strides, same padding, averages, a shortcut, and a layer of features."""
+    """A small residual network: strides, same padding, averages, and a shortcut."""
 
     def convolution(x, filters, stride=1, kernel=3):
         x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False, dtype=policy)(x)
@@ -83,12 +83,7 @@ def test_every_architecture_answers_as_keras_does(tmp_path, name):
 def test_a_residual_network_of_any_size_answers_as_keras_does(tmp_path, size, channels):
     """Odd sides: what `same` padding adds is no longer the same at both ends."""
     network = trained(residual(size, channels))
-    other = exported(network, tmp_path)
-    assert difference(network, other) < 1e-4
-    images = pixels(network)
-    features = keras.Model(network.input, network.get_layer("features").output).predict_on_batch(images)
-    assert other.has_features
-    np.testing.assert_allclose(other.features(images), features, rtol=1e-3, atol=1e-4)
+    assert difference(network, exported(network, tmp_path)) < 1e-4
 
 
 def test_a_network_trained_in_bfloat16_is_exported_in_float32(tmp_path):
@@ -102,7 +97,6 @@ def test_any_number_of_images(tmp_path):
     network = trained(residual())
     other = exported(network, tmp_path)
     images = pixels(network)
-    assert not exported(build("model4", 24), tmp_path).has_features
     for n in (0, 1, 5):
         np.testing.assert_allclose(other(images[:n]), other(images)[:n], atol=1e-5)
 
