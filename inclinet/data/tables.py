@@ -1,5 +1,6 @@
 """Tables as people have them, read into cells of text: text with columns, ECSV, FITS and VOTable; plain or gzipped."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -21,14 +22,15 @@ _MAX_BYTES = 512 * 2**20
 _SEPARATORS = "|\t;,"
 _GZIP, _FITS, _ECSV = b"\x1f\x8b", b"SIMPLE  =", b"# %ECSV"
 _COMMENTS = re.compile(r"(?:#[^\r\n]*(?:\r\n?|\n))*")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_ENCODING = re.compile(r"""(<\?xml[^>]*?)\s+encoding=["'][^"']*["']""")
+_SEEN = 64  # bytes that tell UTF-16 without a byte order mark
 
 
 def read_table(path: Path, name: str | None = None) -> tuple[pd.DataFrame, dict[int | str, str]]:
     """Read a table, whatever its file name ends in.
 
     Text has columns separated by `|`, tabs, `;` or `,`, and their names in its first line; lines before it that start
-    with `#` are skipped. Text is UTF-8, UTF-16 with a byte order mark, or Latin-1. Of FITS and VOTable files, the first
+    with `#` are skipped. Text, ECSV and VOTable too, is UTF-8, UTF-16 or Latin-1. Of FITS and VOTable files, the first
     table is read.
 
     Parameters
@@ -51,7 +53,7 @@ def read_table(path: Path, name: str | None = None) -> tuple[pd.DataFrame, dict[
         When the file cannot be read as a table, is too large, or names a column twice.
     """
     name = name or str(path)
-    raw = _read_bytes(path, name)
+    raw = _as_utf8(_read_bytes(path, name))
     try:
         if raw.startswith(_FITS):
             return _from_astropy(raw, "fits"), {}
@@ -85,11 +87,28 @@ def _read_bytes(path: Path, name: str) -> bytes:
     return raw
 
 
+def _as_utf8(raw: bytes) -> bytes:
+    """Return text that is UTF-16 as UTF-8; without a byte order mark, and of XML without the name of the encoding."""
+    encoding = _utf16_of(raw)
+    if encoding is None:
+        return raw.removeprefix(codecs.BOM_UTF8)
+    text = raw.decode(encoding, errors="replace")
+    return _ENCODING.sub(r"\1", text, count=1).encode(errors="replace")
+
+
+def _utf16_of(raw: bytes) -> str | None:
+    """Return which UTF-16 a file holds, None if it is none: each second byte of Latin letters is zero."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    first, second = raw[:_SEEN:2], raw[1:_SEEN:2]
+    if first and second and not any(second) and all(first):
+        return "utf-16-le"
+    return "utf-16-be" if first and second and not any(first) and all(second) else None
+
+
 def _decode(raw: bytes) -> str:
-    if raw.startswith(_UTF16):
-        return raw.decode("utf-16", errors="replace")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 

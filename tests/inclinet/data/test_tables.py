@@ -21,7 +21,7 @@ def astropy_table():
 
 
 @pytest.mark.parametrize("separator", ["|", ",", "\t", ";"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_text(tmp_path, separator, encoding, end):
     path = tmp_path / "c.txt"
@@ -43,6 +43,20 @@ def test_formats_of_astronomy(tmp_path, kind, packed):
         path.write_bytes(gzip.compress(path.read_bytes()))
     table, _ = read_table(path)
     pd.testing.assert_frame_equal(table.reset_index(drop=True), EXPECTED.replace("80", "80.0"), check_dtype=False)
+    assert read_catalog(path).labels == {22419: "62", 7: "80"}
+
+
+@pytest.mark.parametrize("kind", ["votable", "ascii.ecsv"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_formats_of_astronomy_in_other_encodings(tmp_path, kind, encoding):
+    path = tmp_path / "table"
+    given = astropy_table()
+    given["note"][0] = "Sérsic, b"
+    given.write(path, format=kind)
+    text = path.read_text().replace('encoding="utf-8"', f'encoding="{encoding.removesuffix("-sig")}"')
+    path.write_bytes(gzip.compress(text.encode(encoding)))
+    table, _ = read_table(path)
+    assert table["note"].tolist() == ["Sérsic, b", "it's", ""]
     assert read_catalog(path).labels == {22419: "62", 7: "80"}
 
 
