@@ -26,8 +26,8 @@ from inclinet.data.samples import Batch
 from inclinet.errors import InclinetError
 from inclinet.networks.devices import choose_precision, device_name, on_gpu, use_one_gpu
 from inclinet.settings import Train
+from inclinet.storage.addresses import open_store
 from inclinet.storage.artifacts import Artifacts, Reference
-from inclinet.storage.store import open_store
 
 if TYPE_CHECKING:
     from inclinet.training.run import TrainingRun

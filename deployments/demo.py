@@ -28,7 +28,7 @@ from inclinet.registry.champion import read_champion
 from inclinet.registry.versions import find_version
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.simulation.simulate import simulate
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 
 __all__ = ["demo"]
 

@@ -11,7 +11,7 @@ from inclinet.registry.champion import read_champion
 from inclinet.registry.shipped import install
 from inclinet.registry.statement import state
 from inclinet.registry.versions import find_version
-from inclinet.storage.store import open_named_store
+from inclinet.storage.addresses import open_named_store
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -21,10 +21,11 @@ from s3transfer.exceptions import RetriesExceededError
 from inclinet.data.filenames import sample_file
 from inclinet.data.samples import Samples, read_samples
 from inclinet.errors import InclinetError
+from inclinet.storage.addresses import open_store, split_address
 from inclinet.storage.artifacts import Artifacts, Reference
 from inclinet.storage.cache import cache_folder, cache_limit
 from inclinet.storage.code_digest import code_digest
-from inclinet.storage.store import Store, open_store, split_address
+from inclinet.storage.store import Store
 
 __all__ = [
     "DAMAGED",

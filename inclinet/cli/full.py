@@ -50,7 +50,7 @@ from inclinet.networks.filenames import network_file
 from inclinet.registry.admission import promote_last, what_is_in_use
 from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
-from inclinet.storage.store import open_named_store
+from inclinet.storage.addresses import open_named_store
 from inclinet.training.start import Start
 
 if TYPE_CHECKING:

@@ -35,9 +35,10 @@ from inclinet.registry.statement import describe, state
 from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
 from inclinet.registry.versions import publish as publish_folder
 from inclinet.settings import Framing, Sample, Size
+from inclinet.storage.addresses import open_named_store
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import sha256
-from inclinet.storage.store import Store, open_named_store
+from inclinet.storage.store import Store
 from inclinet.training.start import read_starts
 
 __all__ = ["models", "promote", "publish", "publish_networks"]

@@ -11,7 +11,8 @@ from inclinet.errors import InclinetError
 from inclinet.prediction.catalogues import SUFFIXES, images_by_row, is_catalogue
 from inclinet.prediction.folders import NO_TARGET, list_images
 from inclinet.prediction.source import Source, in_store, source
-from inclinet.storage.store import FolderStore, Store, split_address
+from inclinet.storage.addresses import split_address
+from inclinet.storage.store import FolderStore, Store
 
 __all__ = ["Source", "find_sources", "in_store", "of_catalogue", "source"]
 
@@ -162,7 +163,10 @@ def _of_galaxy(image: Source, galaxy: Galaxy) -> Source:
 def _named_by_cell(given: str, folder: Store, shown: str) -> Source:
     """Return the image that a cell of a catalogue names: an address, or a path, by default within the folder."""
     if given.lower().startswith("s3:"):
-        return source(*split_address(given), given)
+        try:
+            return source(*split_address(given), given)
+        except InclinetError as error:
+            return Source(given, folder, "", problem=str(error))
     path = Path(given).expanduser()
     if path.is_absolute() or ".." in path.parts:
         return source(FolderStore(path.parent), path.name, given)

@@ -22,8 +22,8 @@ from inclinet.geometry.framing import to_small
 from inclinet.geometry.shape import Shape
 from inclinet.progress import Track, silent
 from inclinet.settings import Framing
+from inclinet.storage.addresses import split_address
 from inclinet.storage.atomic import atomic_file, atomic_folder
-from inclinet.storage.store import split_address
 
 __all__ = ["Prepared", "check_band", "downsample", "prep", "write_shapes", "write_skipped"]
 
@@ -131,11 +131,13 @@ def _locate(folder: Path, name: str) -> Path | BinaryIO:
     """Return the image of a name: a path, by default within the folder, or an address."""
     if not name.lower().startswith("s3:"):
         return folder / Path(name).expanduser()
-    store, key = split_address(name)
     try:
+        store, key = split_address(name)
         return io.BytesIO(store.read(key))
     except FileNotFoundError:
         raise BadImageError("no such file") from None
+    except (OSError, InclinetError) as error:
+        raise BadImageError(f"cannot be read ({error})") from None
 
 
 def _list_names(impath: Path, imroot: str) -> list[str]:

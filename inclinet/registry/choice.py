@@ -11,7 +11,8 @@ from inclinet.registry.copies import fetch_version
 from inclinet.registry.shipped import NONE_SHIPPED, SHIPPED, read_shipped, shipped_by, shipped_folder
 from inclinet.registry.statement import state, why_not
 from inclinet.registry.versions import PublishedVersion, find_version
-from inclinet.storage.store import Store, open_named_store
+from inclinet.storage.addresses import open_named_store
+from inclinet.storage.store import Store
 
 __all__ = ["Choice", "choose", "find_named_store"]
 

@@ -9,8 +9,9 @@ from inclinet.records import read_record
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies
 from inclinet.registry.versions import VERSION_FILE, PublishedVersion, find_version, is_version
+from inclinet.storage.addresses import open_named_store
 from inclinet.storage.digests import sha256
-from inclinet.storage.store import Store, open_named_store
+from inclinet.storage.store import Store
 from inclinet.training.start import Start, check_kind
 
 __all__ = ["find_starts", "start_from_file", "start_from_version"]

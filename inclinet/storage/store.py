@@ -2,20 +2,19 @@
 
 import errno
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 
-__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key", "open_named_store", "open_store", "split_address"]
+__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key"]
 
-_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^/]+")
 _TEMPORARY = (".part-", ".old-")  # names of files and folders that are being written, see `atomic`
 
 
@@ -152,25 +151,14 @@ class S3Store:
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        import boto3
         from boto3.s3.transfer import TransferConfig
-        from botocore.config import Config
 
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
-        # Many S3 servers other than Amazon's do not support the checksums that boto3 sends by default.
-        config = Config(
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            retries={"mode": "standard", "max_attempts": 4},
-            max_pool_connections=32,
-            connect_timeout=10,
-            read_timeout=60,
-        )
         # A snapshot goes in one request: this takes both ends a third less work than boto3's parts of 8 MiB.
         self._transfer = TransferConfig(multipart_threshold=64 * 2**20, multipart_chunksize=16 * 2**20)
-        self._client: Any = boto3.session.Session().client("s3", config=config)
+        self._client = _open_client(frozenset(item for item in os.environ.items() if item[0].startswith("AWS_")))
 
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
@@ -178,7 +166,8 @@ class S3Store:
     def _pages(self, folder: str) -> Iterator[dict[str, Any]]:
         prefix = self.prefix + _folder_prefix(folder)
         listing = self._client.get_paginator("list_objects_v2")
-        yield from listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        with _plain_errors(self.uri):
+            yield from listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
 
     def list(self, folder: str) -> Iterator[Entry]:
         """Yield the objects directly in a folder."""
@@ -196,7 +185,7 @@ class S3Store:
 
     def get(self, key: str, path: Path) -> None:
         """Copy an object to a local file; large ones in parallel parts."""
-        with atomic_file(path) as part, _missing_objects(f"{self.uri}/{key}"):
+        with atomic_file(path) as part, _plain_errors(f"{self.uri}/{key}"):
             self._client.download_file(Filename=str(part), **self._object(key))
 
     def put(self, path: Path, key: str) -> None:
@@ -205,7 +194,7 @@ class S3Store:
 
     def read(self, key: str) -> bytes:
         """Return an object's content."""
-        with _missing_objects(f"{self.uri}/{key}"):
+        with _plain_errors(f"{self.uri}/{key}"):
             return self._client.get_object(**self._object(key))["Body"].read()
 
     def write(self, key: str, content: bytes) -> None:
@@ -217,91 +206,44 @@ class S3Store:
         self._client.delete_object(**self._object(key))
 
 
+@lru_cache(maxsize=4)
+def _open_client(environment: frozenset[tuple[str, str]]) -> Any:
+    """Return the client for an environment: opening one takes a tenth of a second, and stores may be opened by row."""
+    import boto3
+    from botocore.config import Config
+
+    # Many S3 servers other than Amazon's do not support the checksums that boto3 sends by default.
+    config = Config(
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "max_attempts": 4},
+        max_pool_connections=32,
+        connect_timeout=10,
+        read_timeout=60,
+    )
+    return boto3.session.Session().client("s3", config=config)
+
+
 @contextmanager
-def _missing_objects(uri: str) -> Iterator[None]:
-    """Turn S3's various errors for a missing object into a `FileNotFoundError` that names it."""
+def _plain_errors(uri: str) -> Iterator[None]:
+    """Turn S3's errors for what is missing, or not for us, into Python's own, which name it.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+    InclinetError
+        When there is no such bucket.
+    """
     from botocore.exceptions import ClientError
 
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
-            raise
-        raise FileNotFoundError(uri) from None
-
-
-def open_named_store(uri: str | None = None) -> Store:
-    """Return the artifact store at `uri`, by default the one that the environment variable `INCLINET_STORE` names.
-
-    Raises
-    ------
-    InclinetError
-        When neither names a store, or there can be none of that address.
-    """
-    uri = uri or os.environ.get("INCLINET_STORE")
-    if not uri:
-        raise InclinetError(
-            "no artifact store is named: set the environment variable INCLINET_STORE (`source .service/env.sh` does "
-            "so for a service on this machine), or give the address of one: s3://bucket/prefix or a folder",
-            setting="store",
-        )
-    return open_store(uri)
-
-
-def open_store(uri: str) -> Store:
-    """Return the store at `s3://bucket/prefix` or in a local folder.
-
-    Raises
-    ------
-    InclinetError
-        When `uri` is empty, names no bucket, has an unknown scheme, or climbs with `..` in a bucket.
-    """
-    bucket, path = _parse_address(uri)
-    return S3Store(bucket, path) if bucket else FolderStore(Path(path))
-
-
-def split_address(address: str) -> tuple[Store, str]:
-    """Split the address of an object or a folder into a store and a key.
-
-    Parameters
-    ----------
-    address : str
-        `s3://bucket/key`, or a local path.
-
-    Returns
-    -------
-    store : Store
-        The bucket, or the local folder that holds the file or folder.
-    key : str
-        Without slashes at its ends; empty for a whole bucket, and for the root of the file system.
-
-    Raises
-    ------
-    InclinetError
-        When `address` is empty, names no bucket, has an unknown scheme, or climbs with `..` in a bucket.
-    """
-    bucket, path = _parse_address(address)
-    if bucket:
-        return S3Store(bucket, ""), path
-    local = Path(path)
-    if local.name in ("", ".."):
-        local = local.resolve()
-    return FolderStore(local.parent), local.name
-
-
-def _parse_address(address: str) -> tuple[str, str]:
-    """Return (bucket, key) of an S3 address, an empty bucket and a local path of any other.
-
-    Not by `urllib.parse`: keys may hold `#` and `?`.
-    """
-    scheme, separator, rest = address.partition("://")
-    scheme = scheme.lower()
-    if not separator and address and not scheme.startswith("s3:"):
-        return "", address
-    if separator and scheme == "file" and rest.startswith("/"):
-        return "", rest
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not _BUCKET.fullmatch(bucket):
-        raise InclinetError(f"address {address!r}: give s3://bucket/prefix or a local folder")
-    key = key.strip("/")
-    return bucket, check_key(key) if key else ""
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchBucket":
+            raise InclinetError(f"{uri}: there is no such bucket") from None
+        if code in ("403", "AccessDenied"):
+            raise PermissionError(errno.EACCES, "access denied", uri) from None
+        if code in ("404", "NoSuchKey"):
+            raise FileNotFoundError(uri) from None
+        raise

@@ -16,7 +16,7 @@ from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 from tests.conftest import ROOT
 
 

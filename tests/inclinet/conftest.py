@@ -14,7 +14,7 @@ from inclinet.registry.card import assemble, code_facts, count_training
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Augment, Split, Train
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 
 SIZE = 24
 

@@ -20,7 +20,7 @@ from deployments.service import BUCKET, bucket_client
 from flows.retrain import NO_SAMPLE
 from inclinet.registry.champion import read_champion
 from inclinet.registry.versions import list_versions
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 from tests.service.runs import finish, kill_process_of, retry, tasks_of
 
 pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]

@@ -15,7 +15,7 @@ from deployments.service import BUCKET, bucket_client
 from inclinet.registry.champion import read_champion
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.versions import list_versions
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 from inclinet.training.snapshots import Snapshots
 from tests.service.runs import (
     artifacts_of,

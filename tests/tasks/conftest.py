@@ -30,7 +30,7 @@ def prefect_api(tmp_path_factory):
 @pytest.fixture
 def store(prefect_api, s3_uri, monkeypatch, tmp_path):
     """An artifact store of its own on the S3 server, named to the tasks as a worker's environment does."""
-    from inclinet.storage.store import open_store
+    from inclinet.storage.addresses import open_store
 
     monkeypatch.setenv("INCLINET_STORE", s3_uri)
     monkeypatch.setenv("INCLINET_CACHE", str(tmp_path / "cache"))

@@ -17,7 +17,7 @@ from inclinet.prediction.predictor import open_predictor
 from inclinet.registry.card import assemble
 from inclinet.registry.choice import choose
 from inclinet.registry.versions import VersionInfo
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 from tests.conftest import disc, write_catalog
 
 SIZE = 24

@@ -10,7 +10,7 @@ from PIL import Image
 from inclinet.data.images import BadImageError
 from inclinet.errors import InclinetError
 from inclinet.prediction.sources import find_sources
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 from tests.conftest import disc, write_catalog
 
 
@@ -194,3 +194,17 @@ def test_folders_that_cannot_be_read_have_a_row(galaxies):
     found = find_sources([galaxies, locked], recursive=True)
     assert [one.problem for one in found[3:]] == ["a folder that cannot be read (Permission denied)"] * 2
     assert found[-1].name == str(locked)
+
+
+def test_an_address_that_is_none_is_the_problem_of_its_row(tmp_path):
+    (tmp_path / "c.csv").write_text("name,file\nNGC 1,s3://two words/a.png\nNGC 2,a.png\n")
+    first, second = find_sources(tmp_path / "c.csv", tmp_path, {"image": "file"})
+    assert (first.galaxy, first.name) == ("NGC 1", "s3://two words/a.png")
+    assert "give s3://bucket/prefix" in first.problem
+    assert (second.galaxy, second.problem) == ("NGC 2", "")
+
+
+def test_a_bucket_that_is_not_there_is_the_problem_of_its_image(s3_server):
+    [found] = find_sources("s3://no-such-bucket-here/a.png")
+    with pytest.raises(BadImageError, match="no such"):
+        found.open()

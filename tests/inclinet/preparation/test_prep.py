@@ -96,3 +96,14 @@ def test_an_unknown_band_and_a_missing_folder_name_their_settings(tmp_path):
     with pytest.raises(InclinetError, match="no such folder of images") as caught:
         prep(tmp_path / "nowhere", tmp_path / "c.csv", "g")
     assert caught.value.setting == "impath"
+
+
+def test_an_image_that_cannot_be_where_its_cell_says_is_skipped(tmp_path, small_sample, s3_server):
+    cells = {1: "pgc1_d25x2_rot_g.png", 2: "s3://two words/a.png", 3: "s3://no-such-bucket-here/a.png", 4: "none.png"}
+    rows = [{"pgc": pgc, "inc": 60, "file": cell} for pgc, cell in cells.items()]
+    catalog = write_catalog(tmp_path / "c.csv", rows)
+    done = prep(small_sample / "galaxies", catalog, "g", size=16, columns={"image": "file"}, outfolder=tmp_path)
+    assert done.images == 1
+    assert done.skipped.keys() == {2, 3, 4}
+    assert "give s3://bucket/prefix" in done.skipped[2]
+    assert "no such" in done.skipped[3]

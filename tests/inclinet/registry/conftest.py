@@ -3,7 +3,7 @@
 import pytest
 
 from inclinet.registry.versions import BaselineResult, VersionInfo, VersionResult, publish
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 
 NETWORK = "Uset_000_model4.keras"
 

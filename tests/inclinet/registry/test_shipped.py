@@ -6,8 +6,8 @@ from inclinet.errors import InclinetError
 from inclinet.registry import shipped
 from inclinet.registry.shipped import install, read_shipped, shipped_folder
 from inclinet.registry.versions import PublishedVersion, VersionInfo, publish
+from inclinet.storage.addresses import open_store
 from inclinet.storage.digests import sha256
-from inclinet.storage.store import open_store
 
 FILES = {
     "Uset_000_model4.keras": "for Keras",

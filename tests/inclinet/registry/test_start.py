@@ -13,8 +13,8 @@ from inclinet.networks.save import save_network
 from inclinet.registry.galaxies import GALAXIES_FILE, write_galaxies
 from inclinet.registry.start import find_starts
 from inclinet.registry.versions import VersionInfo, publish
+from inclinet.storage.addresses import open_store
 from inclinet.storage.digests import sha256
-from inclinet.storage.store import open_store
 
 SIZE = 24
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from inclinet.storage.addresses import open_store
 from inclinet.storage.artifacts import Artifacts, DamagedArtifactError
 from inclinet.storage.digests import json_digest
 from inclinet.storage.lineage import lineage
-from inclinet.storage.store import open_store
 
 
 @pytest.fixture

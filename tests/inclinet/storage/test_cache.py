@@ -4,9 +4,9 @@ import os
 import pytest
 
 from inclinet.errors import InclinetError
+from inclinet.storage.addresses import open_store
 from inclinet.storage.artifacts import Artifacts
 from inclinet.storage.cache import cache_limit, make_room
-from inclinet.storage.store import open_store
 
 
 @pytest.fixture

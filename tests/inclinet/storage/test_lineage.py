@@ -1,6 +1,6 @@
+from inclinet.storage.addresses import open_store
 from inclinet.storage.artifacts import Artifacts
 from inclinet.storage.lineage import ancestors, lineage
-from inclinet.storage.store import open_store
 
 
 def test_lineage_tells_what_each_artifact_was_made_from(tmp_path):

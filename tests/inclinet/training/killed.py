@@ -15,7 +15,8 @@ from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.samples import Batch
 from inclinet.preparation.augment import left_out_batch
 from inclinet.settings import Train
-from inclinet.storage.store import Store, open_store
+from inclinet.storage.addresses import open_store
+from inclinet.storage.store import Store
 from inclinet.training.plan import Plan
 from inclinet.training.record import Recorder
 from inclinet.training.run import TrainingRun

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inclinet.storage.store import FolderStore, open_store
+from inclinet.storage.addresses import open_store
+from inclinet.storage.store import FolderStore
 from inclinet.training.filenames import checkpoint_folder, snapshot_file
 from inclinet.training.snapshots import Snapshots
 from tests.conftest import ROOT
