@@ -41,6 +41,7 @@ def _in_one_order(bands: tuple[str, ...]) -> tuple[str, ...]:
 # Names of files and folders are made from it, with `_`, `-` and `.` between their parts.
 Band = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,15}$"), AfterValidator(_check_band)]
 Bands = Annotated[tuple[Band, ...], Field(min_length=1), AfterValidator(_in_one_order)]
+Column = Annotated[str, Field(pattern=r"^(pgc|galaxy|inc|inc_flg|fon|inc_note|b_a)=.+$")]
 Model = Literal["residual", "model4", "model5", "model6"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Framing = Literal["measured", "given"]
@@ -84,12 +85,30 @@ class Sample(Record):
         description="Bands to use, as the names of the images spell them; one is enough. Usual are g, r, i, and gri "
         "for colour; others such as z, W1 or NUV are gray, and three or more filters in a row, such as grz, colour.",
     )
+    column: tuple[Column, ...] = Field(
+        (),
+        title="Columns",
+        description="What columns of the catalogue mean that are called otherwise, such as pgc=PGCNO or galaxy=SGA_ID. "
+        "Meanings: pgc, galaxy, inc, inc_flg, fon, inc_note, b_a.",
+    )
+    image_column: str = Field(
+        "",
+        title="Image column",
+        description="Column of the catalogue that names the images: paths in the folder of the images, absolute paths "
+        "that all workers can read, or s3:// addresses. {band} in it stands for the band. Empty: images are found by "
+        "their names.",
+    )
     framing: Framing = Field(
         "measured",
         title="Framing",
         description="measured: find the galaxy in each image, and cut the image to a field in proportion to its size; "
         "given: take images as they are framed.",
     )
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The column of each meaning that is called otherwise."""
+        return {meaning: name for meaning, _, name in (one.partition("=") for one in self.column)}
 
 
 class Split(Record):
@@ -274,6 +293,9 @@ class Predict(Record):
     """Which images are predicted, and with which version."""
 
     images: Images = "input/galaxies"
+    recursive: bool = Field(
+        False, title="Folders in the folder", description="Search the folders in the folder of the images, too."
+    )
     version: str = Field(
         "",
         pattern=r"^(\d{8}-[0-9a-f]{10}|shipped)?$",

@@ -17,6 +17,7 @@ from inclinet.data.filenames import IMAGE_FORMATS, is_image
 from inclinet.errors import InclinetError
 from inclinet.evaluation.calibration import Calibration
 from inclinet.evaluation.filenames import CALIBRATION_FILE, PREDICTIONS_FILE
+from inclinet.prediction.folders import NO_TARGET, find_folders, find_links_without_target
 from inclinet.prediction.galaxies import by_galaxy
 from inclinet.prediction.sources import in_store
 from inclinet.records import read_record
@@ -25,6 +26,7 @@ from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import json_digest
+from inclinet.storage.store import Entry, Store
 from tasks.common import artifacts, locate, make_artifact, stage_task
 from tasks.filenames import IMAGES_FILE, IMAGES_TABLE_FILE
 from tasks.predict import Image, find_predicted, read_images
@@ -73,7 +75,7 @@ def list_images_task(what: Predict, version: str) -> State:
     rewritten, however the folder has grown since: one image more costs one image. The data are a `Listing`.
     """
     store, prefix = locate(what.images, artifacts().store)
-    entries = list(store.list(prefix))
+    entries = _list_files(store, prefix, what.recursive)
     images: list[Image] = [[entry.key, entry.size, entry.tag] for entry in in_store(entries)]
     others = sum(1 for entry in entries if not is_image(entry.key))
     if not images:
@@ -98,6 +100,25 @@ def list_images_task(what: Predict, version: str) -> State:
     reference = make_artifact("listing", "images", inputs=inputs, settings={"store": store.uri}, work=work)
     message = f"{len(images):,} images, {len(images) - len(todo):,} of them predicted before"
     return Completed(message=message, data=Listing(len(images), len(todo), list(chunks), reference, predicted))
+
+
+def _list_files(store: Store, prefix: str, recursive: bool) -> list[Entry]:
+    """Return the files in a folder, and of those in it; warns of links without a target and of unreadable folders."""
+    entries: list[Entry] = []
+    for folder in find_folders(store, prefix) if recursive else [prefix]:
+        try:
+            entries += store.list(folder)
+            broken = find_links_without_target(store, folder)
+        except PermissionError as error:
+            if folder == prefix:
+                raise InclinetError(
+                    f"{store.uri}/{folder}: cannot be read ({error.strerror})", setting="images"
+                ) from None
+            get_run_logger().warning("%s/%s is left out: it cannot be read (%s)", store.uri, folder, error.strerror)
+            continue
+        for name in broken:
+            get_run_logger().warning("%s/%s/%s is left out: %s", store.uri, folder, name, NO_TARGET)
+    return entries
 
 
 def _take(wanted: dict[str, list], images: Iterable[Image]) -> list[int]:

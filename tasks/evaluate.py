@@ -17,8 +17,9 @@ from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.training.filenames import metrics_file, start_file
 from inclinet.training.start import StartRecord
+from tasks.catalogue import read_catalogue
 from tasks.common import artifacts, fetch_samples, inputs_of, make, sample_inputs, stage_task
-from tasks.filenames import CATALOG_FILE, SKIPPED_FILE
+from tasks.filenames import SKIPPED_FILE
 
 __all__ = ["evaluate_task"]
 
@@ -50,7 +51,6 @@ def evaluate_task(
                     left_out[name] = read_predictions(artifacts().fetch(reference, folder, [left])[0])
                 if (start := start_file(k, model)) in reference.files:
                     starts.append(read_record(StartRecord, artifacts().fetch(reference, folder, [start])[0]))
-            [catalog] = artifacts().fetch(catalogue, folder, [CATALOG_FILE])
             [stored] = artifacts().fetch(batch, folder, [batch_file(size, 1)])
             [missing] = artifacts().fetch(skipped, folder, [SKIPPED_FILE])
             test, train = (fetch_samples(samples, size, (side, 0), folder) for side in ("test", "train"))
@@ -61,7 +61,8 @@ def evaluate_task(
                 pd.read_csv(missing, dtype=str, keep_default_na=False),
             )
             table = read_all_predictions(paths)
-            result = report(table, out, catalog=catalog, left_out=left_out, background=background)
+            known = read_catalogue(catalogue)
+            result = report(table, out, catalog=known, left_out=left_out, background=background)
         return {name: result[name] if result else 0 for name in ("images", "galaxies")}
 
     inputs = inputs_of(networks) | {"catalogue": catalogue.digest, "batch": batch.digest, "skipped": skipped.digest}

@@ -2,6 +2,7 @@
 
 __all__ = [
     "CATALOG_FILE",
+    "COLUMNS_FILE",
     "FILES_FILE",
     "IMAGES_FILE",
     "IMAGES_TABLE_FILE",
@@ -14,6 +15,7 @@ __all__ = [
 ]
 
 CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.json", "skipped.csv", "files.json"
+COLUMNS_FILE = "columns.json"
 SHAPES_FILE = "shapes.csv"
 SMALL_IMAGES_FILE = "images.zip"
 IMAGES_FILE = "images.json"

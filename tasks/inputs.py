@@ -10,18 +10,18 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from inclinet.data.catalog import read_catalog
-from inclinet.data.filenames import parse_image
-from inclinet.data.images import MAX_BYTES, choose_images
+from inclinet.data.images import MAX_BYTES
 from inclinet.errors import InclinetError
 from inclinet.preparation.prep import write_skipped
 from inclinet.settings import Sample
 from inclinet.storage.artifacts import Reference
-from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import json_digest
 from inclinet.storage.store import Entry, Store
 from tasks.buckets import buckets, write_buckets
+from tasks.catalogue import read_labels
 from tasks.common import artifacts, locate, make, stage_task
-from tasks.filenames import CATALOG_FILE, FILES_FILE, LABELS_FILE, SKIPPED_FILE
+from tasks.filenames import CATALOG_FILE, COLUMNS_FILE, FILES_FILE, LABELS_FILE, SKIPPED_FILE
+from tasks.images import Found, find_images
 
 __all__ = ["catalogue_task", "find_sample_task", "inventory_task"]
 
@@ -50,7 +50,10 @@ def _exists(store: Store, key: str) -> bool:
 
 @stage_task("catalogue", "catalogue")
 def catalogue_task(sample: Sample) -> State:
-    """Read and check the catalogue; the artifact holds it, the labels by PGC number, and the skipped rows."""
+    """Read and check the catalogue; the artifact holds it, the labels by PGC number, and the skipped rows.
+
+    Where columns are called otherwise, it holds their names, too: what is made from it depends on them.
+    """
     store, key = locate(sample.catalog, artifacts().store)
     try:
         content = store.read(key)
@@ -58,27 +61,20 @@ def catalogue_task(sample: Sample) -> State:
         raise InclinetError(
             f"catalogue {sample.catalog!r} is not in {store.uri}; upload it or change `catalog`", setting="catalog"
         ) from None
+    columns = sample.columns
 
     def work(folder: Path) -> Mapping[str, int]:
         path = folder / CATALOG_FILE
         path.write_bytes(content)
-        catalog = read_catalog(path, sample.catalog)
+        catalog = read_catalog(path, sample.catalog, columns=columns)
         (folder / LABELS_FILE).write_text(json.dumps(catalog.labels))
         write_skipped(folder / SKIPPED_FILE, catalog.skipped)
+        if columns:
+            (folder / COLUMNS_FILE).write_text(json.dumps(columns, sort_keys=True))
         return {"galaxies": len(catalog.labels), "skipped": len(catalog.skipped)}
 
     inputs = {"catalogue": hashlib.sha256(content).hexdigest()}
-    return make("catalogue", "catalogue", inputs=inputs, settings=None, work=work)
-
-
-def _images_of_band(store: Store, prefix: str, imroot: str, band: str) -> dict[str, Entry]:
-    """Return the images of one band below a prefix, by file name."""
-    named = ((entry.key.rpartition("/")[2], entry) for entry in store.list(prefix))
-    return {
-        name: entry
-        for name, entry in named
-        if (parsed := parse_image(name, imroot)) is not None and parsed.band == band
-    }
+    return make("catalogue", "catalogue", inputs=inputs, settings={"columns": columns} if columns else None, work=work)
 
 
 def _read_memo(key: str) -> dict[str, list]:
@@ -115,53 +111,54 @@ def _digests(store: Store, folder: str, entries: Iterable[Entry]) -> dict[str, s
     return {entry.key: memo[entry.key][2] for entry in entries}
 
 
-def _read_labels(labels: Reference) -> dict[int, str]:
-    with temporary_folder("inventory") as folder:
-        [path] = artifacts().fetch(labels, folder, [LABELS_FILE])
-        return {int(pgc): label for pgc, label in json.loads(path.read_text()).items()}
+def _digests_of_all(sample: Sample, band: str, found: Found, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of images by name; each store has its own memo."""
+    stores: dict[str, tuple[Store, dict[str, Entry]]] = {}
+    for name in names:
+        store, entry = found.stored[name]
+        stores.setdefault(store.uri, (store, {}))[1][name] = entry
+    label = f"{locate(sample.images, artifacts().store)[1]}/{band}"
+    if sample.image_column:
+        label += f"/{sample.image_column}"
+    digests: dict[str, str] = {}
+    for store, entries in stores.values():
+        by_key = _digests(store, label, entries.values())
+        digests |= {name: by_key[entry.key] for name, entry in entries.items()}
+    return digests
 
 
-def _unusable(
-    chosen: Mapping[int, str], known: Mapping[int, str], entries: Mapping[str, Entry]
-) -> dict[int | str, str]:
+def _unusable(found: Found, known: Mapping[int, str]) -> dict[int | str, str]:
     """Return why images cannot be used, by PGC number."""
-    sizes = {pgc: entries[name].size for pgc, name in chosen.items()}
+    sizes = {pgc: found.stored[name][1].size for pgc, name in found.chosen.items() if name in found.stored}
     reasons: dict[int | str, str] = {
-        pgc: f"{chosen[pgc]}: {size} bytes is too large for a cutout" for pgc, size in sizes.items() if size > MAX_BYTES
+        pgc: f"{found.chosen[pgc]}: {size} bytes is too large for a cutout"
+        for pgc, size in sizes.items()
+        if size > MAX_BYTES
     }
-    reasons.update({pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in known})
-    return reasons
+    reasons.update({pgc: f"{name}: not in the catalogue" for pgc, name in found.chosen.items() if pgc not in known})
+    return reasons | found.problems
 
 
 @stage_task("inventory", "inventory-{band}")
 def inventory_task(sample: Sample, band: str, labels: Reference) -> State:
     """List the images of one band with their digests and labels, in buckets of 500 images at most.
 
-    Rows are ``[PGC number, file name, SHA-256, label]``. The artifact's `chunks` fact gives the digest of each bucket:
-    what the prep of that bucket depends on. One image more or less changes one bucket (see `tasks.buckets`).
+    Rows are ``[PGC number, name of the image, SHA-256, label]``. The artifact's `chunks` fact gives the digest of each
+    bucket: what the prep of that bucket depends on. One image more or less changes one bucket (see `tasks.buckets`).
     """
-    store, prefix = locate(sample.images, artifacts().store)
-    entries = _images_of_band(store, prefix, sample.imroot, band)
-    if not entries:
-        files = sum(1 for _ in store.list(prefix))
-        raise InclinetError(
-            f"{sample.images}: no image such as pgc<ID>_{sample.imroot}_{band} among {files} files in "
-            f"{store.uri}; put them there, or change `images`, `imroot` or `bands`",
-            setting="images",
-        )
-    chosen, known = choose_images(entries, sample.imroot, band), _read_labels(labels)
-    skipped = _unusable(chosen, known, entries)
-    usable = {str(pgc): name for pgc, name in chosen.items() if pgc not in skipped}
-    digests = _digests(store, f"{prefix}/{band}", (entries[name] for name in usable.values()))
+    found, known = find_images(sample, band, labels), read_labels(labels)
+    skipped = _unusable(found, known)
+    usable = {str(pgc): name for pgc, name in found.chosen.items() if pgc not in skipped}
+    digests = _digests_of_all(sample, band, found, usable.values())
 
     def row(pgc: str) -> list:
         name = usable[pgc]
-        return [int(pgc), name, digests[entries[name].key], known[int(pgc)]]
+        return [int(pgc), name, digests[name], known[int(pgc)]]
 
     rows = {bucket: [row(pgc) for pgc in pgcs] for bucket, pgcs in buckets(usable, _BUCKET).items()}
-    skipped |= {pgc: f"no image in band {band}" for pgc in known if pgc not in chosen}
+    skipped |= {pgc: f"no image in band {band}" for pgc in known if pgc not in found.chosen}
     chunks = {bucket: json_digest(members) for bucket, members in rows.items()}
-    facts = {"found": len(chosen), "images": len(usable), "skipped": len(skipped), "chunks": chunks}
+    facts = {"found": len(found.chosen), "images": len(usable), "skipped": len(skipped), "chunks": chunks}
 
     def work(folder: Path) -> Mapping:
         write_buckets(folder / FILES_FILE, rows)

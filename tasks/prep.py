@@ -1,9 +1,11 @@
 """Task of the prep stage."""
 
 import hashlib
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from prefect.client.schemas.objects import State
 
@@ -13,8 +15,9 @@ from inclinet.settings import Sample
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from tasks.buckets import read_bucket
-from tasks.common import artifacts, locate, make, stage_task
+from tasks.common import artifacts, make, stage_task
 from tasks.filenames import FILES_FILE, SHAPES_FILE, SKIPPED_FILE, SMALL_IMAGES_FILE
+from tasks.images import locate_image
 
 __all__ = ["prep_task"]
 
@@ -31,22 +34,20 @@ def prep_task(sample: Sample, band: str, size: int, listing: Reference, bucket: 
     """Downsample the images of one bucket of one band's inventory; the artifact holds them in `images.zip`."""
 
     def work(out: Path) -> Mapping[str, int]:
-        store, prefix = locate(sample.images, artifacts().store)
         with temporary_folder("prep") as folder:
             [path] = artifacts().fetch(listing, folder, [FILES_FILE])
             rows = read_bucket(path, bucket)
             digests = {name: digest for _, name, digest, _ in rows}
 
-            def fetch(name: str) -> Path:
+            def fetch(name: str) -> BinaryIO:
+                store, key = locate_image(sample, name)
                 try:
-                    content = store.read(f"{prefix}/{name}".lstrip("/"))
+                    content = store.read(key)
                 except FileNotFoundError:
                     content = b""
                 if hashlib.sha256(content).hexdigest() != digests[name]:
-                    raise InclinetError(f"{sample.images}/{name} was changed during the run; run it again")
-                path = folder / name
-                path.write_bytes(content)
-                return path
+                    raise InclinetError(f"{store.uri}/{key} was changed during the run; run it again")
+                return io.BytesIO(content)
 
             small = folder / "small"
             small.mkdir()

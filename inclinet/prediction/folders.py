@@ -11,7 +11,7 @@ from inclinet.errors import InclinetError
 from inclinet.prediction.source import Source, in_store, source
 from inclinet.storage.store import FolderStore, Store
 
-__all__ = ["NO_TARGET", "list_images"]
+__all__ = ["NO_TARGET", "find_folders", "find_links_without_target", "list_images"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def list_images(store: Store, prefix: str, shown: str, *, recursive: bool = Fals
     """
     found: list[Source] = []
     left_out: list[str] = []
-    for folder in _folders(store, prefix) if recursive else [prefix]:
+    for folder in find_folders(store, prefix) if recursive else [prefix]:
         inside = folder.removeprefix(prefix).strip("/")
         images, others = _list_folder(store, folder, "/".join(filter(None, [shown.rstrip("/"), inside])))
         found += images
@@ -53,7 +53,7 @@ def _list_folder(store: Store, folder: str, shown: str) -> tuple[list[Source], l
     """Return the images directly in a folder, and the names of the other files."""
     try:
         entries = list(store.list(folder))
-        broken = _links_without_target(store, folder)
+        broken = find_links_without_target(store, folder)
     except PermissionError as error:
         return [Source(shown, store, folder, problem=f"a folder that cannot be read ({error.strerror})")], []
     name_of = {entry.key: entry.key.rpartition("/")[2] for entry in entries}
@@ -62,7 +62,7 @@ def _list_folder(store: Store, folder: str, shown: str) -> tuple[list[Source], l
     return images, [name for name in [*name_of.values(), *broken] if not is_image(name)]
 
 
-def _links_without_target(store: Store, folder: str) -> list[str]:
+def find_links_without_target(store: Store, folder: str) -> list[str]:
     """Return the names of the links in a local folder that lead nowhere, which no store lists."""
     if not isinstance(store, FolderStore):
         return []
@@ -70,7 +70,7 @@ def _links_without_target(store: Store, folder: str) -> list[str]:
     return sorted(entry.name for entry in links if not Path(entry.path).exists())
 
 
-def _folders(store: Store, prefix: str) -> Iterator[str]:
+def find_folders(store: Store, prefix: str) -> Iterator[str]:
     """Yield a folder and all folders in it, at any depth; where links make a circle, each of them once."""
     seen: set[str] = set()
     waiting = [prefix]

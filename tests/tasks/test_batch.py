@@ -174,6 +174,27 @@ def test_images_of_a_galaxy_in_several_chunks_give_one_row(upload, predict, smal
     ]
 
 
+def test_folders_in_the_folder_are_searched_if_asked(upload, versions, store, small_sample):
+    upload(1)
+    store.put(small_sample / "galaxies" / "pgc2_d25x2_rot_g.png", "input/galaxies/more/and/pgc2_x_g.png")
+    assert batch(Predict(), versions[0])[0].images == 1
+    listing, _ = batch(Predict(recursive=True), versions[0])
+    assert (listing.images, listing.missing) == (2, 1)
+    assert sorted(row["pgc"] for row in read(store, "predictions.csv")) == ["1", "2"]
+    [found] = [row["image"] for row in read(store, "images.csv") if row["pgc"] == "2"]
+    assert found.endswith("galaxies/more/and/pgc2_x_g.png")
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_links_without_a_target_do_not_stop_the_others(versions, small_sample, tmp_path, recursive):
+    (tmp_path / "galaxies" / "more").mkdir(parents=True)
+    (tmp_path / "galaxies" / "pgc1_x_g.png").hardlink_to(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png")
+    (tmp_path / "galaxies" / "pgc2_x_g.png").symlink_to("nowhere.png")
+    (tmp_path / "galaxies" / "more" / "circle").symlink_to(tmp_path / "galaxies")
+    listing, _ = batch(Predict(images=str(tmp_path / "galaxies"), recursive=recursive), versions[0])
+    assert listing.images == 1
+
+
 def test_a_folder_without_images_is_named(versions):
     with pytest.raises(InclinetError, match="input/galaxies: no image among 0 files in"):
         batch(Predict(), versions[0])

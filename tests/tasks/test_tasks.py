@@ -1,6 +1,7 @@
 import json
 
 import httpx
+import pandas as pd
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -9,6 +10,7 @@ from prefect import flow, task
 from inclinet.errors import InclinetError
 from inclinet.settings import Sample, Split
 from inclinet.storage.artifacts import DamagedArtifactError
+from tasks.catalogue import read_catalogue, read_labels
 from tasks.common import _worth_retrying, artifacts, is_transient
 from tasks.compress import compress_task
 from tasks.filenames import FILES_FILE
@@ -193,6 +195,92 @@ def test_a_slash_at_the_end_changes_nothing(uploaded):
 def test_inputs_may_lie_in_a_folder(uploaded, small_sample):
     local = {"images": str(small_sample / "galaxies"), "catalog": str(small_sample / "catalog.csv")}
     assert prepare(uploaded.model_copy(update=local))["split"][0] == "Completed"
+
+
+@pytest.fixture
+def named_in_a_column(uploaded, store, small_sample, tmp_path):
+    """The same galaxies under other names, their images named by a column: paths in the folder, paths, addresses."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for pgc in range(1, 61):
+        content = (small_sample / "galaxies" / f"pgc{pgc}_d25x2_rot_g.png").read_bytes()
+        (folder / f"ü {pgc}.png").write_bytes(content)
+        store.write(f"input/deeper/one/{pgc}.picture", content)
+    table = pd.read_csv(small_sample / "catalog.csv", sep="|", skipinitialspace=True).rename(columns=str.strip)
+    cells = [
+        (f"one/{pgc}.picture", str(folder / f"ü {pgc}.png"), f"{store.uri}/input/deeper/one/{pgc}.picture")[pgc % 3]
+        for pgc in table["pgc"]
+    ]
+    odd = {
+        5: "one/none.png",
+        6: "../../../../../etc/passwd",
+        7: "s3://no-such-bucket-here/a.png",
+        8: "",
+        9: "http://x/y",
+    }
+    cells = [odd.get(pgc, cell) for pgc, cell in zip(table["pgc"], cells, strict=True)]
+    names = [f"PGC {pgc:06d}" if pgc % 2 else str(pgc) for pgc in table["pgc"]]
+    columns = {"Object": names, "Incl": table["inc"], "Flag": table["inc_flg"], "File g": cells}
+    store.write("input/other.csv", pd.DataFrame(columns).to_csv(index=False, sep=";").encode("utf-16"))
+    return Sample(
+        images="input/deeper",
+        catalog="input/other.csv",
+        bands=("g",),
+        column=("pgc=OBJECT", "inc=incl", "inc_flg=Flag"),
+        image_column="File {band}",
+    )
+
+
+def test_a_catalogue_that_names_the_images_gives_the_same(uploaded, named_in_a_column, store):
+    by_name, by_column = prepare(uploaded), prepare(named_in_a_column)
+    reasons = store.read(f"{by_column['inventory'][1].folder}/skipped.csv").decode().splitlines()[1:]
+    found = dict(line.split(",", 1) for line in reasons)
+    assert sorted(found, key=int) == ["5", "6", "7", "8", "9"]
+    assert found["5"] == "one/none.png: no such file"
+    assert "does not stay within" in found["6"]
+    assert "s3://no-such-bucket-here" in found["7"]
+    assert found["8"] == "no image in band g"
+    assert "give a path or an s3:// address" in found["9"]
+    small = [json.loads(store.read(f"{made['inventory'][1].folder}/{FILES_FILE}")) for made in (by_name, by_column)]
+    rows = [{row[0]: row[2:] for rows in one.values() for row in rows} for one in small]
+    assert rows[1] == {pgc: row for pgc, row in rows[0].items() if str(pgc) not in found}
+    assert by_column["split"][1].facts["train"] + by_column["split"][1].facts["test"] == 55
+    assert set(names(prepare(named_in_a_column)).values()) == {"Cached"}
+
+
+def test_an_image_named_by_a_column_is_remade_when_it_changes(named_in_a_column, store, small_sample):
+    prepare(named_in_a_column)
+    store.put(small_sample / "galaxies" / "pgc2_d25x2_rot_g.png", "input/deeper/one/3.picture")
+    changed = names(prepare(named_in_a_column))
+    assert changed.pop("catalogue") == "Cached"
+    assert set(changed.values()) == {"Completed"}
+
+
+def test_another_meaning_of_a_column_is_another_catalogue(named_in_a_column):
+    @flow
+    def read(sample):
+        return catalogue_task(sample, return_state=True).result()
+
+    first = read(named_in_a_column)
+    without = read(named_in_a_column.model_copy(update={"column": named_in_a_column.column[:2]}))
+    assert first.digest != without.digest
+    assert read_catalogue(first).labels.keys() == read_labels(first).keys() == read_labels(without).keys()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_column": "nothing"}, "there is no column 'nothing'; the catalogue has Object, Incl, Flag, File g"),
+        (
+            {"images": "input/none", "image_column": "Flag"},
+            "none of the 60 images in band g of the catalogue was",
+        ),
+        ({"column": ("pgc=nothing",)}, "there is no column 'nothing'"),
+    ],
+)
+def test_columns_that_lead_nowhere_are_named(named_in_a_column, change, message):
+    with pytest.raises(InclinetError, match=message):
+        prepare(named_in_a_column.model_copy(update=change))
 
 
 def test_a_worker_without_a_store_says_so(monkeypatch):
