@@ -108,7 +108,7 @@ def mark_dead_runs(client: SyncPrefectClient) -> None:
         pid = (run.infrastructure_pid or "").rpartition(":")[2]
         # Runs of workers on other machines have no number here, or the name of a container.
         if pid.isdecimal() and not _is_prefect(int(pid)):
-            client.set_flow_run_state(run.id, Crashed(message="Its process died with its worker. Retry the run."))
+            client.set_flow_run_state(run.id, Crashed(message="Its process died with its worker."))
             print_status("dead run", run.name, "marked as crashed")
 
 

@@ -13,12 +13,11 @@ POOLS = ("cpu", "gpu")
 
 WORKER_SETTINGS = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "inclinet",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # Prefect allows no less
-    # Delays double from 2 s, so that runs survive a server that is away for two minutes.
+    # Patience with a server that is away, or without its database (500), as runs have it by `prefect.yaml`.
     "PREFECT_CLIENT_MAX_RETRIES": "6",
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
 }
-"""Prefect settings of the workers and of the runs that they start."""
+"""Prefect settings of the workers. Those of the runs are in `prefect.yaml`, for workers that others start."""
 
 FOLDER = Path(".service")
 """Usual state folder, in the current directory."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -11,16 +11,17 @@ from uuid import UUID
 
 import httpx
 from prefect import get_client, get_run_logger
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType, WorkPoolStatus
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling
 
 from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import DAMAGED
@@ -30,6 +31,8 @@ __all__ = ["ChildRunError", "cancel_children", "run_children"]
 T = TypeVar("T")
 
 _POLL_SECONDS = 1
+_NO_WORKER_SECONDS = 3600.0  # then a run that waits for a pool without a worker gives up
+_LOOK_SECONDS = 30.0  # between two looks at a pool
 _RESTARTS = 3
 _ATTEMPTS, _RETRY_SECONDS = 20, 3  # to start a child while the server is away
 _ENDING = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING]
@@ -102,14 +105,18 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tag
 def _follow(names: Mapping[str, Any], start: Callable[[str], UUID]) -> dict[str, State]:
     """Start all children and wait for them; return the final states of those that did not complete, by name."""
     logger = get_run_logger()
+    workers = _Workers()
     running = {name: start(name) for name in names}
     crashes: Counter[str] = Counter()
     failed: dict[str, State] = {}
     with get_client(sync_client=True) as client:
         while running:
+            waiting = []
             for name, child in list(running.items()):
-                state = client.read_flow_run(child).state
+                run = client.read_flow_run(child)
+                state = run.state
                 if state is None or not state.is_final():
+                    waiting += [run] if state and state.is_scheduled() else []
                     continue
                 if state.is_crashed() and crashes[name] < _RESTARTS:
                     crashes[name] += 1
@@ -120,9 +127,43 @@ def _follow(names: Mapping[str, Any], start: Callable[[str], UUID]) -> dict[str,
                 logger.info("%s: %s, %d still running", name, state.name, len(running))
                 if not state.is_completed():
                     failed[name] = state
+            workers.check(client, waiting)
             if running:
                 time.sleep(_POLL_SECONDS)
     return failed
+
+
+class _Workers:
+    """The workers of the pool in which child runs wait."""
+
+    def __init__(self) -> None:
+        self.seen = self.looked = time.monotonic()
+
+    def check(self, client: SyncPrefectClient, waiting: Sequence[FlowRun]) -> None:
+        """Check that there has been a worker for runs that wait; otherwise cancel them.
+
+        Raises
+        ------
+        ChildRunError
+            When their pool has had no worker for an hour.
+        """
+        now = time.monotonic()
+        pool = waiting[0].work_pool_name if waiting else None
+        if pool is None:
+            self.seen = now
+            return
+        if now - self.looked < _LOOK_SECONDS:
+            return
+        self.looked = now
+        if client.read_work_pool(pool).status != WorkPoolStatus.NOT_READY:
+            self.seen = now
+        elif now - self.seen > _NO_WORKER_SECONDS:
+            for run in waiting:
+                client.set_flow_run_state(run.id, Cancelled(message=f"no worker serves the pool {pool}"), force=True)
+            raise ChildRunError(
+                f"{len(waiting)} child runs waited for {(now - self.seen) / 60:.0f} min, and no worker serves the pool "
+                f"{pool}: start one (`prefect worker start --pool {pool}`), and retry this run"
+            )
 
 
 def cancel_children(flow: Any, flow_run: FlowRun, state: Any) -> None:

@@ -9,6 +9,7 @@ from prefect.states import Completed
 from prefect.utilities.annotations import opaque
 from pydantic import Field
 
+from flows.fence import fenced
 from flows.repair import remake_damaged
 from inclinet.cutouts.settings import CutoutBatch
 from tasks.cutouts import fetch_cutouts_task, gather_cutouts_task, list_galaxies_task
@@ -41,4 +42,6 @@ def cutouts(
     Cutouts that are there are not fetched again: a run that ended early resumes when it is retried or run again. A
     galaxy without a cutout has the reason in the table.
     """
-    return Completed(message=remake_damaged(lambda: _fetch(what)))
+    with fenced():
+        message = remake_damaged(lambda: _fetch(what))
+    return Completed(message=message)

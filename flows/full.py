@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.fence import fenced
 from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, find_starts, list_images, run_pipeline
 from flows.repair import remake_damaged
 from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
@@ -35,7 +36,8 @@ def full(
     check_fits(train.models, size)
     settings = PipelineSettings(size, sample, split, augment, train)
 
-    version = remake_damaged(lambda: run_pipeline(find_starts(settings), *list_images(sample))).version
-    first = promote_first_task(version, return_state=True)
-    first.result()
+    with fenced():
+        version = remake_damaged(lambda: run_pipeline(find_starts(settings), *list_images(sample))).version
+        first = promote_first_task(version, return_state=True)
+        first.result()
     return Completed(message=f"published {version}; {first.message}")

@@ -17,6 +17,7 @@ from inclinet.data.filenames import batch_folder
 from inclinet.errors import InclinetError
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.storage.artifacts import Reference
+from inclinet.storage.code_digest import code_digest
 from tasks.augment import augment_left_out_task, augment_task, augment_test_task
 from tasks.compress import compress_task
 from tasks.evaluate import evaluate_task
@@ -217,7 +218,7 @@ def _train(
     children = {f"train-{session.name}": session for session in missing.values()}
     run_children(
         "train/gpu",
-        {name: session.parameters() for name, session in children.items()},
+        {name: session.parameters() | {"code": code_digest("tasks.train")} for name, session in children.items()},
         {name: ["train", session.model, f"subsample-{session.subsample}"] for name, session in children.items()},
     )
     made = _find(missing, is_new=True)

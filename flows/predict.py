@@ -12,6 +12,7 @@ from prefect.states import Completed
 from prefect.utilities.annotations import opaque
 from pydantic import Field
 
+from flows.fence import fenced
 from flows.repair import remake_damaged
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
@@ -72,5 +73,7 @@ def predict(
     version are not predicted again: a run that ended early resumes when it is retried or run again, and a folder that
     has grown costs only its new images. An image that cannot be used has the reason in the tables.
     """
-    version, statement = find_version_task(what.version, return_state=True).result()
-    return Completed(message=remake_damaged(lambda: _predict(what, version, statement)))
+    with fenced():
+        version, statement = find_version_task(what.version, return_state=True).result()
+        message = remake_damaged(lambda: _predict(what, version, statement))
+    return Completed(message=message)

@@ -9,6 +9,7 @@ from prefect.utilities.annotations import opaque
 from pydantic import Field
 
 from flows.children import run_children
+from flows.fence import fenced
 from flows.pipeline import (
     PIPELINE_OPTIONS,
     PipelineResult,
@@ -25,6 +26,7 @@ from inclinet.errors import InclinetError
 from inclinet.networks.architectures import check_fits
 from inclinet.settings import Retrain, Sample, Split
 from inclinet.storage.artifacts import Reference
+from inclinet.storage.code_digest import code_digest
 from tasks.champion import find_folds_task, find_size_task, find_test_predictions_task
 from tasks.inputs import find_sample_task
 from tasks.publish import (
@@ -59,7 +61,8 @@ def _predictions_of(
     found = find_test_predictions_task(champion, opaque(tested), return_state=True).result()
     if found is None:
         name = f"evaluate-{champion}"
-        run_children("evaluate/gpu", {name: {"version": champion, "samples": tested}}, {name: ["evaluate"]})
+        what = {"version": champion, "samples": tested, "code": code_digest("tasks.champion")}
+        run_children("evaluate/gpu", {name: what}, {name: ["evaluate"]})
         found = find_test_predictions_task(champion, opaque(tested), return_state=True).result()
     if found is None:
         raise InclinetError(
@@ -126,4 +129,6 @@ def retrain(
     if _is_default_place(sample) and not find_sample_task(sample, return_state=True).result():
         return Completed(name=NO_SAMPLE, message=_no_sample(sample))
     settings = PipelineSettings(size, sample, split, augment, train)
-    return Completed(message=remake_damaged(lambda: _retrain(settings, rules)))
+    with fenced():
+        message = remake_damaged(lambda: _retrain(settings, rules))
+    return Completed(message=message)

@@ -11,6 +11,8 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import opaque
 from pydantic import Field
 
+from flows.fence import fenced
+from flows.same_code import Code, check_same_code
 from inclinet.data.inclination import UNIT
 from inclinet.settings import Model, Train
 from inclinet.storage.artifacts import DamagedArtifactError, Reference
@@ -76,6 +78,7 @@ def train(
     left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
     samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, to predict.")],
     start: Annotated[Reference | None, Field(description="Network whose weights the training starts from.")] = None,
+    code: Code = "",
 ) -> State:
     """Train one network on one subsample, then predict the test set and the left-out galaxies with it.
 
@@ -83,9 +86,11 @@ def train(
     """
     session = Session(model, subsample, size, settings, batches, validation, left_out, samples, start)
     try:
-        _advance(session)
-        done = finish_network_task(opaque(session), return_state=True)
-        done.result()
+        check_same_code(code, "tasks.train")
+        with fenced():
+            _advance(session)
+            done = finish_network_task(opaque(session), return_state=True)
+            done.result()
     except DamagedArtifactError as error:
         return Failed(name=DAMAGED, message=str(error))
     return Completed(message=done.message)

@@ -24,7 +24,7 @@ from inclinet.errors import InclinetError
 from inclinet.storage.addresses import open_store, split_address
 from inclinet.storage.artifacts import Artifacts, Reference
 from inclinet.storage.cache import cache_folder, cache_limit
-from inclinet.storage.code_digest import code_digest
+from inclinet.storage.code_digest import check_code, code_digest
 from inclinet.storage.store import Store
 
 __all__ = [
@@ -153,9 +153,21 @@ def make_artifact(
     """Make an artifact unless it exists; see `inclinet.storage.artifacts.Artifacts.make`.
 
     Unless `code` is given, the key covers the code of the module that defines `work` and everything it imports.
+
+    Raises
+    ------
+    InclinetError
+        When that code was replaced while this process ran, so that it cannot be told which code made the artifact.
     """
     run, code = str(flow_run.root_flow_run_id or ""), code or code_digest(work)
-    reference = artifacts().make(stage, name, inputs=inputs, settings=settings, code=code, work=work, run=run)
+
+    def work_and_check(folder: Path) -> Mapping[str, Any]:
+        facts = work(folder)
+        check_code(work)
+        return facts
+
+    how = {"inputs": inputs, "settings": settings, "code": code}
+    reference = artifacts().make(stage, name, **how, work=work_and_check, run=run)
     get_run_logger().info("%s %s", "made" if reference.is_new else "reused", reference.key)
     return reference
 

@@ -1,16 +1,24 @@
-"""A digest of the code that makes an artifact: a module, and all modules of the project that it imports."""
+"""A digest of the code that makes an artifact: a module, and all modules of the project that it imports.
+
+The files are read when this module is imported, at the start of the process. If they are replaced while it runs, it
+goes on with the code that it has, and signs with the digest of that code.
+"""
 
 import ast
 import importlib.util
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
 
+from inclinet.errors import InclinetError
 from inclinet.storage.digests import json_digest
 
-__all__ = ["code_digest"]
+__all__ = ["check_code", "code_digest"]
 
 _PROJECT = ("inclinet", "tasks")
 _WITHOUT_EFFECT = frozenset(
@@ -49,7 +57,25 @@ def code_digest(*makers: object) -> str:
     ModuleNotFoundError
         When there is no such module in the project.
     """
+    _note_loaded()
     return _digest_modules(*sorted({_module_name(maker) for maker in makers}))
+
+
+def check_code(*makers: object) -> None:
+    """Check that this process runs the code of the digest, also where it imported a module late.
+
+    Raises
+    ------
+    InclinetError
+        When a module was replaced after the start of the process, and imported after that.
+    """
+    _note_loaded()
+    modules = _reach(*sorted({_module_name(maker) for maker in makers}))
+    if replaced := sorted(name for name in modules if name in sys.modules and name not in _loaded):
+        raise InclinetError(
+            f"{', '.join(replaced)}: the code was replaced while this process ran, and it runs a mixture of both; run "
+            "it again"
+        )
 
 
 def _module_name(maker: object) -> str:
@@ -60,32 +86,69 @@ def _module_name(maker: object) -> str:
 
 @cache
 def _digest_modules(*modules: str) -> str:
+    return json_digest({name: _source(name) for name in _reach(*modules)})
+
+
+@cache
+def _reach(*modules: str) -> frozenset[str]:
+    """Return the modules, and all that they import, directly or indirectly."""
     seen: set[str] = set()
     todo = set(modules)
     while todo:
         seen |= todo
         todo = {name for one in todo for name in _imports(one)} - seen - _WITHOUT_EFFECT
-    return json_digest({name: _source(name) for name in seen})
+    return frozenset(seen)
 
 
-def _path(module: str) -> Path | None:
-    """Return the file of a module of the project, None if it is not one."""
-    top, *parts = module.split(".")
-    spec = importlib.util.find_spec(top) if top in _PROJECT else None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    base = Path(spec.submodule_search_locations[0], *parts)
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+Stamp = tuple[int, int]
+"""Time of the last change (ns) and size (bytes) of a file."""
 
 
-@cache
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+@dataclass(frozen=True)
+class _Module:
+    """The file of a module as it was at the start, and the text of it and of the files with the same stem, by name."""
+
+    path: Path
+    stamp: Stamp
+    source: dict[str, str]
+
+
+def _read_project() -> Iterator[tuple[str, _Module]]:
+    """Yield every module of the project by its dotted name."""
+    for top in _PROJECT:
+        spec = importlib.util.find_spec(top)
+        for folder in spec.submodule_search_locations or () if spec else ():
+            for path in sorted(Path(folder).rglob("*.py")):
+                *parents, last = (top, *path.relative_to(folder).with_suffix("").parts)
+                is_package = last == "__init__"
+                beside = [path] if is_package else sorted(path.parent.glob(f"{path.stem}.*"))
+                source = {file.name: file.read_text() for file in beside if file.is_file()}
+                yield ".".join(parents if is_package else [*parents, last]), _Module(path, _stamp(path), source)
+
+
+_modules = dict(_read_project())
+_loaded: set[str] = set()
+"""Modules that this process certainly imported as `_modules` has them."""
+
+
+def _note_loaded() -> None:
+    """Note which modules have been imported before their file was replaced, if it was."""
+    for name in _modules.keys() & sys.modules.keys() - _loaded:
+        with suppress(FileNotFoundError):
+            if _stamp(_modules[name].path) == _modules[name].stamp:
+                _loaded.add(name)
+
+
 def _source(module: str) -> dict[str, str]:
     """Return the text of a module's file and of the files with the same stem next to it, by name."""
-    path = _path(module)
-    if path is None:
+    if module not in _modules:
         raise ModuleNotFoundError(f"{module!r} is not a module of {' or '.join(_PROJECT)}")
-    beside = path.parent.glob(f"{path.stem}.*") if path.stem != "__init__" else [path]
-    return {file.name: file.read_text() for file in sorted(beside) if file.is_file()}
+    return _modules[module].source
 
 
 @cache
@@ -104,4 +167,4 @@ def _imported(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom) and node.module:
         for alias in node.names:
             name = f"{node.module}.{alias.name}"
-            yield name if _path(name) else node.module
+            yield name if name in _modules else node.module

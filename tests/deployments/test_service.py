@@ -36,7 +36,9 @@ pull:
 deployments:
   - name: tiny
     entrypoint: flow.py:tiny
-    work_pool: {name: cpu}
+    work_pool:
+      name: cpu
+      job_variables: {env: {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30"}}
 """
 
 FLOW = """

@@ -6,7 +6,13 @@ from contextvars import copy_context
 
 import pytest
 from prefect import flow, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+)
 from prefect.states import Completed, Crashed, Failed, Running
 
 import flows.children
@@ -126,3 +132,52 @@ def test_children_are_cancelled_with_their_parent(deployment):
                 break
             time.sleep(0.05)
     assert state.name.startswith("Cancel")
+
+
+@pytest.fixture
+def waiting(prefect_api, monkeypatch):
+    """A function that runs a child in a pool of its own, with the last heartbeat of its only worker."""
+    monkeypatch.setattr(flows.children, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(flows.children, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(flows.children, "_NO_WORKER_SECONDS", 2)
+
+    @flow
+    def parent():
+        run_children("child/idle", {"train-a": {"number": 1}}, {"train-a": ["train"]})
+
+    with get_client(sync_client=True) as client:
+        pool = client.create_work_pool(WorkPoolCreate(name="idle", type="process"))
+        client.create_deployment(
+            client.create_flow(child),
+            name="idle",
+            work_pool_name=pool.name,
+            parameter_openapi_schema=child.parameters.model_dump(),
+        )
+        yield parent, client
+        client.delete_work_pool("idle")
+
+
+def test_a_pool_without_a_worker_is_not_waited_for_without_limit(waiting):
+    parent, client = waiting
+    with pytest.raises(ChildRunError, match="no worker serves the pool idle: start one"):
+        parent()
+    [left] = client.read_flow_runs(deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["idle"])))
+    assert (left.state.name, left.state.message) == ("Cancelled", "no worker serves the pool idle")
+
+
+def test_a_pool_with_a_worker_is_waited_for(waiting):
+    parent, client = waiting
+    client.send_worker_heartbeat("idle", "busy", heartbeat_interval_seconds=30)
+
+    def work():
+        time.sleep(4)
+        with get_client(sync_client=True) as client:
+            only = DeploymentFilter(name=DeploymentFilterName(any_=["idle"]))
+            for one in client.read_flow_runs(deployment_filter=only):
+                if not one.state.is_final():
+                    client.set_flow_run_state(one.id, Completed(), force=True)
+
+    worker = threading.Thread(target=copy_context().run, args=[work])
+    worker.start()
+    parent()
+    worker.join()

@@ -58,6 +58,15 @@ def retry(client, run):
     return finish(client, run.id)
 
 
+def healed(client, run, seconds=400):
+    """Wait until a crashed run is run again by itself, and to its end; return it."""
+    for _ in range(120):
+        if not client.read_flow_run(run.id).state.is_final():
+            return finish(client, run.id, seconds)
+        time.sleep(0.5)
+    pytest.fail(f"run {run.id} was not run again")
+
+
 def children_of(client, run_id):
     """Return the child runs of a run."""
     only = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))

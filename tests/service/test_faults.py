@@ -16,6 +16,7 @@ from tests.service.runs import (
     digests_of,
     finish,
     forget,
+    healed,
     keys,
     kill_process_of,
     made_by,
@@ -139,7 +140,7 @@ def test_the_process_of_a_run_is_killed(sample, bucket, api, undisturbed, fresh,
     wait_for_task(api, run, stage)
     kill_process_of(api, run.id)
     assert finish(api, run.id).state.name == "Crashed"
-    assert_same(bucket, retry(api, run), undisturbed)
+    assert_same(bucket, healed(api, run), undisturbed)
 
 
 def test_a_killed_training_process_is_followed_by_another(sample, bucket, api, undisturbed, fresh):
@@ -198,7 +199,7 @@ def test_everything_is_killed_at_once(service, sample, bucket, api, undisturbed,
     assert not any(status(service.folder).values())
     up(service.folder, service.project)
     assert {api.read_flow_run(one).state.name for one in (run.id, child.id)} == {"Crashed"}
-    assert_same(bucket, retry(api, run), undisturbed)
+    assert_same(bucket, healed(api, run), undisturbed)
 
 
 def test_silent_runs_are_marked_as_crashed(service, sample, bucket, api, undisturbed, fresh):
@@ -208,9 +209,9 @@ def test_silent_runs_are_marked_as_crashed(service, sample, bucket, api, undistu
     kill_with_all_below(find(service.folder, f"worker-{pool}") for pool in POOLS)
     assert {api.read_flow_run(one).state.name for one in (run.id, child.id)} == {"Running"}
     for one in (run.id, child.id):
-        wait_for_state(api, one, "Crashed", 240)
+        wait_for_state(api, one, "Crashed", 360)
     up(service.folder, service.project)
-    assert_same(bucket, retry(api, run), undisturbed)
+    assert_same(bucket, healed(api, run), undisturbed)
 
 
 def test_two_runs_at_once(sample, bucket, api, undisturbed, fresh):

@@ -82,3 +82,44 @@ def test_an_unknown_module_is_an_error(name):
 def test_every_module_without_effect_exists():
     for name in module._WITHOUT_EFFECT:
         assert importlib.util.find_spec(name), name
+
+
+@pytest.fixture
+def process(tmp_path):
+    """A function that runs code in a process of a project of its own, whose files the code may replace."""
+    for name, text in {
+        "__init__": "",
+        "maker": "def make():\n    from tasks.late import number\n    return number\n",
+        "late": "number = 1\n",
+    }.items():
+        (tmp_path / "tasks" / f"{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / "tasks" / f"{name}.py").write_text(text)
+
+    def run(*lines):
+        start = ["from pathlib import Path", "import tasks.maker"]
+        start += ["from inclinet.storage.code_digest import check_code, code_digest"]
+        replace = ["def replace():", "    Path('tasks/late.py').write_text('number = 22')"]
+        environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", "\n".join([*start, *replace, *lines])]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return done.stdout.split(), done.stderr
+
+    return run
+
+
+SHOW = "print(tasks.maker.make(), code_digest('tasks.maker'))"
+
+
+def test_code_that_is_replaced_in_place_does_not_change_what_a_process_signs_with(process):
+    _, before = process(SHOW)[0]
+    number, after = process("number = tasks.maker.make()", "replace()", SHOW, "check_code('tasks.maker')")[0]
+    assert (number, after) == ("1", before)
+    number, new = process(SHOW)[0]
+    assert number == "22"
+    assert new != before
+
+
+def test_a_process_that_runs_a_mixture_of_old_and_new_code_signs_nothing(process):
+    [number, _], errors = process("code_digest('tasks.maker')", "replace()", SHOW, "check_code('tasks.maker')")
+    assert number == "22"
+    assert "tasks.late: the code was replaced while this process ran" in errors

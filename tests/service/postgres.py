@@ -1,0 +1,53 @@
+"""A PostgreSQL server of its own, from Debian's packages, that can be stopped and started."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import free_port
+
+
+class Postgres:
+    """A PostgreSQL server on a folder, which listens on a port of 127.0.0.1."""
+
+    def __init__(self, folder, binaries):
+        self.folder, self.binaries, self.port = folder, binaries, free_port()
+        # It refuses to run as root.
+        self.user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+
+    @property
+    def url(self):
+        return f"postgresql+asyncpg://{self.user}@127.0.0.1:{self.port}/postgres"
+
+    def call(self, program, *arguments):
+        command = [self.binaries / program, "-D", self.folder, *arguments]
+        subprocess.run(command, user=self.user, cwd="/", check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+    def start(self):
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
+        self.call("pg_ctl", "-w", "-l", self.folder / "log", "-o", options, "start")
+
+    def stop(self):
+        self.call("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+@contextmanager
+def running_postgres(folder):
+    """Give a running PostgreSQL server on a folder, which any user can reach; skip the test without the program."""
+    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), *filter(None, [shutil.which("initdb")])]
+    if not found:
+        pytest.skip("PostgreSQL is not installed: apt install postgresql")
+    server = Postgres(folder, Path(found[-1]).parent)
+    folder.mkdir()
+    shutil.chown(folder, server.user)
+    server.call("initdb", "-A", "trust", "-N")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
