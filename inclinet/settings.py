@@ -1,5 +1,6 @@
 """The settings of every stage: one default, one set of bounds and one description for command line and flows."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
@@ -14,6 +15,7 @@ __all__ = [
     "Model",
     "Precision",
     "Predict",
+    "Prune",
     "Retrain",
     "Sample",
     "Size",
@@ -287,6 +289,37 @@ class Retrain(Record):
     min_galaxies: int = Field(
         30, ge=1, title="Test galaxies", description="With fewer test galaxies than this, the version in use stays."
     )
+
+
+class Prune(Record):
+    """What is kept when the store is cleared of what nobody needs."""
+
+    keep_runs: int = Field(
+        10, ge=1, title="Runs", description="The newest runs, with all artifacts that they made or reused, are kept."
+    )
+    keep_versions: int = Field(
+        10,
+        ge=1,
+        title="Versions",
+        description="The newest versions are kept with their runs; so are the version in use, the one before it, and "
+        "those that others were started from.",
+    )
+    older_than: str = Field(
+        "30d",
+        pattern=r"^[1-9]\d{0,4}[hdw]$",
+        title="Older than",
+        description="Nothing is removed that was made or used since, such as 12h, 30d or 8w: more than the longest run "
+        "takes.",
+    )
+    dry_run: bool = Field(False, title="Dry run", description="Only say what would be removed.")
+
+    @property
+    def age(self) -> timedelta:
+        """`older_than` as a time."""
+        return (
+            int(self.older_than[:-1])
+            * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[self.older_than[-1]]
+        )
 
 
 class Predict(Record):

@@ -31,7 +31,7 @@ from inclinet.settings import Train
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
-from inclinet.training.filenames import start_file
+from inclinet.training.filenames import SNAPSHOTS_FACT, start_file
 from inclinet.training.plan import Plan
 from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
 from tasks.filenames import START_FILE, START_NETWORK_FILE
@@ -219,7 +219,7 @@ def finish_network_task(session: Session) -> State:
     model, subsample = session.model, session.subsample
     name = network_name(model, subsample)
 
-    def work(out: Path) -> Mapping[str, int]:
+    def work(out: Path) -> Mapping[str, int | str]:
         from inclinet.networks.export import export_network
         from inclinet.networks.infer import predict_samples
         from inclinet.networks.load import as_network
@@ -245,6 +245,6 @@ def finish_network_task(session: Session) -> State:
                 left = predict_samples(network, samples, name, left_out_galaxies(samples, subsample))
                 write_predictions(left, out / left_out_predictions_file(subsample, model))
                 facts["left_out_images"] = len(left)
-        return facts
+        return {**facts, SNAPSHOTS_FACT: session.snapshot_folder()}
 
     return make("network", session.name, **session.network_key_parts(), work=work)

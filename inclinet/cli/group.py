@@ -13,6 +13,7 @@ GROUPS = {
     "Predict": ("predict", "cutouts", "models", "promote"),
     "Make networks, step by step": ("prep", "compress", "split", "augment", "train", "evaluate", "publish"),
     "Make networks, all at once": ("full",),
+    "Look after a store": ("prune",),
     "Try it out": ("simulate",),
 }
 """Commands in the order of the help, by the title of their group."""

@@ -2,7 +2,16 @@
 
 import sys
 
-from inclinet.cli import cutouts, evaluation, full, predict, simulate, stages, versions  # noqa: F401 - they define the commands
+from inclinet.cli import (  # noqa: F401 - they define the commands
+    cutouts,
+    evaluation,
+    full,
+    predict,
+    prune,
+    simulate,
+    stages,
+    versions,
+)
 from inclinet.cli.app import app, console
 from inclinet.errors import InclinetError
 

@@ -7,6 +7,7 @@ is found by any later run.
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,9 +22,14 @@ from inclinet.storage.cache import fetch_through_cache
 from inclinet.storage.digests import json_digest, sha256
 from inclinet.storage.store import Store, check_key
 
-__all__ = ["Artifacts", "DamagedArtifactError", "Manifest", "Reference"]
+__all__ = ["MANIFEST_FILE", "RENEWED_SECONDS", "Artifacts", "DamagedArtifactError", "Manifest", "Reference"]
 
-_MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
+"""File that describes an artifact. It is written last: a folder without it is no artifact."""
+
+RENEWED_SECONDS = 86_400.0
+"""Age (s) from which the manifest of an artifact that is found is written again: its age tells of the last use."""
+
 _SHA256 = "^[0-9a-f]{64}$"
 _PARALLEL = 8
 
@@ -170,16 +176,23 @@ class Artifacts:
     def find(self, key: str) -> Reference | None:
         """Return the artifact at `key`; None if its manifest or one of its files is missing or damaged.
 
-        The content of the files is not checked here, but when they are fetched.
+        The content of the files is not checked here, but when they are fetched. An artifact that is found counts as new
+        for `inclinet prune`: whoever looks for it needs it.
         """
-        manifest = self._read_manifest(key)
+        manifest = self.read_manifest(key)
         if manifest is None:
             return None
         digests = {name: file.sha256 for name, file in manifest.files.items()}
         reference = Reference(key, json_digest(digests), digests, manifest.facts)
-        sizes = {entry.key.rpartition("/")[2]: entry.size for entry in self.store.list(reference.folder)}
-        complete = all(sizes.get(name) == file.size for name, file in manifest.files.items())
-        return reference if complete else None
+        entries = {entry.key: entry for entry in self.store.walk(key)}
+        found = [entries.get(f"{reference.folder}/{name}") for name in manifest.files]
+        sizes = [entry.size if entry else None for entry in found]
+        if sizes != [file.size for file in manifest.files.values()]:
+            return None
+        described = entries.get(f"{key}/{MANIFEST_FILE}")
+        if described and described.modified < time.time() - RENEWED_SECONDS:
+            self.store.write(described.key, self.store.read(described.key))
+        return reference
 
     def manifest(self, reference: Reference) -> Manifest:
         """Return the manifest of an artifact.
@@ -189,15 +202,15 @@ class Artifacts:
         DamagedArtifactError
             When it is missing or damaged.
         """
-        manifest = self._read_manifest(reference.key)
+        manifest = self.read_manifest(reference.key)
         if manifest is None:
-            raise DamagedArtifactError(f"{self.store.uri}/{reference.key}/{_MANIFEST} is missing or damaged")
+            raise DamagedArtifactError(f"{self.store.uri}/{reference.key}/{MANIFEST_FILE} is missing or damaged")
         return manifest
 
-    def _read_manifest(self, key: str) -> Manifest | None:
+    def read_manifest(self, key: str) -> Manifest | None:
         """Return the manifest at `key`, None if it is missing, malformed, or of something else."""
         try:
-            content = json.loads(self.store.read(f"{key}/{_MANIFEST}"))
+            content = json.loads(self.store.read(f"{key}/{MANIFEST_FILE}"))
             manifest = Manifest.model_validate(content)
         except (FileNotFoundError, IsADirectoryError, RecursionError, ValueError):  # ValidationError is a ValueError
             return None
@@ -232,7 +245,7 @@ class Artifacts:
             "facts": dict(facts),
         }
         manifest["sha256"] = json_digest(manifest)
-        self.store.write(f"{key}/{_MANIFEST}", json.dumps(manifest, indent=1).encode())
+        self.store.write(f"{key}/{MANIFEST_FILE}", json.dumps(manifest, indent=1).encode())
         return reference
 
     def fetch(self, reference: Reference, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
@@ -267,7 +280,7 @@ class Artifacts:
             raise DamagedArtifactError(f"{self.store.uri}/{key} is missing") from None
         if sha256(path) != reference.files[name]:
             # Without its manifest the artifact is made again, when this run retries or in any later run.
-            self.store.delete(f"{reference.key}/{_MANIFEST}")
+            self.store.delete(f"{reference.key}/{MANIFEST_FILE}")
             raise DamagedArtifactError(f"{self.store.uri}/{key} is damaged: its SHA-256 is not that of its manifest")
 
 

@@ -3,8 +3,8 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -20,11 +20,15 @@ _TEMPORARY = (".part-", ".old-")  # names of files and folders that are being wr
 
 @dataclass(frozen=True)
 class Entry:
-    """One object of a listing: its key, its size in bytes and a tag that changes when it is rewritten."""
+    """One object of a listing: its key, its size in bytes and a tag that changes when it is rewritten.
+
+    `modified` is when that was (s since 1970).
+    """
 
     key: str
     size: int
     tag: str
+    modified: float
 
 
 class Store(Protocol):
@@ -38,6 +42,9 @@ class Store(Protocol):
 
     def list(self, folder: str) -> Iterator[Entry]:
         """Yield the objects directly in a folder, in no particular order."""
+
+    def walk(self, folder: str) -> Iterator[Entry]:
+        """Yield the objects in a folder and in all folders below it, in no particular order."""
 
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the names of the folders directly in a folder, in no particular order."""
@@ -110,7 +117,13 @@ class FolderStore:
             with _no_target():
                 if entry.is_file():
                     stat = entry.stat()
-                    yield Entry(f"{prefix}{entry.name}", stat.st_size, str(stat.st_mtime_ns))
+                    yield Entry(f"{prefix}{entry.name}", stat.st_size, str(stat.st_mtime_ns), stat.st_mtime)
+
+    def walk(self, folder: str) -> Iterator[Entry]:
+        """Yield the files in a folder and in all folders below it."""
+        yield from self.list(folder)
+        for name in list(self.folders(folder)):
+            yield from self.walk(f"{_folder_prefix(folder)}{name}")
 
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the names of the folders directly in a folder."""
@@ -139,8 +152,12 @@ class FolderStore:
             part.write_bytes(content)
 
     def delete(self, key: str) -> None:
-        """Remove an object."""
-        self._path(key).unlink(missing_ok=True)
+        """Remove an object, and the folders that it leaves empty."""
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            for parent in path.parents[: len(PurePosixPath(key).parts) - 1]:
+                parent.rmdir()
 
 
 class S3Store:
@@ -163,19 +180,27 @@ class S3Store:
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
 
-    def _pages(self, folder: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, folder: str, delimiter: str = "/") -> Iterator[dict[str, Any]]:
         prefix = self.prefix + _folder_prefix(folder)
         listing = self._client.get_paginator("list_objects_v2")
         with _plain_errors(self.uri):
-            yield from listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+            yield from listing.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter)
+
+    def _entries(self, pages: Iterable[dict[str, Any]]) -> Iterator[Entry]:
+        for page in pages:
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):  # else the empty object by which some tools mark a folder
+                    modified = item["LastModified"]
+                    tag = f"{item['ETag']} {modified.isoformat()}"
+                    yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], tag, modified.timestamp())
 
     def list(self, folder: str) -> Iterator[Entry]:
         """Yield the objects directly in a folder."""
-        for page in self._pages(folder):
-            for item in page.get("Contents", ()):
-                if not item["Key"].endswith("/"):  # else the empty object by which some tools mark a folder
-                    tag = f"{item['ETag']} {item['LastModified'].isoformat()}"
-                    yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], tag)
+        yield from self._entries(self._pages(folder))
+
+    def walk(self, folder: str) -> Iterator[Entry]:
+        """Yield the objects in a folder and in all folders below it."""
+        yield from self._entries(self._pages(folder, delimiter=""))
 
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the names of the folders directly in a folder."""

@@ -5,7 +5,18 @@ from pathlib import Path
 
 from inclinet.networks.filenames import network_stem
 
-__all__ = ["checkpoint_folder", "figure_file", "metrics_file", "parse_snapshot", "snapshot_file", "start_file"]
+__all__ = [
+    "SNAPSHOTS_FACT",
+    "checkpoint_folder",
+    "figure_file",
+    "metrics_file",
+    "parse_snapshot",
+    "snapshot_file",
+    "start_file",
+]
+
+SNAPSHOTS_FACT = "snapshots"
+"""Fact of the artifact of a trained network: the folder in the store of the snapshots that it no longer needs."""
 
 _SNAPSHOT = re.compile(r"step_(?P<step>\d{4,})\.npz")
 
