@@ -8,12 +8,15 @@ seven runs, none failed.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from prefect.cli import app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+
+from deployments.logs import start_rotating
 
 __all__ = ["WriteLockingSqlite"]
 
@@ -31,5 +34,6 @@ class WriteLockingSqlite(AioSqliteConfiguration):
 
 
 if __name__ == "__main__":
+    start_rotating(Path.cwd())  # the folder of the logs
     MODELS_DEPENDENCIES["database_config"] = WriteLockingSqlite(PREFECT_API_DATABASE_CONNECTION_URL.value())
     app()

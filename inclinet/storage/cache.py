@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _DEFAULT_GB = "20"
 _ATTEMPTS = 5
+_ABANDONED_SECONDS = 86_400.0
 
 
 def cache_folder() -> Path:
@@ -98,14 +100,15 @@ def _download(folder: Path, limit: int, download: Callable[[Path], None], cached
         path = Path(temporary) / "file"
         download(path)
         path.chmod(0o444)
-        make_room(folder, path.stat().st_size, limit)
+        make_room(folder, 0, limit)  # the new file counts already
         path.replace(cached)
 
 
 def make_room(folder: Path, needed: int, limit: int) -> None:
     """Remove files from a folder and its subfolders, those not used for longest first, until more bytes fit.
 
-    Files and folders with hidden names (``.…``) are being written: they are neither counted nor removed.
+    Files with hidden names (``.…``), and those in folders with such names, are being written: they count, and stay.
+    When they have not been written to for a day, a process that was killed has left them, and they are removed first.
 
     Parameters
     ----------
@@ -115,16 +118,27 @@ def make_room(folder: Path, needed: int, limit: int) -> None:
     limit : int
         Bytes that the folder may hold with them. A file larger than this still gets the folder to itself.
     """
-    files = []
-    for parent, subfolders, names in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+    total, files = needed, []
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
             with suppress(FileNotFoundError):  # removed by another process
                 status = path.lstat()
-                files.append((status.st_mtime_ns, status.st_size, path))
-    excess = needed + sum(size for _, size, _ in files) - limit
+                if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+                    files.append((status.st_mtime_ns, status.st_size, path))
+                elif status.st_mtime < time.time() - _ABANDONED_SECONDS:
+                    path.unlink()
+                    _remove_empty(path.parent, folder)
+                    continue
+                total += status.st_size
     for _, size, path in sorted(files):
-        if excess <= 0:
+        if total <= limit:
             break
         path.unlink(missing_ok=True)
-        excess -= size
+        total -= size
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    """Remove the folder of an abandoned file, if nothing else is in it."""
+    if folder != root:
+        with suppress(OSError):
+            folder.rmdir()

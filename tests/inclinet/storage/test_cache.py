@@ -1,5 +1,6 @@
 import errno
 import os
+import time
 
 import pytest
 
@@ -81,14 +82,23 @@ def test_room_is_made_by_last_use_in_all_subfolders(tmp_path, needed, limit, kep
     assert names(tmp_path) == kept
 
 
-def test_files_being_written_are_not_removed(tmp_path):
-    put(tmp_path / ".get-1" / "file", 1000, used=1)
-    put(tmp_path / ".part-2", 1000, used=1)
+def test_files_being_written_count_and_are_not_removed(tmp_path):
+    put(tmp_path / ".get-1" / "file", 1000, used=time.time() - 3600)
+    put(tmp_path / "b" / ".part-2", 1000, used=time.time())
     put(tmp_path / "a", 100, used=2)
-    make_room(tmp_path, 10, 110)
-    assert names(tmp_path) == {".get-1/file", ".part-2", "a"}
-    make_room(tmp_path, 11, 110)
-    assert names(tmp_path) == {".get-1/file", ".part-2"}
+    make_room(tmp_path, 10, 2110)
+    assert names(tmp_path) == {".get-1/file", "b/.part-2", "a"}
+    make_room(tmp_path, 11, 2110)
+    assert names(tmp_path) == {".get-1/file", "b/.part-2"}
+
+
+def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
+    put(tmp_path / ".get-1" / "file", 1000, used=time.time() - 100_000)
+    put(tmp_path / "b" / ".part-2", 1000, used=time.time() - 100_000)
+    put(tmp_path / "b" / "c", 100, used=2)
+    make_room(tmp_path, 0, 10_000)
+    assert names(tmp_path) == {"b/c"}
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 def test_room_in_a_folder_that_does_not_exist(tmp_path):
