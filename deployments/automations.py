@@ -5,8 +5,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
+import typer
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
@@ -14,6 +16,9 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+
+from deployments.alerts import RECEIVER, alerts, receivers, save_receiver
+from deployments.terminal import run_commands
 
 __all__ = ["IMAGES_ARRIVED", "apply_automations"]
 
@@ -125,11 +130,12 @@ def apply_automations(client: SyncPrefectClient) -> None:
     automations = []
     if watched:
         automations.append(_silent_runs([deployments[name] for name in watched], max(watched.values())))
+    parents = [deployments[name] for name in watched if name not in (*_CHILDREN, _HEAL)]
     if _HEAL in deployments:
-        parents = [deployments[name] for name in watched if name not in (*_CHILDREN, _HEAL)]
         automations.append(_crashed_runs(parents, deployments[_HEAL].id))
     if "inclinet/retrain" in deployments:  # a project may have no such deployment in its prefect.yaml
         automations.append(_new_images(deployments["inclinet/retrain"].id))
+    automations += alerts(receivers(client), _runs_of(parents))
     for automation in automations:
         existing = client.read_automations_by_name(automation.name)
         if not existing:
@@ -138,6 +144,24 @@ def apply_automations(client: SyncPrefectClient) -> None:
             client.update_automation(existing[0].id, automation)
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def _apply(
+    alerts: Annotated[
+        str | None,
+        typer.Option(help="Who is to receive alerts: a webhook, Slack's incoming webhook, or mailto://…"),
+    ] = None,
+    name: Annotated[str, typer.Option(help=f"Name of the receiver; it begins with {RECEIVER}.")] = RECEIVER,
+) -> None:
+    """Apply the automations to the server at PREFECT_API_URL."""
+    if alerts:
+        save_receiver(alerts, name)
+    with get_client(sync_client=True) as client:
+        apply_automations(client)
+        typer.echo(f"alerts go to {len(receivers(client))} receivers")
+
+
 if __name__ == "__main__":
-    with get_client(sync_client=True) as connected:
-        apply_automations(connected)
+    run_commands(app)

@@ -49,6 +49,9 @@ def server_program(service: Service, client: SyncPrefectClient) -> Program:
         "PREFECT_SERVER_UI_API_URL": service.api,  # the UI would look for port 4200
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_METRICS_ENABLED": "true",  # for Prometheus, at /api/metrics
+        # Runs go from the database 90 days after their end, events (signs of life are most of them) after 7.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }
     return Program(
         "prefect-server",

@@ -19,6 +19,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
 
+from flows.disks import report_full_disks
+
 __all__ = ["fenced"]
 
 _LOOK_SECONDS = 20.0
@@ -31,6 +33,7 @@ def fenced() -> Iterator[None]:
 
     The server is asked every 20 s, and once more at the end of the block. The process ends, without an error that would
     be reported, when the run was marked as crashed or is executed by another process. What it made stays in the store.
+    Meanwhile, disks are looked at that may fill.
     """
     if flow_run.id is None:
         yield
@@ -43,6 +46,7 @@ def fenced() -> Iterator[None]:
     def watch() -> None:
         with get_client(sync_client=True) as client:
             while not over.wait(_LOOK_SECONDS):
+                report_full_disks()
                 with suppress(httpx.HTTPError, PrefectHTTPStatusError):  # asked again soon
                     _leave_unless_ours(client, run, attempt)
 

@@ -28,6 +28,7 @@ from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import json_digest
 from inclinet.storage.store import Entry, Store
 from tasks.common import artifacts, locate, make_artifact, stage_task
+from tasks.drift import report_drift
 from tasks.filenames import IMAGES_FILE, IMAGES_TABLE_FILE
 from tasks.predict import Image, find_predicted, read_images
 
@@ -135,7 +136,8 @@ def _take(wanted: dict[str, list], images: Iterable[Image]) -> list[int]:
 def gather_task(run: str, version: str, statement: str, listing: Reference, parts: list[Reference]) -> State:
     """Write the predictions of all galaxies and of all images of a listing into `predictions/<run>/` of the store.
 
-    The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image. `statement` is that of the
+    The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image. Beside them, `drift.json`
+    compares the images with the version's test set. `statement` is that of the
     version. `parts` are the artifacts of the predict stage that hold the predictions; rows
     of images that are not listed are left out.
 
@@ -156,7 +158,9 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
             rows = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[_take(wanted, read_images(part))]
             rows.to_csv(whole, mode="a", index=False, header=not images)
             images += len(rows)
-        galaxies = by_galaxy(_read_images(whole), calibration)
+        table = _read_images(whole)
+        report_drift(run, version, table)
+        galaxies = by_galaxy(table, calibration)
         galaxies.to_csv(by_galaxies, index=False)
         store.put(whole, images_key)
         store.put(by_galaxies, key)

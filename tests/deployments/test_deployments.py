@@ -22,7 +22,7 @@ def test_deployments_run_flows_that_exist(deployments):
         flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
         names.add(f"{flow.name}/{deployment['name']}")
         assert deployment["work_pool"]["name"] in POOLS
-    works = {"train/gpu", "evaluate/gpu", "predict/batch", "cutouts/batch"}
+    works = {"train/gpu", "evaluate/gpu", "predict/batch", "cutouts/batch", "heal/crashed", "prune/weekly"}
     assert names == {"inclinet/full", "inclinet/retrain"} | works
 
 
@@ -32,7 +32,8 @@ def test_deployments_of_the_same_name_differ_in_description_and_tags(deployments
     assert len(set(labels)) == len(labels)
 
 
-def test_the_schedule_is_weekly(deployments):
+def test_the_schedules_are_weekly(deployments):
     scheduled = {d["name"]: d["schedules"] for d in deployments if "schedules" in d}
-    assert scheduled.keys() == {"retrain"}
+    assert scheduled.keys() == {"retrain", "weekly"}
     assert [(s["slug"], s["cron"], s["timezone"]) for s in scheduled["retrain"]] == [("weekly", "0 3 * * 1", "UTC")]
+    assert [(s["slug"], s["cron"], s["timezone"]) for s in scheduled["weekly"]] == [("weekly", "0 4 * * 0", "UTC")]

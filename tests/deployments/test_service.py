@@ -13,6 +13,8 @@ pytest.importorskip("psutil", reason="needs the extra `service`")
 pytest.importorskip("prefect", reason="needs the extra `service`")
 
 import psutil
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.states import Cancelling
 
 from deployments import prefect_server, processes, service
 from deployments.prefect_server import prefect_client
@@ -24,7 +26,7 @@ from inclinet.errors import InclinetError
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.storage.store import open_store
-from tests.conftest import free_port
+from tests.conftest import ROOT, free_port
 
 # One service for all tests of this module.
 pytestmark = pytest.mark.xdist_group("deployments")
@@ -39,6 +41,9 @@ deployments:
     work_pool:
       name: cpu
       job_variables: {env: {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30"}}
+  - name: crashed
+    entrypoint: flow.py:heal
+    work_pool: {name: cpu}
 """
 
 FLOW = """
@@ -47,6 +52,8 @@ import time
 
 import boto3
 from prefect import flow
+
+from flows.heal import heal
 
 
 @flow
@@ -84,6 +91,7 @@ def running(tmp_path_factory):
     (root / "flow.py").write_text(FLOW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(WORKER_SETTINGS, "PREFECT_WORKER_QUERY_SECONDS", "0.5")
+        patch.setenv("PYTHONPATH", str(ROOT))
         try:
             yield up(root / "state", root, free_port(), free_port())
         finally:
@@ -169,7 +177,7 @@ def when_automations_changed(client):
 def test_second_up_keeps_the_processes_and_refuses_other_ports(running, client, capsys):
     before = status(running.folder)
     changed = when_automations_changed(client)
-    assert len(changed) == 1
+    assert len(changed) == 2
     again = up(running.folder, running.project)
     assert again == running
     assert status(running.folder) == before
@@ -202,6 +210,29 @@ def test_up_marks_runs_whose_process_died_with_its_worker(running, client):
     time.sleep(1)
     assert client.read_flow_run(run).state.name == "Running"
     up(running.folder, running.project)
+    assert client.read_flow_run(run).state.name == "Crashed"
+    # It is run again by itself.
+    wait_for_state(client, run, "Running", 120)
+    client.set_flow_run_state(run, Cancelling())
+    wait_for_state(client, run, "Cancelled")
+
+
+@pytest.mark.service
+def test_a_crashed_run_is_run_again_but_not_if_it_crashes_at_once(running, client):
+    run = run_tiny(client, seconds=300)
+    for attempt in (1, 2):
+        wait_for_state(client, run, "Running", 120)
+        assert client.read_flow_run(run).run_count == attempt
+        psutil.Process(int(client.read_flow_run(run).infrastructure_pid.rpartition(":")[2])).kill()
+        wait_for_state(client, run, "Crashed")
+    healing = DeploymentFilter(name=DeploymentFilterName(any_=["crashed"]))
+    for _ in range(240):
+        messages = [one.state.message for one in client.read_flow_runs(deployment_filter=healing) if one.state]
+        if any("is not run again: it crashed again" in str(message) for message in messages):
+            break
+        time.sleep(0.5)
+    else:
+        pytest.fail(f"{messages}")
     assert client.read_flow_run(run).state.name == "Crashed"
 
 

@@ -1,0 +1,50 @@
+"""Drift of the images of a run of `predict/batch`: on its page, in the store, and as an event."""
+
+import pandas as pd
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.events import emit_event
+
+from inclinet.data.inclination import BIN_WIDTH
+from inclinet.evaluation.drift import measure_drift
+from inclinet.evaluation.filenames import PREDICTIONS_FILE
+from inclinet.evaluation.predictions import read_predictions
+from inclinet.registry.choice import choose
+from tasks.common import artifacts
+
+__all__ = ["DRIFTED", "report_drift"]
+
+DRIFTED = "inclinet.predictions.drifted"
+"""Event of predictions whose images, or answers, are unlike those that the version was trained and tested on."""
+
+
+def report_drift(run: str, version: str, images: pd.DataFrame) -> None:
+    """Compare the predictions of a run with the test set of its version, and say where they have drifted.
+
+    `images` has a row per image. The comparison is written to `predictions/<run>/drift.json`.
+    """
+    store = artifacts().store
+    chosen = choose(store, version)
+    tested = None
+    if PREDICTIONS_FILE in chosen.published.files:
+        tested = read_predictions(chosen.fetch(PREDICTIONS_FILE) / PREDICTIONS_FILE)
+    drift = measure_drift(images, tested)
+    store.write(f"predictions/{run}/drift.json", drift.model_dump_json(indent=1).encode())
+    expected = drift.expected or [None] * len(drift.edges)
+    rows = [
+        {"": f"{low:.0f} to {low + BIN_WIDTH:.0f} deg", "here": here, "test set": there}
+        for low, here, there in zip(drift.edges, drift.inclinations, expected, strict=False)
+    ]
+    shares = [
+        {"": "flagged", "here": drift.flagged, "test set": None},
+        {"": "unlike training images", "here": drift.unlike, "test set": 0.02},
+    ]
+    why = "; ".join(drift.why)
+    create_table_artifact([*shares, *rows], key="drift", description=why or "Shares of the images with an answer.")
+    if why:
+        get_run_logger().warning("the images have drifted: %s", why)
+        emit_event(
+            DRIFTED,
+            {"prefect.resource.id": f"inclinet.model.{version}", "prefect.resource.name": f"version {version}"},
+            payload={"run": run, "why": f"{run}, predicted with version {version}: {why}"},
+        )
