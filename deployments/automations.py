@@ -96,7 +96,12 @@ def _crashed_runs(deployments: Iterable[DeploymentResponse], heal: UUID) -> Auto
             within=_REPORTED_TWICE,
         ),
         actions=[
-            RunDeployment(deployment_id=heal, parameters={"run": "{{ flow_run.id }}"}, schedule_after=_REPORTED_TWICE)
+            RunDeployment(
+                deployment_id=heal,
+                # As Jinja, and not as a plain text: that is rendered as JSON, which has no UUIDs.
+                parameters={"run": {"__prefect_kind": "jinja", "template": "{{ flow_run.id }}"}},
+                schedule_after=_REPORTED_TWICE,
+            )
         ],
     )
 

@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 _DEFAULT_GB = "20"
 _ATTEMPTS = 5
-_ABANDONED_SECONDS = 86_400.0
+_ABANDONED = 86_400.0  # s
+_WRITTEN = (".get-", ".part-")  # names of files and folders that are being written, here and in `atomic`
 
 
 def cache_folder() -> Path:
@@ -108,7 +109,8 @@ def make_room(folder: Path, needed: int, limit: int) -> None:
     """Remove files from a folder and its subfolders, those not used for longest first, until more bytes fit.
 
     Files with hidden names (``.…``), and those in folders with such names, are being written: they count, and stay.
-    When they have not been written to for a day, a process that was killed has left them, and they are removed first.
+    Those of Inclinet (``.get-…``, ``.part-…``) that have not been written to for a day were left by a process that was
+    killed; they are removed first.
 
     Parameters
     ----------
@@ -123,9 +125,10 @@ def make_room(folder: Path, needed: int, limit: int) -> None:
         for path in (Path(parent, name) for name in names):
             with suppress(FileNotFoundError):  # removed by another process
                 status = path.lstat()
-                if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+                parts = path.relative_to(folder).parts
+                if not any(part.startswith(".") for part in parts):
                     files.append((status.st_mtime_ns, status.st_size, path))
-                elif status.st_mtime < time.time() - _ABANDONED_SECONDS:
+                elif any(part.startswith(_WRITTEN) for part in parts) and status.st_mtime < time.time() - _ABANDONED:
                     path.unlink()
                     _remove_empty(path.parent, folder)
                     continue
