@@ -1,5 +1,6 @@
 """What all parts of the service share: its folders, addresses, environment, and the settings of its workers."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ __all__ = ["BUCKET", "FOLDER", "POOLS", "PROJECT", "WORKER_SETTINGS", "Service"]
 
 BUCKET = "inclinet"
 POOLS = ("cpu", "gpu")
+_LOGS = "INCLINET_LOGS"  # `json`: the logs of server, workers and runs are JSON
 
 WORKER_SETTINGS = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -57,6 +59,7 @@ class Service:
             "PREFECT_API_URL": self.api,
             "PREFECT_HOME": str(self.folder / "prefect"),
             "INCLINET_HOME": str(self.project),
+            **({"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"} if os.environ.get(_LOGS) == "json" else {}),
         }
 
     @property

@@ -5,7 +5,7 @@ from typing import Annotated
 from inclinet.cli.app import StoreOption, Verbose, app, console, default, option, settings, show_table
 from inclinet.registry.prune import KINDS, Folder, plan, remove
 from inclinet.settings import Prune
-from inclinet.storage.store import open_named_store
+from inclinet.storage.addresses import open_named_store
 
 __all__ = ["prune"]
 
