@@ -6,12 +6,10 @@ from pydantic import Field
 
 from inclinet.data.columns import network_columns
 from inclinet.data.inclination import BIN_WIDTH, MIN_INCLINATION
+from inclinet.evaluation.flags import UNLIKE
 from inclinet.records import Record
 
-__all__ = ["UNLIKE", "Drift", "measure_drift"]
-
-UNLIKE = "unlike training images"
-"""Flag of an image that lies outside 98 % of the training images; see `inclinet.evaluation.novelty`."""
+__all__ = ["Drift", "measure_drift"]
 
 _FEWEST = 50  # answers on either side, for a comparison
 _MOST_UNLIKE = 0.1  # five times the share among images like those of the training

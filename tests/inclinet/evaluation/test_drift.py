@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inclinet.evaluation.drift import UNLIKE, measure_drift
-from inclinet.prediction.flags import FLAGS
+from inclinet.evaluation.drift import measure_drift
+from inclinet.evaluation.flags import UNLIKE
 
 
 def images(inclinations, flags=""):
@@ -17,10 +17,6 @@ def of_test_set(inclinations):
 @pytest.fixture
 def usual():
     return np.random.default_rng(1).uniform(45, 90, 400)
-
-
-def test_the_flag_is_that_of_predicting():
-    assert UNLIKE in FLAGS
 
 
 def test_images_like_those_of_the_test_set_have_not_drifted(usual):
