@@ -27,7 +27,8 @@ from inclinet.evaluation.filenames import METRICS_FILE, METRICS_TABLE_FILE, REPO
 from inclinet.registry.champion import read_champion
 from inclinet.registry.statement import state
 from inclinet.registry.versions import find_version
-from inclinet.storage.store import Store, open_store
+from inclinet.storage.addresses import open_store
+from inclinet.storage.store import Store
 
 __all__ = ["show_result", "show_runs", "show_version"]
 

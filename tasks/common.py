@@ -166,8 +166,7 @@ def make_artifact(
         check_code(work)
         return facts
 
-    how = {"inputs": inputs, "settings": settings, "code": code}
-    reference = artifacts().make(stage, name, **how, work=work_and_check, run=run)
+    reference = artifacts().make(stage, name, inputs=inputs, settings=settings, code=code, work=work_and_check, run=run)
     get_run_logger().info("%s %s", "made" if reference.is_new else "reused", reference.key)
     return reference
 

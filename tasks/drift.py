@@ -1,5 +1,8 @@
 """Drift of the images of a run of `predict/batch`: on its page, in the store, and as an event."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
@@ -30,12 +33,12 @@ def report_drift(run: str, version: str, images: pd.DataFrame) -> None:
         tested = read_predictions(chosen.fetch(PREDICTIONS_FILE) / PREDICTIONS_FILE)
     drift = measure_drift(images, tested)
     store.write(f"predictions/{run}/drift.json", drift.model_dump_json(indent=1).encode())
-    expected = drift.expected or [None] * len(drift.edges)
-    rows = [
+    expected: Sequence[float | None] = drift.expected or [None] * len(drift.edges)
+    rows: list[dict[str, Any]] = [
         {"": f"{low:.0f} to {low + BIN_WIDTH:.0f} deg", "here": here, "test set": there}
         for low, here, there in zip(drift.edges, drift.inclinations, expected, strict=False)
     ]
-    shares = [
+    shares: list[dict[str, Any]] = [
         {"": "flagged", "here": drift.flagged, "test set": None},
         {"": "unlike training images", "here": drift.unlike, "test set": 0.02},
     ]

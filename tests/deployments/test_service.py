@@ -25,7 +25,7 @@ from deployments.watch import watch
 from inclinet.errors import InclinetError
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
-from inclinet.storage.store import open_store
+from inclinet.storage.addresses import open_store
 from tests.conftest import ROOT, free_port
 
 # One service for all tests of this module.
