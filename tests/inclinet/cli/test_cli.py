@@ -102,7 +102,7 @@ def test_the_published_predictions_give_the_published_metrics(inclinet, shared):
     by_bin = {name: round(of["rms"], 2) for name, of in found["by_bin"]["mean of all"].items()}
     assert (by_bin["45–50"], by_bin["55–60"], by_bin["85–90"]) == (2.91, 4.47, 1.95)
     page = Path("out/report.html").read_text()
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
     assert "http" not in page
 
 
