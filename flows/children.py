@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -53,7 +53,7 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list
         child = run_deployment(
             deployment,
             parameters=dict(parameters),
-            flow_run_name=name,
+            flow_run_name=f"{name} of {flow_run.name}",
             timeout=0,
             idempotency_key=f"{flow_run.id}-{name}-{attempt}",
             tags=tags,
@@ -73,7 +73,12 @@ def _call_patiently(call: Callable[[], T]) -> T:
     return call()
 
 
-def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tags: Mapping[str, list[str]]) -> None:
+def run_children(
+    deployment: str,
+    children: Mapping[str, Mapping[str, Any]],
+    tags: Mapping[str, list[str]],
+    watch: Callable[[Collection[str]], None] = lambda running: None,
+) -> None:
     """Run a deployment once for each of `children` (parameters by name) and wait for all of them.
 
     A child whose process died is followed by another one, 3 times at most, which resumes from its snapshots.
@@ -83,9 +88,11 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tag
     deployment : str
         Name of flow and deployment, such as ``train/gpu``.
     children : mapping of str to mapping
-        Parameters of each child run, by its name.
+        Parameters of each child run, by what it is called; its name also names this run.
     tags : mapping of str to list of str
-        Tags of each child run, by its name.
+        Tags of each child run.
+    watch : callable
+        Called about every second with those that have not ended.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tag
     ChildRunError
         When a child did not complete for another reason; raised after all children have ended.
     """
-    failed = _follow(children, lambda name: _start(deployment, name, children[name], tags[name]))
+    failed = _follow(children, lambda name: _start(deployment, name, children[name], tags[name]), watch)
     if damaged := {str(state.message) for state in failed.values() if state.name == DAMAGED}:
         raise DamagedArtifactError("; ".join(sorted(damaged)))
     if failed:
@@ -102,7 +109,9 @@ def run_children(deployment: str, children: Mapping[str, Mapping[str, Any]], tag
         raise ChildRunError(f"{len(failed)} of {len(children)} child runs of {deployment} did not complete: {reasons}")
 
 
-def _follow(names: Mapping[str, Any], start: Callable[[str], UUID]) -> dict[str, State]:
+def _follow(
+    names: Mapping[str, Any], start: Callable[[str], UUID], watch: Callable[[Collection[str]], None]
+) -> dict[str, State]:
     """Start all children and wait for them; return the final states of those that did not complete, by name."""
     logger = get_run_logger()
     workers = _Workers()
@@ -128,6 +137,7 @@ def _follow(names: Mapping[str, Any], start: Callable[[str], UUID]) -> dict[str,
                 if not state.is_completed():
                     failed[name] = state
             workers.check(client, waiting)
+            watch(running)
             if running:
                 time.sleep(_POLL_SECONDS)
     return failed

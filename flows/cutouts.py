@@ -1,4 +1,4 @@
-"""Flow `cutouts`, deployment `batch`: cutouts of the galaxies of a catalogue from an image server, in chunks."""
+"""Flow `cutouts`, deployment `catalogue`: cutouts of the galaxies of a catalogue from an image server, in chunks."""
 
 from typing import Annotated
 
@@ -7,10 +7,11 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.utilities.annotations import opaque
-from pydantic import Field
 
 from flows.fence import fenced
+from flows.naming import keep_typed, unique
 from flows.repair import remake_damaged
+from flows.settings import in_form
 from inclinet.cutouts.settings import CutoutBatch
 from tasks.cutouts import fetch_cutouts_task, gather_cutouts_task, list_galaxies_task
 
@@ -18,7 +19,8 @@ __all__ = ["cutouts"]
 
 
 def _run_name() -> str:
-    return f"cutouts-{str(flow_run.id)[:8]}"
+    what = CutoutBatch.model_validate(flow_run.parameters["what"])
+    return unique("-".join(["cutouts", what.survey, *what.bands]))
 
 
 def _fetch(what: CutoutBatch) -> str:
@@ -33,9 +35,9 @@ def _fetch(what: CutoutBatch) -> str:
     return gathered.message
 
 
-@flow(name="cutouts", flow_run_name=_run_name, persist_result=False)
+@flow(name="cutouts", flow_run_name=keep_typed(_run_name), persist_result=False)
 def cutouts(
-    what: Annotated[CutoutBatch, Field(description="Which galaxies, from which survey.")] = CutoutBatch(),
+    what: Annotated[CutoutBatch, in_form("Cutouts", "Which galaxies, from which survey.")] = CutoutBatch(),
 ) -> State:
     """Fetch cutouts of the galaxies of a catalogue into the folder of the images, with their table `cutouts.csv`.
 

@@ -1,14 +1,16 @@
-"""Flow `evaluate`: predicts a test set with a published version, in a process that loads networks."""
+"""Flow `evaluate`, deployment `test-set`: predicts a test set with a published version."""
 
 from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from flows.fence import fenced
+from flows.naming import keep_typed
 from flows.same_code import Code, check_same_code
+from flows.settings import in_form
 from inclinet.storage.artifacts import DamagedArtifactError, Reference
 from tasks.champion import predict_test_task
 from tasks.common import DAMAGED
@@ -16,10 +18,14 @@ from tasks.common import DAMAGED
 __all__ = ["evaluate"]
 
 
-@flow(name="evaluate", flow_run_name="evaluate-{version}", persist_result=False)
+def _run_name() -> str:
+    return f"evaluate-{flow_run.parameters['version']}"
+
+
+@flow(name="evaluate", flow_run_name=keep_typed(_run_name), persist_result=False)
 def evaluate(
-    version: Annotated[str, Field(description="Published version.")],
-    samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band.")],
+    version: Annotated[str, in_form("Version", "Published version.")],
+    samples: Annotated[dict[str, Reference], in_form("Samples", "Split artifacts by stored band.")],
     code: Code = "",
 ) -> State:
     """Predict a test set with a published version, so that it can be compared with another one."""

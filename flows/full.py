@@ -1,19 +1,20 @@
 """Flow `inclinet`, deployment `full`: the whole pipeline, from images and catalogue to published networks."""
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.fence import fenced
+from flows.naming import add_tags, tags_of
 from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, find_starts, list_images, run_pipeline
 from flows.repair import remake_damaged
-from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
+from flows.settings import AUGMENT, SIZE, TRAIN, AugmentField, ImageSize, SampleField, SplitField, TrainField
+from flows.showing import summarize
 from inclinet.networks.architectures import check_fits
 from inclinet.settings import Sample, Split
+from tasks.live import RunPage
 from tasks.publish import promote_first_task
+from tasks.sample import choose_sample_task
 
 __all__ = ["full"]
 
@@ -21,10 +22,10 @@ __all__ = ["full"]
 @flow(**PIPELINE_OPTIONS)
 def full(
     size: ImageSize = SIZE,
-    sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
-    split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
-    augment: Annotated[ServiceAugment, Field(description="Stored training batches.")] = AUGMENT,
-    train: Annotated[ServiceTrain, Field(description="Networks and how they are trained.")] = TRAIN,
+    sample: SampleField = Sample(),
+    split: SplitField = Split(),
+    augment: AugmentField = AUGMENT,
+    train: TrainField = TRAIN,
 ) -> State:
     """Prepare, split, augment, train, evaluate and publish: from folders of cutouts to a version for predicting.
 
@@ -34,10 +35,13 @@ def full(
     inclinet/retrain one that is better than the one in use.
     """
     check_fits(train.models, size)
-    settings = PipelineSettings(size, sample, split, augment, train)
+    add_tags(tags_of(sample, size))
+    sample = choose_sample_task(sample, return_state=True).result()
+    settings, page = PipelineSettings(size, sample, split, augment, train), RunPage()
 
     with fenced():
-        version = remake_damaged(lambda: run_pipeline(find_starts(settings), *list_images(sample))).version
-        first = promote_first_task(version, return_state=True)
+        outcome = remake_damaged(lambda: run_pipeline(find_starts(settings), *list_images(sample), page))
+        first = promote_first_task(outcome.version, return_state=True)
         first.result()
-    return Completed(message=f"published {version}; {first.message}")
+        summarize(page, outcome.version, outcome.samples, outcome.catalogue)
+    return Completed(message=first.message)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from os import cpu_count
 from typing import Any
 
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
 
 from flows.children import cancel_children, run_children
+from flows.naming import folder_of_run, keep_typed, sample_name, tags_of, unique
+from flows.showing import results
 from inclinet.data.bands import stored_band
 from inclinet.data.columns import parse_network_name
 from inclinet.data.filenames import batch_folder
@@ -22,6 +24,7 @@ from tasks.augment import augment_left_out_task, augment_task, augment_test_task
 from tasks.compress import compress_task
 from tasks.evaluate import evaluate_task
 from tasks.inputs import catalogue_task, inventory_task
+from tasks.live import RunPage, TrainingPage
 from tasks.prep import prep_task
 from tasks.publish import fingerprint, publish_task
 from tasks.record import count_galaxies_task, index_task, skipped_task
@@ -36,7 +39,6 @@ __all__ = [
     "References",
     "find_starts",
     "list_images",
-    "run_name",
     "run_pipeline",
     "samples_of",
 ]
@@ -45,14 +47,15 @@ References = dict[str, Reference]
 Monitors = dict[str | int, Reference | None]
 
 
-def run_name() -> str:
-    """Return the name of this run."""
-    return f"inclinet-{str(flow_run.id)[:8]}"
+def _run_name() -> str:
+    """Return a name that says sample, bands and size."""
+    sample = Sample.model_validate(flow_run.parameters["sample"])
+    return unique("-".join([sample_name(sample.images), *sample.bands, f"{flow_run.parameters['size']}px"]))
 
 
 PIPELINE_OPTIONS = {
     "name": "inclinet",
-    "flow_run_name": run_name,
+    "flow_run_name": keep_typed(_run_name),
     # Bounded, because an unbounded pool would start all tasks at once.
     "task_runner": ThreadPoolTaskRunner(max_workers=cpu_count() or 1),
     "on_cancellation": [cancel_children],
@@ -81,11 +84,6 @@ class PipelineSettings:
         return {"size": self.size, **sample, **stages}
 
 
-def _results(futures: Mapping[Any, PrefectFuture]) -> dict[Any, Reference]:
-    wait(list(futures.values()))
-    return {name: future.result() for name, future in futures.items()}
-
-
 @dataclass(frozen=True)
 class Prepared:
     """The artifacts of prep (a list for each band) and compress, by band, and the table of skipped galaxies."""
@@ -102,7 +100,7 @@ def list_images(sample: Sample) -> tuple[Reference, References]:
         band: inventory_task.with_options(tags=["inventory", band]).submit(sample, band, labels)
         for band in sample.bands
     }
-    return labels, _results(listings)
+    return labels, results(listings)
 
 
 def find_starts(settings: PipelineSettings) -> PipelineSettings:
@@ -114,20 +112,21 @@ def find_starts(settings: PipelineSettings) -> PipelineSettings:
     return replace(settings, starts={model: state.result() for model, state in starts.items()})
 
 
-def _prepare(size: int, sample: Sample, labels: Reference, listings: References) -> Prepared:
-    """Run prep and compress."""
-    made = _results(
-        {
-            (band, bucket): prep_task.with_options(tags=["prep", band]).submit(sample, band, size, listing, bucket)
-            for band, listing in listings.items()
-            for bucket in sorted(listing.facts["chunks"])
-        }
-    )
+def _prepare(
+    size: int, sample: Sample, labels: Reference, listings: References, page: RunPage | None = None
+) -> Prepared:
+    """Run prep and compress; `page` shows the progress."""
+    prepared = {
+        (band, bucket): prep_task.with_options(tags=["prep", band]).submit(sample, band, size, listing, bucket)
+        for band, listing in listings.items()
+        for bucket in sorted(listing.facts["chunks"])
+    }
+    made = results(prepared, "prep", "groups of images", page)
     small = {band: {bucket: ref for (of, bucket), ref in made.items() if of == band} for band in listings}
     tables = {f"inventory-{band}": listing for band, listing in listings.items()}
     tables |= {f"prep-{band}-{bucket}": reference for (band, bucket), reference in made.items()}
     skipped = skipped_task({"catalogue": labels, **tables}, return_state=True).result()
-    packed = _results(
+    packed = results(
         {
             band: compress_task.with_options(tags=["compress", band]).submit(band, size, references)
             for band, references in small.items()
@@ -138,7 +137,7 @@ def _prepare(size: int, sample: Sample, labels: Reference, listings: References)
 
 def _split(size: int, packed: References, settings: Split) -> References:
     """Return the split artifacts by band."""
-    return _results(
+    return results(
         {
             band: split_task.with_options(tags=["split", band]).submit(band, size, reference, settings)
             for band, reference in packed.items()
@@ -152,15 +151,16 @@ def samples_of(size: int, settings: PipelineSettings, labels: Reference, listing
     return {stored_band(band): reference for band, reference in samples.items()}
 
 
-def _augment(size: int, samples: References, niter: int, settings: Augment) -> dict[int, list[Reference]]:
+def _augment(
+    size: int, samples: References, niter: int, settings: Augment, page: RunPage
+) -> dict[int, list[Reference]]:
     """Make the stored batches; return them by subsample."""
-    batches = _results(
-        {
-            (k, b): augment_task.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
-            for k in range(niter + 1)
-            for b in range(1, settings.nbatch + 1)
-        }
-    )
+    made = {
+        (k, b): augment_task.with_options(tags=["augment", f"subsample-{k}"]).submit(samples, size, k, b, settings)
+        for k in range(niter + 1)
+        for b in range(1, settings.nbatch + 1)
+    }
+    batches = results(made, "augment", "stored batches", page)
     return {k: [ref for (of, _), ref in sorted(batches.items()) if of == k] for k in range(niter + 1)}
 
 
@@ -183,7 +183,7 @@ def _augment_monitors(
             futures[k] = augment_left_out_task.with_options(tags=["augment", f"subsample-{k}"]).submit(
                 left, size, k, settings
             )
-    return dict.fromkeys(["test", *range(niter + 1)]) | _results(futures)
+    return dict.fromkeys(["test", *range(niter + 1)]) | results(futures)
 
 
 def _check_starts(starts: References, samples: References, size: int, subsamples: int, leave_out: bool) -> None:
@@ -198,8 +198,12 @@ def _train(
     monitors: Monitors,
     samples: References,
     starts: References,
+    page: RunPage,
+    tags: list[str],
 ) -> References:
     """Train every network on every subsample, in child runs on the work pool `gpu`; return the networks by name.
+
+    `page` shows the progress; `tags` are those of the child runs.
 
     Raises
     ------
@@ -219,7 +223,8 @@ def _train(
     run_children(
         "train/gpu",
         {name: session.parameters() | {"code": code_digest("tasks.train")} for name, session in children.items()},
-        {name: ["train", session.model, f"subsample-{session.subsample}"] for name, session in children.items()},
+        {name: ["train", session.model, f"subsample-{session.subsample}", *tags] for name, session in children.items()},
+        TrainingPage(page, children),
     )
     made = _find(missing, is_new=True)
     if lost := missing.keys() - made.keys():
@@ -232,38 +237,44 @@ def _train(
 
 def _find(sessions: Mapping[str, Session], is_new: bool) -> References:
     """Return the networks that exist, by name; `is_new` says whether this run trained them."""
-    found = _results({name: find_network_task.submit(opaque(session), is_new) for name, session in sessions.items()})
+    found = results({name: find_network_task.submit(opaque(session), is_new) for name, session in sessions.items()})
     return {name: reference for name, reference in found.items() if reference is not None}
 
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """The published version, the split artifacts by stored band, and the evaluation."""
+    """The published version, the split artifacts by stored band, the catalogue, and the evaluation."""
 
     version: str
     samples: References
+    catalogue: Reference
     evaluation: Reference
 
 
-def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References) -> PipelineResult:
-    """Run every stage in the order of the data, reusing existing artifacts, and publish the networks."""
-    size, split = settings.size, settings.split
+def run_pipeline(settings: PipelineSettings, labels: Reference, listings: References, page: RunPage) -> PipelineResult:
+    """Run every stage in the order of the data, reusing existing artifacts, and publish the networks.
+
+    `page` shows the progress.
+    """
+    size, split, run = settings.size, settings.split, folder_of_run()
     augmenting = settings.augment.with_split(split)
-    prepared = _prepare(size, settings.sample, labels, listings)
+    prepared = _prepare(size, settings.sample, labels, listings, page)
     samples = _split(size, prepared.packed, split)
-    count_galaxies_task(run_name(), listings, prepared.small, samples, return_state=True).result()
+    count_galaxies_task(run, listings, prepared.small, samples, return_state=True).result()
     stored = {stored_band(band): reference for band, reference in samples.items()}
-    batches = _augment(size, stored, split.subsamples, augmenting)
+    batches = _augment(size, stored, split.subsamples, augmenting, page)
     monitors = _augment_monitors(size, stored, split.subsamples, augmenting)
     _check_starts(settings.starts, stored, size, split.subsamples, augmenting.leave_out)
-    networks = _train(size, settings.train, batches, monitors, stored, settings.starts)
+    tags = tags_of(settings.sample, size)
+    networks = _train(size, settings.train, batches, monitors, stored, settings.starts, page, tags)
+    page.progress(1, "evaluate: the test set", now=True)
     evaluation = evaluate_task(
         networks, labels, stored, batches[0][0], prepared.skipped, size, return_state=True
     ).result()
     of = fingerprint(labels, listings, settings.as_json())
     # The networks of the folds have done their work.
     kept = {name: of_all for name, of_all in networks.items() if not split.folds or parse_network_name(name)[1] == 0}
-    version = publish_task(run_name(), kept, evaluation, stored, of, settings.as_json(), return_state=True).result()
+    version = publish_task(run, kept, evaluation, stored, of, settings.as_json(), return_state=True).result()
     files = {
         "catalogue": [labels],
         **{f"inventory/{band}": [reference] for band, reference in listings.items()},
@@ -278,5 +289,5 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
         "skipped": [prepared.skipped],
     }
     about = {"Version": version, "Sample": f"{settings.sample.images}, with {settings.sample.catalog}"}
-    index_task(run_name(), files, ["models", "evaluation", "skipped"], about, return_state=True).result()
-    return PipelineResult(version, stored, evaluation)
+    index_task(run, files, ["models", "evaluation", "skipped"], about, return_state=True).result()
+    return PipelineResult(version, stored, labels, evaluation)

@@ -1,71 +1,66 @@
 """Flow `predict`, deployment `batch`: inclinations of any number of images, in chunks."""
 
 import time
-from typing import Annotated, cast
-from uuid import UUID
+from typing import Annotated
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.utilities.annotations import opaque
-from pydantic import Field
 
 from flows.fence import fenced
+from flows.naming import folder_of_run, keep_typed, sample_name, unique
 from flows.repair import remake_damaged
+from flows.settings import in_form
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import Reference
+from inclinet.training.live import duration
 from tasks.batch import Listing, find_version_task, gather_task, list_images_task
+from tasks.live import RunPage
 from tasks.predict import predict_chunk_task
+from tasks.summary import read_summary
 
 __all__ = ["predict"]
 
-_SECONDS_BETWEEN_UPDATES = 5
-
 
 def _run_name() -> str:
-    return f"predict-{str(flow_run.id)[:8]}"
+    return unique(f"predict-{sample_name(Predict.model_validate(flow_run.parameters['what']).images)}")
 
 
-def _start_progress(listing: Listing) -> UUID:
-    done = listing.images - listing.missing
-    text = f"{done:,} of {listing.images:,} images predicted before"
-    return cast(UUID, create_progress_artifact(100 * done / listing.images, key="predict", description=text))
-
-
-def _predict_missing(what: Predict, version: str, listing: Listing) -> list[Reference]:
-    """Predict the missing images, chunk by chunk, and show the progress on the run's page."""
-    progress = _start_progress(listing)
+def _predict_missing(what: Predict, version: str, listing: Listing, page: RunPage) -> list[Reference]:
+    """Predict the missing images, chunk by chunk, and show the progress."""
+    before = listing.images - listing.missing
+    page.progress(before / listing.images, f"{before:,} of {listing.images:,} images predicted before", now=True)
     parts: list[Reference] = []
     done, began = 0, time.monotonic()
-    updated = began
     for chunk in listing.chunks:
         parts.append(predict_chunk_task(what, version, opaque(listing.reference), chunk, return_state=True).result())
-        done, now = done + parts[-1].facts["images"], time.monotonic()
-        if now - updated > _SECONDS_BETWEEN_UPDATES or chunk == listing.chunks[-1]:
-            total = listing.images - listing.missing + done
-            text = f"{total:,} of {listing.images:,} images, {done / (now - began):,.0f} images/s"
-            update_progress_artifact(progress, 100 * total / listing.images, description=text)
-            updated = now
+        done += parts[-1].facts["images"]
+        rate = done / (time.monotonic() - began)
+        text = f"{before + done:,} of {listing.images:,} images, {rate:,.0f} images/s"
+        if done < listing.missing:
+            text += f", {duration((listing.missing - done) / rate)} left"
+        page.progress((before + done) / listing.images, text, now=chunk == listing.chunks[-1])
     return parts
 
 
 def _predict(what: Predict, version: str, statement: str) -> str:
-    """Predict what is missing and write the tables of all galaxies and images; returns what was done.
+    """Predict what is missing, write the tables of all galaxies and images, and show their summary.
 
-    `statement` is that of the version.
+    Returns what was done; `statement` is that of the version.
     """
-    listing = list_images_task(what, version, return_state=True).result()
-    parts = [*listing.predicted, *_predict_missing(what, version, listing)]
-    gathered = gather_task(_run_name(), version, statement, opaque(listing.reference), opaque(parts), return_state=True)
-    gathered.result()
+    listing, page, run = list_images_task(what, version, return_state=True).result(), RunPage(), folder_of_run()
+    parts = [*listing.predicted, *_predict_missing(what, version, listing, page)]
+    gathered = gather_task(run, what, version, statement, opaque(listing.reference), opaque(parts), return_state=True)
+    headline = gathered.result()
+    page.page(read_summary(f"predictions/{run}"), f"{headline}.")
     return gathered.message
 
 
-@flow(name="predict", flow_run_name=_run_name, persist_result=False)
+@flow(name="predict", flow_run_name=keep_typed(_run_name), persist_result=False)
 def predict(
-    what: Annotated[Predict, Field(description="Which images, with which version.")] = Predict(),
+    what: Annotated[Predict, in_form("Images", "Which images, with which version.")] = Predict(),
 ) -> State:
     """Predict the galaxies of a folder with a published version; the table is `predictions/<run>/predictions.csv`.
 

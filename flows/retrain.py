@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from prefect.utilities.annotations import opaque
-from pydantic import Field
 
 from flows.children import run_children
 from flows.fence import fenced
+from flows.naming import add_tags, tags_of
 from flows.pipeline import (
     PIPELINE_OPTIONS,
     PipelineResult,
@@ -21,7 +21,8 @@ from flows.pipeline import (
     samples_of,
 )
 from flows.repair import remake_damaged
-from flows.settings import AUGMENT, SIZE, TRAIN, ImageSize, ServiceAugment, ServiceTrain
+from flows.settings import AUGMENT, SIZE, TRAIN, AugmentField, ImageSize, SampleField, SplitField, TrainField, in_form
+from flows.showing import summarize
 from inclinet.errors import InclinetError
 from inclinet.networks.architectures import check_fits
 from inclinet.settings import Retrain, Sample, Split
@@ -29,6 +30,7 @@ from inclinet.storage.artifacts import Reference
 from inclinet.storage.code_digest import code_digest
 from tasks.champion import find_folds_task, find_size_task, find_test_predictions_task
 from tasks.inputs import find_sample_task
+from tasks.live import RunPage
 from tasks.publish import (
     compare_versions_task,
     find_decision_task,
@@ -62,7 +64,8 @@ def _predictions_of(
     if found is None:
         name = f"evaluate-{champion}"
         what = {"version": champion, "samples": tested, "code": code_digest("tasks.champion")}
-        run_children("evaluate/gpu", {name: what}, {name: ["evaluate"]})
+        tags = ["evaluate", *tags_of(settings.sample, size)]
+        run_children("evaluate/test-set", {name: what}, {name: tags})
         found = find_test_predictions_task(champion, opaque(tested), return_state=True).result()
     if found is None:
         raise InclinetError(
@@ -80,11 +83,26 @@ def _retrain(settings: PipelineSettings, rules: Retrain) -> str:
         fingerprint(labels, listings, settings.as_json()), rules, return_state=True
     ).result():
         return unchanged
-    outcome = run_pipeline(settings, labels, listings)
+    page = RunPage()
+    outcome = run_pipeline(settings, labels, listings, page)
     first = promote_first_task(outcome.version, rules, return_state=True)
     champion = first.result()
     if champion is None or champion == outcome.version:
-        return f"Published {outcome.version}; {first.message}"
+        summarize(page, outcome.version, outcome.samples, outcome.catalogue)
+        return first.message
+    decision = _decide(champion, settings, outcome, labels, listings, rules)
+    return f"{decision}. {summarize(page, outcome.version, outcome.samples, outcome.catalogue, decision)}"
+
+
+def _decide(
+    champion: str,
+    settings: PipelineSettings,
+    outcome: PipelineResult,
+    labels: Reference,
+    listings: References,
+    rules: Retrain,
+) -> str:
+    """Decide which of the new version and the one in use, `champion`, is used from now on; return what and why."""
     if not outcome.evaluation.facts["images"]:
         return keep_champion_task(
             outcome.version, champion, "no galaxy fell into the test set", return_state=True
@@ -110,11 +128,11 @@ def _no_sample(sample: Sample) -> str:
 @flow(**PIPELINE_OPTIONS)
 def retrain(
     size: ImageSize = SIZE,
-    sample: Annotated[Sample, Field(description="Which images and which catalogue.")] = Sample(),
-    split: Annotated[Split, Field(description="Test set and subsamples.")] = Split(),
-    augment: Annotated[ServiceAugment, Field(description="Stored training batches.")] = AUGMENT,
-    train: Annotated[ServiceTrain, Field(description="Networks and how they are trained.")] = TRAIN,
-    rules: Annotated[Retrain, Field(description="When the new version replaces the one in use.")] = Retrain(),
+    sample: SampleField = Sample(),
+    split: SplitField = Split(),
+    augment: AugmentField = AUGMENT,
+    train: TrainField = TRAIN,
+    rules: Annotated[Retrain, in_form("Rules", "When the new version replaces the one in use.")] = Retrain(),
 ) -> State:
     """Train again if galaxies, catalogue, settings or code changed, and use the new version if it is better.
 
@@ -128,6 +146,7 @@ def retrain(
     check_fits(train.models, size)
     if _is_default_place(sample) and not find_sample_task(sample, return_state=True).result():
         return Completed(name=NO_SAMPLE, message=_no_sample(sample))
+    add_tags(tags_of(sample, size))
     settings = PipelineSettings(size, sample, split, augment, train)
     with fenced():
         message = remake_damaged(lambda: _retrain(settings, rules))

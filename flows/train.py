@@ -7,16 +7,20 @@ from uuid import UUID
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.utilities.annotations import opaque
-from pydantic import Field
 
 from flows.fence import fenced
+from flows.naming import keep_typed
 from flows.same_code import Code, check_same_code
+from flows.settings import in_form
 from inclinet.data.inclination import UNIT
 from inclinet.settings import Model, Train
 from inclinet.storage.artifacts import DamagedArtifactError, Reference
+from inclinet.training.live import duration
 from tasks.common import DAMAGED
+from tasks.live import CurvePage, result_of_training
 from tasks.train import Session, finish_network_task, start_training_task, step_task
 
 __all__ = ["train"]
@@ -28,17 +32,11 @@ def _description(number: int, session: Session, metrics: dict, seconds_left: flo
     parts = [
         f"step {number} of {session.steps}",
         f"{session.run().images_per_second:,.0f} images/s",
-        f"{_duration(seconds_left)} left",
+        f"{duration(seconds_left)} left",
     ]
     errors = {"training": "mae", "left-out galaxies": "left_mae", "test set": "val_mae"}
     known = {name: metrics[key] for name, key in errors.items() if metrics[key] is not None}
     return f"{', '.join(parts)}; MAE: " + ", ".join(f"{name} {UNIT * mae:.2f} deg" for name, mae in known.items())
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _advance(session: Session) -> None:
@@ -52,6 +50,7 @@ def _advance(session: Session) -> None:
             100 * done / session.steps, key=f"train-{session.name}", description=f"{session.steps} steps"
         ),
     )
+    curve = CurvePage(session)
     start = updated = time.monotonic()
     for number in range(done + 1, session.steps + 1):
         if session.run().ended:
@@ -63,21 +62,27 @@ def _advance(session: Session) -> None:
             text = _description(number, session, metrics, left)
             update_progress_artifact(progress, 100 * number / session.steps, description=text)
             updated = now
+        curve.show()
+    curve.show(last=True)
     if reason := session.run().stopped_early:
         update_progress_artifact(progress, 100, description=reason)
 
 
-@flow(name="train", flow_run_name="train-{model}-{subsample}", persist_result=False)
+def _run_name() -> str:
+    return f"train-{flow_run.parameters['model']}-{flow_run.parameters['subsample']}"
+
+
+@flow(name="train", flow_run_name=keep_typed(_run_name), persist_result=False)
 def train(
-    model: Annotated[Model, Field(description="Network.")],
-    subsample: Annotated[int, Field(ge=0, description="Subsample to train on; 0 is the whole training set.")],
-    size: Annotated[int, Field(ge=8, description="Side of the images in pixels.")],
-    settings: Annotated[Train, Field(description="Settings of the training.")],
-    batches: Annotated[list[Reference], Field(min_length=1, description="Stored batches.")],
-    validation: Annotated[Reference | None, Field(description="Augmented test set.")],
-    left_out: Annotated[Reference | None, Field(description="Augmented galaxies that the subsample leaves out.")],
-    samples: Annotated[dict[str, Reference], Field(description="Split artifacts by stored band, to predict.")],
-    start: Annotated[Reference | None, Field(description="Network whose weights the training starts from.")] = None,
+    model: Annotated[Model, in_form("Architecture", "Network.")],
+    subsample: Annotated[int, in_form("Subsample", "Subsample to train on; 0 is the whole training set.", ge=0)],
+    size: Annotated[int, in_form("Image size", "Side of the images in pixels.", ge=8)],
+    settings: Annotated[Train, in_form("Training", "Settings of the training.")],
+    batches: Annotated[list[Reference], in_form("Stored batches", "Stored batches.", min_length=1)],
+    validation: Annotated[Reference | None, in_form("Test set", "Augmented test set.")],
+    left_out: Annotated[Reference | None, in_form("Left-out galaxies", "Augmented; of the subsample.")],
+    samples: Annotated[dict[str, Reference], in_form("Samples", "Split artifacts by stored band, to predict.")],
+    start: Annotated[Reference | None, in_form("Start", "Network whose weights the training starts from.")] = None,
     code: Code = "",
 ) -> State:
     """Train one network on one subsample, then predict the test set and the left-out galaxies with it.
@@ -89,8 +94,7 @@ def train(
         check_same_code(code, "tasks.train")
         with fenced():
             _advance(session)
-            done = finish_network_task(opaque(session), return_state=True)
-            done.result()
+            network = finish_network_task(opaque(session), return_state=True).result()
     except DamagedArtifactError as error:
         return Failed(name=DAMAGED, message=str(error))
-    return Completed(message=done.message)
+    return Completed(message=f"{result_of_training(network, session)}; {network.key}")

@@ -79,7 +79,7 @@ class Sample(Record):
         "d25x2_rot",
         pattern=r"^[\w.+-]+$",
         title="Root of the image names",
-        description="The middle part of the names of the images: pgc<ID>_<root>_<band>.png.",
+        description="The middle part of the names of the images, such as d25x2_rot in pgc2557_d25x2_rot_gri.png.",
     )
     bands: Bands = Field(
         _USUAL_BANDS,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 from prefect import get_run_logger
-from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -27,9 +26,10 @@ from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import json_digest
 from inclinet.storage.store import Entry, Store
+from tasks.batch_summary import batch_headline, batch_summary
 from tasks.common import artifacts, locate, make_artifact, stage_task
 from tasks.drift import report_drift
-from tasks.filenames import IMAGES_FILE, IMAGES_TABLE_FILE
+from tasks.filenames import IMAGES_FILE, IMAGES_TABLE_FILE, SUMMARY_FILE
 from tasks.predict import Image, find_predicted, read_images
 
 __all__ = ["Listing", "find_version_task", "gather_task", "list_images_task"]
@@ -133,21 +133,23 @@ def _take(wanted: dict[str, list], images: Iterable[Image]) -> list[int]:
 
 
 @stage_task("gather", "gather")
-def gather_task(run: str, version: str, statement: str, listing: Reference, parts: list[Reference]) -> State:
+def gather_task(
+    run: str, what: Predict, version: str, statement: str, listing: Reference, parts: list[Reference]
+) -> State:
     """Write the predictions of all galaxies and of all images of a listing into `predictions/<run>/` of the store.
 
-    The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image. Beside them, `drift.json`
-    compares the images with the version's test set. `statement` is that of the
-    version. `parts` are the artifacts of the predict stage that hold the predictions; rows
-    of images that are not listed are left out.
+    The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image; `summary.md` sums them up,
+    and `drift.json` compares the images with the test set of the version. `statement` is that of the version. `parts` are
+    the artifacts of the predict stage that hold the predictions; rows of images that are not listed are left out. The
+    data are how many galaxies were predicted, in words.
 
     Raises
     ------
     InclinetError
         When there is no answer for any galaxy; the tables, which say why, are written all the same.
     """
-    store = artifacts().store
-    key, images_key = (f"predictions/{run}/{name}" for name in (PREDICTIONS_FILE, IMAGES_TABLE_FILE))
+    store, home = artifacts().store, f"predictions/{run}"
+    key, images_key = (f"{home}/{name}" for name in (PREDICTIONS_FILE, IMAGES_TABLE_FILE))
     wanted = {image: [size, tag] for image, size, tag in read_images(listing)}
     calibration = read_record(Calibration, choose(store, version).fetch(CALIBRATION_FILE) / CALIBRATION_FILE)
     images = 0
@@ -164,11 +166,9 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
         galaxies.to_csv(by_galaxies, index=False)
         store.put(whole, images_key)
         store.put(by_galaxies, key)
-    flags = Counter(flag for several in galaxies["flag"] for flag in several.split("; ") if flag)
-    counts = {"images": images, "galaxies": len(galaxies), **dict(flags.most_common())}
-    where = f"The table is {store.uri}/{key}, and {IMAGES_TABLE_FILE} beside it has a row per image. {statement}."
-    create_table_artifact([{"": what, "n": n} for what, n in counts.items()], key="predictions", description=where)
-    message = f"{images:,} images of {len(galaxies):,} galaxies in {store.uri}/{key}, by {statement}"
+    where, _ = locate(what.images, store)
+    store.write(f"{home}/{SUMMARY_FILE}", batch_summary(home, galaxies, images, statement, where).encode())
+    message = f"{batch_headline(galaxies)}, from {images:,} images; {store.uri}/{key}, by {statement}"
     if galaxies["inclination"].isna().all():
         reason, times = Counter(galaxies["problem"]).most_common(1)[0]
         raise InclinetError(
@@ -177,7 +177,7 @@ def gather_task(run: str, version: str, statement: str, listing: Reference, part
             setting="images",
         )
     get_run_logger().info("%s", message)
-    return Completed(message=message)
+    return Completed(message=message, data=batch_headline(galaxies))
 
 
 def _read_images(path: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ __all__ = [
     "SMALL_IMAGES_FILE",
     "START_FILE",
     "START_NETWORK_FILE",
+    "SUMMARY_FILE",
 ]
 
 CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.json", "skipped.csv", "files.json"
@@ -20,4 +21,5 @@ SHAPES_FILE = "shapes.csv"
 SMALL_IMAGES_FILE = "images.zip"
 IMAGES_FILE = "images.json"
 IMAGES_TABLE_FILE = "images.csv"
+SUMMARY_FILE = "summary.md"
 START_NETWORK_FILE, START_FILE = "network.keras", "start.json"

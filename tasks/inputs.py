@@ -23,7 +23,7 @@ from tasks.common import artifacts, locate, make, stage_task
 from tasks.filenames import CATALOG_FILE, COLUMNS_FILE, FILES_FILE, LABELS_FILE, SKIPPED_FILE
 from tasks.images import Found, find_images
 
-__all__ = ["catalogue_task", "find_sample_task", "inventory_task"]
+__all__ = ["catalogue_task", "find_sample_task", "inventory_task", "is_there"]
 
 _BUCKET = 500  # images at most
 _PARALLEL = 16
@@ -33,11 +33,16 @@ _WINDOW = 512  # files on their way at a time: a future for each of 80,000 would
 @stage_task("find", "find-sample")
 def find_sample_task(sample: Sample) -> State:
     """Look whether there is a sample; the data are False when there is neither a catalogue nor any file of images."""
-    images, prefix = locate(sample.images, artifacts().store)
-    store, key = locate(sample.catalog, artifacts().store)
-    if any(True for _ in images.list(prefix)) or _exists(store, key):
+    if is_there(sample):
         return Completed(message="found", data=True)
     return Completed(message=f"neither {sample.catalog} nor any file in {sample.images}", data=False)
+
+
+def is_there(sample: Sample) -> bool:
+    """Return whether there is a catalogue or any file of images."""
+    images, prefix = locate(sample.images, artifacts().store)
+    store, key = locate(sample.catalog, artifacts().store)
+    return any(True for _ in images.list(prefix)) or _exists(store, key)
 
 
 def _exists(store: Store, key: str) -> bool:

@@ -27,6 +27,7 @@ from inclinet.registry.compare import Comparison, compare, decide, markdown_comp
 from inclinet.registry.copies import fetch_version
 from inclinet.registry.decisions import Decision, read_decision, record_decision
 from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, write_galaxies
+from inclinet.registry.headline import result_line
 from inclinet.registry.statement import state, why_not
 from inclinet.registry.versions import (
     CARD_FILE,
@@ -122,8 +123,8 @@ def _lineage(network: Reference) -> dict[str, Any]:
 def promote_first_task(version: str, rules: Retrain | None = None) -> State:
     """Put a version into use if it is the first, or the first trained on real galaxies; if nothing speaks against it.
 
-    The data are the version in use, None if there is none; then the message, the log and the run's page say why.
-    `rules` are kept with the decision.
+    The data are the version in use, None if there is none; then the log and the run's page say why. The message begins
+    with the result. `rules` are kept with the decision.
     """
     store = artifacts().store
     before = read_champion(store)
@@ -133,7 +134,7 @@ def promote_first_task(version: str, rules: Retrain | None = None) -> State:
         _report(version, None, False, str(against), rules=rules)
     elif champion != before:
         _report(version, before.version if before else None, True, champion.why, rules=rules)
-    message = f"{what_is_in_use(version, champion, against)}. Version {version}: {state(published.info)}"
+    message = f"{result_line(version, published.info)}; {what_is_in_use(version, champion, against)}"
     return Completed(message=message, data=champion.version if champion else None)
 
 

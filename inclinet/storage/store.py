@@ -1,6 +1,7 @@
 """Object stores: buckets with an S3 interface and local folders, behind one small interface."""
 
 import errno
+import mimetypes
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,10 @@ from typing import Any, Protocol
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 
-__all__ = ["Entry", "FolderStore", "S3Store", "Store", "check_key"]
+__all__ = ["LINK_DAYS", "Entry", "FolderStore", "S3Store", "Store", "check_key"]
+
+LINK_DAYS = 7
+"""Days for which the links to files of a bucket open: as long as S3 allows."""
 
 _TEMPORARY = (".part-", ".old-")  # names of files and folders that are being written, see `atomic`
 
@@ -63,6 +67,9 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""
+
+    def link(self, key: str) -> str | None:
+        """Return an address at which browsers can read an object for `LINK_DAYS`, None if there is none."""
 
 
 def check_key(key: str) -> str:
@@ -159,6 +166,9 @@ class FolderStore:
             for parent in path.parents[: len(PurePosixPath(key).parts) - 1]:
                 parent.rmdir()
 
+    def link(self, key: str) -> None:
+        """Return None: pages from elsewhere can't link to local files."""
+
 
 class S3Store:
     """A store in a bucket, below a prefix.
@@ -229,6 +239,18 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove an object."""
         self._client.delete_object(**self._object(key))
+
+    def link(self, key: str) -> str:
+        """Return a presigned address, which `INCLINET_LINKS` can put on another endpoint than the worker's own."""
+        import boto3
+        from botocore.config import Config
+
+        endpoint = os.environ.get("INCLINET_LINKS") or None
+        client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=Config(signature_version="s3v4"))
+        kind, _ = mimetypes.guess_type(key)
+        shown = {"ResponseContentType": f"{kind}; charset=utf-8" if kind == "text/html" else kind} if kind else {}
+        seconds = LINK_DAYS * 24 * 3600
+        return client.generate_presigned_url("get_object", Params=self._object(key) | shown, ExpiresIn=seconds)
 
 
 @lru_cache(maxsize=4)

@@ -22,14 +22,13 @@ def test_deployments_run_flows_that_exist(deployments):
         flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
         names.add(f"{flow.name}/{deployment['name']}")
         assert deployment["work_pool"]["name"] in POOLS
-    works = {"train/gpu", "evaluate/gpu", "predict/batch", "cutouts/batch", "heal/crashed", "prune/weekly"}
+    works = {"train/gpu", "evaluate/test-set", "predict/batch", "cutouts/batch", "heal/crashed", "prune/weekly"}
     assert names == {"inclinet/full", "inclinet/retrain"} | works
 
 
-def test_deployments_of_the_same_name_differ_in_description_and_tags(deployments):
+def test_deployments_differ_in_description_and_tags(deployments):
     assert len({deployment["description"] for deployment in deployments}) == len(deployments)
-    labels = [(deployment["name"], *deployment["tags"]) for deployment in deployments]
-    assert len(set(labels)) == len(labels)
+    assert len({(deployment["name"], *deployment["tags"]) for deployment in deployments}) == len(deployments)
 
 
 def test_the_schedules_are_weekly(deployments):

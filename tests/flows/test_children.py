@@ -58,7 +58,7 @@ def run(deployment, monkeypatch):
                 while not over.wait(0.05):
                     for one in client.read_flow_runs(flow_run_filter=children):
                         if not one.state.is_final():
-                            client.set_flow_run_state(one.id, ends[one.name].pop(0), force=True)
+                            client.set_flow_run_state(one.id, ends[one.name.partition(" of ")[0]].pop(0), force=True)
 
         @flow
         def parent():

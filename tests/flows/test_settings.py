@@ -3,9 +3,13 @@ import inspect
 import pytest
 from pydantic import ValidationError
 
+from flows.cutouts import cutouts
+from flows.evaluate import evaluate
 from flows.full import full
+from flows.predict import predict
 from flows.retrain import retrain
 from flows.settings import AUGMENT, TRAIN, ServiceAugment, ServiceTrain
+from flows.train import train
 from inclinet.settings import Augment, Train
 
 
@@ -42,3 +46,17 @@ def test_bounds_and_descriptions_are_those_of_the_command_line(service, command_
 def test_bad_settings_are_refused():
     with pytest.raises(ValidationError):
         ServiceAugment(nbatch=0)
+
+
+@pytest.mark.parametrize("flow", [full, retrain, train, evaluate, predict, cutouts], ids=lambda flow: flow.name)
+def test_every_field_of_a_form_has_a_title_and_a_description_that_html_keeps(flow):
+    schema = flow.parameters.model_dump()
+    fields = dict(schema["properties"])
+    for definition in schema["definitions"].values():
+        fields |= definition.get("properties", {})
+    for name, field in fields.items():
+        shown = field if "title" in field else schema["definitions"][field["$ref"].rpartition("/")[2]]
+        assert shown["title"][0].isupper(), name
+        assert shown["title"] != name
+        assert "<" not in shown.get("description", "")
+    assert all("description" in field or "$ref" in field for field in schema["properties"].values())

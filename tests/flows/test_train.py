@@ -51,6 +51,7 @@ def advance(monkeypatch):
         monkeypatch.setattr(
             module, "update_progress_artifact", lambda artifact, percent, description: show(percent, description)
         )
+        monkeypatch.setattr(module, "CurvePage", lambda session: SimpleNamespace(show=lambda last=False: None))
         module._advance(SimpleNamespace(name="model4-0", steps=10, run=lambda: run))
         return shown
 
@@ -77,8 +78,3 @@ def test_the_description_gives_errors_in_degrees():
     session = SimpleNamespace(steps=10, run=lambda: FakeRun(3, 10))
     expected = "step 3 of 10, 1,234 images/s, 12 min left; MAE: training 4.50 deg, test set 9.00 deg"
     assert module._description(3, session, METRICS, 720) == expected
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(45, "45 s"), (720, "12 min"), (9000, "2.5 h")])
-def test_durations_are_short(seconds, expected):
-    assert module._duration(seconds) == expected

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -85,7 +86,7 @@ def hardly_trained(store, sample):
     """A version that was hardly trained, put into use from the command line: it does not come into use by itself."""
     done = run("inclinet/full", sample=sample, **HOW)
     assert done.state.name == "Completed", done.state.message
-    version = done.state.message.split()[1].rstrip(";")
+    version = re.search(r"Published (\S+?)[,;]", done.state.message)[1]
     champion = read_champion(store)
     assert champion is None or champion.version != version
     inclinet("promote", version, "--why", "to be beaten")

@@ -43,7 +43,10 @@ def first(service, put, small_sample):
 def test_a_run_completes_and_its_tasks_have_clear_names(first):
     run, children, states = first
     assert run.state.name == "Completed", run.state.message
-    assert {child.name for child in children} == {"train-residual-0", "train-residual-1"}
+    assert {child.name for child in children} == {f"train-residual-{k} of {run.name}" for k in range(2)}
+    for one in (run, *children):
+        assert {"24px", "g", "r", "i", "gri"} <= set(one.tags)
+    assert run.name == f"discs-g-r-i-gri-24px-{str(run.id)[:8]}"
     assert {child.work_pool_name for child in children} == {"gpu"}
     assert {child.state.name for child in children} == {"Completed"}
     assert set(states.values()) == {"Completed"}
@@ -101,7 +104,8 @@ def test_a_run_publishes_what_it_trained(first, service):
     run, *_ = first
     store = open_store(service.environment["INCLINET_STORE"])
     [bundle] = [bundle for bundle in list_versions(store) if bundle.info.run == run.name]
-    assert f"Version {bundle.version}: trained on {bundle.info.trained_on}; tested error " in run.state.message
+    assert run.state.message.startswith(f"RMS {bundle.info.test.rms:.2f} deg (")
+    assert f"Published {bundle.version}, trained on {bundle.info.trained_on}" in run.state.message
     assert bundle.networks == ["Uset_000_residual.onnx", "Uset_001_residual.onnx"]
     assert set(bundle.info.lineage) == {"residual_0", "residual_1"}
     assert bundle.info.settings["train"]["N_batch_iter"] == 2
@@ -129,7 +133,7 @@ def test_a_second_run_reuses_everything(two_more, service):
     run, _, states = two_more[0]
     assert run.state.name == "Completed", run.state.message
     not_cached = {name.partition("-")[0] for name, state in states.items() if state != "Cached"}
-    assert not_cached == {"galaxies", "index", "publish", "decide"}
+    assert not_cached == {"find", "galaxies", "index", "publish", "decide", "summary"}
     assert made_by(bucket_client(service), run) == set()
 
 

@@ -62,7 +62,7 @@ def batch(what, version):
         predict_chunk_task(what, version, listing.reference, chunk, return_state=True) for chunk in listing.chunks
     ]
     parts = [*listing.predicted, *(state.result() for state in states)]
-    gather_task("run", version, f"version {version}", listing.reference, parts)
+    gather_task("run", what, version, f"version {version}", listing.reference, parts)
     return listing, states
 
 

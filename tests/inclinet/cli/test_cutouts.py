@@ -56,7 +56,10 @@ def test_other_bands_and_sizes(inclinet, catalogue, sky):
         (["c.csv", "--size", "big"], "size 'big' is no angle; give one like 8.1arcmin (option --size)"),
         (["c.csv", "--width", "99"], "option --width"),
         (["c.csv", "--url", "ftp://here"], "option --url"),
-        (["c.csv", "-o", "s3://bucket/x"], "no local folder; the flow cutouts/batch writes to stores (option --out)"),
+        (
+            ["c.csv", "-o", "s3://bucket/x"],
+            "no local folder; the flow cutouts/batch writes to stores (option --out)",
+        ),
         (["no_names.csv"], "neither a column pgc or name nor ra and dec (found: inc)"),
     ],
 )

@@ -1,3 +1,4 @@
+import httpx
 import pytest
 
 from inclinet.errors import InclinetError
@@ -80,3 +81,20 @@ def test_folders_and_files_being_written_are_not_listed(tmp_path):
     store = open_store(str(tmp_path))
     assert list(store.folders("")) == ["a"]
     assert [entry.key for entry in store.list("")] == ["a.txt"]
+
+
+def test_a_link_opens_in_a_browser_that_knows_no_key(s3_uri, monkeypatch):
+    store = open_store(s3_uri)
+    store.write("runs/a run/report.html", b"<title>Report</title>")
+    link = store.link("runs/a run/report.html")
+    found = httpx.get(link)
+    assert (found.status_code, found.text) == (200, "<title>Report</title>")
+    assert found.headers["Content-Type"].startswith("text/html")
+    assert "X-Amz-Expires=604800" in link
+    assert httpx.get(link.partition("?")[0]).status_code == 403
+    monkeypatch.setenv("INCLINET_LINKS", "https://store.example")
+    assert store.link("a.csv").startswith("https://store.example/tests/")
+
+
+def test_there_are_no_links_to_local_files(tmp_path):
+    assert open_store(str(tmp_path)).link("report.html") is None

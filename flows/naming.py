@@ -1,0 +1,82 @@
+"""What runs are called: the name that a person gave, or else one that says what the run is about; tags; folders."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, cast
+from uuid import UUID
+
+from coolname.data import config
+from prefect import get_client
+from prefect.runtime import flow_run
+
+from inclinet.settings import Sample
+
+__all__ = ["add_tags", "folder_of_run", "keep_typed", "sample_name", "tags_of", "unique"]
+
+_GENERIC = {"galaxies", "images", "input"}
+_GREEK = (
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|phi|chi"
+    "|psi|omega"
+)
+# Names that the forms of Prefect's two UIs propose: omega980-sagittarii-nebula, and Practical-Onager.
+_PROPOSED = re.compile(rf"({_GREEK})\d{{0,3}}(-[a-z]+)+|[A-Z][a-z]+-[A-Z][a-z]+")
+_LONGEST = 80
+
+
+def keep_typed(name: Callable[[], str]) -> Callable[[], str]:
+    """Return a function for a flow's `flow_run_name`: the name that a person or a parent run gave, or else `name()`.
+
+    Prefect proposes a name of random words for every run, which is told by its words.
+    """
+
+    def choose() -> str:
+        given = str(flow_run.name or "")
+        return name() if is_random(given) else given
+
+    return choose
+
+
+def is_random(name: str) -> bool:
+    """Return whether Prefect has made up a name."""
+    return not name or bool(_PROPOSED.fullmatch(name)) or all(word in _random_words() for word in name.split("-"))
+
+
+@cache
+def _random_words() -> set[str]:
+    parts = cast(dict[str, dict[str, Any]], config)
+    lists = (part["words"] for part in parts.values() if part["type"] == "words")
+    return {word for words in lists for word in words}
+
+
+def unique(name: str) -> str:
+    """Return a name with the beginning of this run's id, so that no other run has the same."""
+    return f"{name}-{str(flow_run.id)[:8]}"
+
+
+def folder_of_run() -> str:
+    """Return the name of this run's folders in the store: its own, as far as keys can hold it, made unique."""
+    name = str(flow_run.name)
+    if name.endswith(unique("")) and re.fullmatch(r"[\w.-]+", name):
+        return name
+    return unique(re.sub(r"[^\w.]+", "-", name, flags=re.ASCII).strip("-.")[:_LONGEST] or "run")
+
+
+def sample_name(images: str) -> str:
+    """Return a word for a folder of images: the last part of its path that says something."""
+    parts = [part for part in re.split(r"[/\\]+", images.partition("://")[2] or images) if part]
+    telling = [part for part in parts if part not in _GENERIC]
+    return re.sub(r"[^\w.]+", "-", (telling or parts or ["sample"])[-1], flags=re.ASCII).strip("-.") or "sample"
+
+
+def tags_of(sample: Sample, size: int) -> list[str]:
+    """Return the tags that tell runs apart in lists: the size of the images, and each band."""
+    return [f"{size}px", *sample.bands]
+
+
+def add_tags(tags: Iterable[str]) -> None:
+    """Add tags to this run."""
+    run = UUID(str(flow_run.id))
+    with get_client(sync_client=True) as client:
+        before = client.read_flow_run(run).tags
+        client.update_flow_run(run, tags=list(dict.fromkeys([*before, *tags])))

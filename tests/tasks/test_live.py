@@ -1,0 +1,90 @@
+"""What a run shows while it runs, on a real Prefect server."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from prefect import flow, get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.runtime import flow_run
+
+import tasks.live
+from tasks.live import RunPage, TrainingPage
+
+pytestmark = pytest.mark.xdist_group("tasks")
+
+STEPS = 10
+
+
+def shown(run):
+    """Return the artifacts of a run by key: the data and the description of each."""
+    its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=its)
+    assert all(artifact.task_run_id is None for artifact in found)
+    assert len({artifact.key for artifact in found}) == len(found)
+    return {artifact.key: (artifact.data, artifact.description) for artifact in found}
+
+
+@flow
+def stages():
+    for stage in (RunPage().stage("prep", "groups of images", 4), RunPage().stage("augment", "stored batches", 2)):
+        stage.done(1)
+        stage.done(2)
+    return flow_run.id
+
+
+def test_the_stages_of_a_run_share_one_bar(prefect_api):
+    assert shown(stages()) == {"progress": (100.0, "augment: 2 of 2 stored batches")}
+
+
+def session(k):
+    return SimpleNamespace(model="model4", subsample=k, steps=STEPS, snapshot_folder=lambda: f"snapshots/{k}")
+
+
+@flow
+def trainings(store, moments):
+    """Show a training of two networks at moments: the steps taken of each, and which are running; return each page."""
+    page = TrainingPage(RunPage(), {f"train-model4-{k}": session(k) for k in range(2)})
+    pages = []
+    for taken, running in moments:
+        for k, steps in enumerate(taken):
+            metrics = {str(n): {"mae": 0.3 / n, "val_mae": None, "left_mae": 0.4 / n} for n in range(1, steps + 1)}
+            if metrics:
+                store.write(f"snapshots/{k}/Uset_00{k}_model4_evalDict.json", json.dumps(metrics).encode())
+        page([f"train-model4-{k}" for k in running])
+        pages.append(shown(flow_run.id))
+    return pages
+
+
+def test_a_parent_shows_how_far_its_children_are(store, monkeypatch):
+    monkeypatch.setattr(tasks.live, "_SECONDS_BETWEEN_PAGES", 0)
+    waiting, first, both, last = trainings(
+        store, [((0, 0), [0, 1]), ((4, 0), [0, 1]), ((6, 2), [0, 1]), ((10, 5), [1])]
+    )
+    assert waiting["progress"] == (0.0, "training: 0 of 2 networks trained, the next one is about to start")
+    percent, text = first["progress"]
+    assert percent == 20
+    assert text.startswith("training: network 1 of 2, step 4 of 10, left-out MAE 2.2 deg, ")
+    assert text.endswith(" left")
+    page, description = first["summary"]
+    assert description == f"Training: {text.removeprefix('training: ')}."
+    assert "| model4_0 | in training | 4 of 10 | left-out MAE 2.2 deg |" in page
+    assert "| model4_1 | waiting | 0 of 10 |  |" in page
+    assert "data:image/png;base64," in page
+    assert both["progress"][1].startswith("training: 0 of 2 networks trained, 2 under way")
+    assert last["progress"][0] == 75
+    assert last["progress"][1].startswith("training: network 2 of 2, step 5 of 10")
+    assert "| model4_0 | trained | 10 of 10 |" in last["summary"][0]
+
+
+@flow
+def without_a_server():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks.live, "get_client", lambda **how: 1 / 0)
+        RunPage().progress(0.5, "half")
+    return flow_run.id
+
+
+def test_a_page_that_cannot_be_written_does_not_end_the_run(prefect_api):
+    assert shown(without_a_server()) == {}
