@@ -139,9 +139,9 @@ def gather_task(
     """Write the predictions of all galaxies and of all images of a listing into `predictions/<run>/` of the store.
 
     The tables are `predictions.csv`, a row per galaxy, and `images.csv`, a row per image; `summary.md` sums them up,
-    and `drift.json` compares the images with the test set of the version. `statement` is that of the version. `parts` are
-    the artifacts of the predict stage that hold the predictions; rows of images that are not listed are left out. The
-    data are how many galaxies were predicted, in words.
+    and `drift.json` compares the images with the test set of the version. `statement` is that of the version. `parts`
+    are the artifacts of the predict stage that hold the predictions; rows of images that are not listed are left out.
+    The data are how many galaxies were predicted, in words.
 
     Raises
     ------

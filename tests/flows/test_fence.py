@@ -84,7 +84,7 @@ def test_a_process_ends_whose_run_was_marked_as_crashed(start, tmp_path):
     assert process.wait(60) == 0
     assert state_of(run) == "Crashed"
     child = int((tmp_path / "child").read_text())
-    assert subprocess.run(["ps", "-o", "stat=", "-p", child], capture_output=True, text=True).stdout.strip() in (
+    assert subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True).stdout.strip() in (
         "",
         "Z",
     )
