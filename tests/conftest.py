@@ -3,6 +3,8 @@
 import hashlib
 import os
 import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +113,19 @@ def browser():
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def homes():
+    """A folder for each of two ordinary users, which no other may enter, in one that all may enter."""
+    from tests.users import USERS
+
+    folder = Path(tempfile.mkdtemp(prefix="inclinet-users-"))
+    folder.chmod(0o755)
+    for user in USERS:
+        home = folder / str(user)
+        home.mkdir(mode=0o700)
+        with suppress(PermissionError):  # only root gives folders away; the tests are skipped for others
+            os.chown(home, user, user)
+    yield {user: folder / str(user) for user in USERS}
+    shutil.rmtree(folder, ignore_errors=True)

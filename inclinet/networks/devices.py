@@ -3,7 +3,6 @@
 import fcntl
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -28,6 +27,7 @@ __all__ = [
 
 _NATIVE_BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # flags of /proc/cpuinfo
 _AMPERE = (8, 0)  # NVIDIA GPUs multiply bfloat16 natively from this compute capability on
+_LOCKS = "/tmp"  # noqa: S108  # the same for all users, whatever folder of temporary files each of them has
 _WAIT = 60.0  # seconds that an earlier run may take to release its GPU
 _claims: list[int] = []  # open files: each lock lasts until its file is closed
 
@@ -68,7 +68,8 @@ def _visible(names: str, present: Sequence[str]) -> Iterator[str]:
 def claim_gpu(uuids: Sequence[str], folder: Path, wait: float = _WAIT) -> str:
     """Claim a GPU that no other process on this machine has claimed; returns its UUID.
 
-    A claim is a lock on a file in `folder`, which the system releases when the process ends, however it ends.
+    A claim is a lock on a file in `folder`, which the system releases when the process ends, however it ends. The file
+    may belong to another user.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def claim_gpu(uuids: Sequence[str], folder: Path, wait: float = _WAIT) -> str:
     deadline = time.monotonic() + wait
     while True:
         for uuid in uuids:
-            handle = os.open(folder / f"inclinet-{uuid}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            handle = _open_lock(folder / f"inclinet-{uuid}.lock")
             with suppress(BlockingIOError):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _claims.append(handle)
@@ -101,15 +102,27 @@ def claim_gpu(uuids: Sequence[str], folder: Path, wait: float = _WAIT) -> str:
         time.sleep(1)
 
 
+def _open_lock(path: Path) -> int:
+    """Open a file for a lock, for reading only, because it may belong to another user; create it if necessary.
+
+    Not in one call: in a folder where all users may write, Linux lets none open another's file with O_CREAT.
+    """
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+        os.fchmod(handle, 0o644)  # whatever the umask
+        return handle
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
 def use_one_gpu() -> None:
     """Restrict this process to one GPU that no other run uses, if there is a GPU. Call it before importing Keras.
 
-    Runs on one machine share the folder `INCLINET_LOCKS`, by default that of temporary files, to tell each other which
-    GPUs they use. GPU memory is allocated as needed, not all at once.
+    Runs on one machine share the folder `INCLINET_LOCKS`, by default `/tmp`, to tell each other which GPUs they use.
+    GPU memory is allocated as needed, not all at once.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    folder = Path(os.environ.get("INCLINET_LOCKS", tempfile.gettempdir()))
+    folder = Path(os.environ.get("INCLINET_LOCKS", _LOCKS))
     if not _claims and (found := gpus()):
         os.environ["CUDA_VISIBLE_DEVICES"] = claim_gpu(found, folder)
 

@@ -9,6 +9,7 @@ from inclinet.errors import InclinetError
 from inclinet.networks import devices
 from inclinet.networks.devices import choose_precision, claim_gpu, device_name, gpus, use_one_gpu
 from tests.conftest import ROOT
+from tests.users import USERS, environment_of, ordinary_user
 
 TWO = ["GPU-a", "GPU-b"]
 
@@ -39,6 +40,28 @@ def test_each_process_keeps_its_own_gpu_until_it_is_killed(tmp_path):
     finally:
         first.kill()
         second.kill()
+
+
+def test_users_share_the_locks_of_a_machine(homes):
+    folder = homes[USERS[0]].parent / "locks"
+    folder.mkdir()
+    folder.chmod(0o1777)  # like /tmp
+    claims = []
+    try:
+        for user in USERS:
+            # A cautious umask, with which others could not read a new file.
+            command = ordinary_user(user, "sh", "-c", 'umask 077; exec "$@"', "sh", sys.executable, "-c", CLAIM, folder)
+            claims.append(
+                subprocess.Popen(command, env=environment_of(homes[user]), cwd="/", stdout=subprocess.PIPE, text=True)
+            )
+            claims[-1].gpu = claims[-1].stdout.readline().strip()
+        assert {claim.gpu for claim in claims} == set(TWO)
+        claims[0].kill()
+        claims[0].wait()
+        assert claim_gpu(TWO, folder, wait=5) == claims[0].gpu
+    finally:
+        for claim in claims:
+            claim.kill()
 
 
 def test_a_run_sees_only_its_own_gpu(monkeypatch):
