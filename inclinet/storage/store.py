@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
+from inclinet.storage.s3 import s3_client, upload_options
 
 __all__ = ["LINK_DAYS", "Entry", "FolderStore", "S3Store", "Store", "check_key"]
 
@@ -171,11 +171,7 @@ class FolderStore:
 
 
 class S3Store:
-    """A store in a bucket, below a prefix.
-
-    Endpoint and credentials come from where boto3 looks for them (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`,
-    `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, …), never from a setting of a run.
-    """
+    """A store in a bucket, below a prefix; see `inclinet.storage.s3` for its endpoint, credentials and encryption."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         from boto3.s3.transfer import TransferConfig
@@ -185,7 +181,8 @@ class S3Store:
         self.uri = f"s3://{bucket}/{prefix}".rstrip("/")
         # A snapshot goes in one request: this takes both ends a third less work than boto3's parts of 8 MiB.
         self._transfer = TransferConfig(multipart_threshold=64 * 2**20, multipart_chunksize=16 * 2**20)
-        self._client = _open_client(frozenset(item for item in os.environ.items() if item[0].startswith("AWS_")))
+        self._client = s3_client(bucket)
+        self._upload = upload_options()
 
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + check_key(key)}
@@ -225,7 +222,8 @@ class S3Store:
 
     def put(self, path: Path, key: str) -> None:
         """Copy a local file to an object; large ones in parallel parts."""
-        self._client.upload_file(Filename=str(path), Config=self._transfer, **self._object(key))
+        target = self._object(key)
+        self._client.upload_file(Filename=str(path), Config=self._transfer, ExtraArgs=self._upload, **target)
 
     def read(self, key: str) -> bytes:
         """Return an object's content."""
@@ -234,7 +232,7 @@ class S3Store:
 
     def write(self, key: str, content: bytes) -> None:
         """Write an object."""
-        self._client.put_object(Body=content, **self._object(key))
+        self._client.put_object(Body=content, **self._upload, **self._object(key))
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -251,24 +249,6 @@ class S3Store:
         shown = {"ResponseContentType": f"{kind}; charset=utf-8" if kind == "text/html" else kind} if kind else {}
         seconds = LINK_DAYS * 24 * 3600
         return client.generate_presigned_url("get_object", Params=self._object(key) | shown, ExpiresIn=seconds)
-
-
-@lru_cache(maxsize=4)
-def _open_client(environment: frozenset[tuple[str, str]]) -> Any:
-    """Return the client for an environment: opening one takes a tenth of a second, and stores may be opened by row."""
-    import boto3
-    from botocore.config import Config
-
-    # Many S3 servers other than Amazon's do not support the checksums that boto3 sends by default.
-    config = Config(
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        retries={"mode": "standard", "max_attempts": 4},
-        max_pool_connections=32,
-        connect_timeout=10,
-        read_timeout=60,
-    )
-    return boto3.session.Session().client("s3", config=config)
 
 
 @contextmanager
