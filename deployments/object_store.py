@@ -20,9 +20,10 @@ from deployments.ports import HOST, free_port
 from deployments.processes import Program, becomes_ready, bypass_proxies, spawn, stop, tail, write_private
 from inclinet.errors import InclinetError
 
-__all__ = ["ObjectStore", "read_key_pair", "running_object_store"]
+__all__ = ["ObjectStore", "create_bucket", "read_key_pair", "running_object_store"]
 
 _REGION = "us-east-1"
+_NOT_CREATED = ("AccessDenied", "BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 _ATTEMPTS = 3  # with another port each: another program may take a port between the choice and the start
 
 
@@ -66,12 +67,6 @@ class ObjectStore:
             ),
         )
 
-    def create_bucket(self, bucket: str) -> None:
-        """Create a bucket unless it exists."""
-        client = self.client()
-        if bucket not in [existing["Name"] for existing in client.list_buckets()["Buckets"]]:
-            client.create_bucket(Bucket=bucket)
-
     def program(self) -> Program:
         """Return the program that serves this store.
 
@@ -97,6 +92,24 @@ class ObjectStore:
             ready,
             deadline=30,
         )
+
+
+def create_bucket(client: BaseClient, bucket: str) -> None:
+    """Create a bucket in the client's region, unless it exists, or the client may neither look at it nor create one."""
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status not in (403, 404):
+            raise
+        region = client.meta.region_name
+        # The oldest region is the only one that must not be named.
+        where = {} if region == _REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            client.create_bucket(Bucket=bucket, **where)
+        except ClientError as refused:
+            if status == 404 or refused.response["Error"]["Code"] not in _NOT_CREATED:
+                raise
 
 
 def _find_rclone() -> str:
@@ -145,7 +158,7 @@ def running_object_store(folder: Path, bucket: str) -> Iterator[dict[str, str]]:
         process = spawn(program, log)
         try:
             if becomes_ready(program, process, program.deadline):
-                store.create_bucket(bucket)
+                create_bucket(store.client(), bucket)
                 yield store.environment
                 return
         finally:

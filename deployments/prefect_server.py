@@ -1,10 +1,11 @@
 """The Prefect part of the service: its server, work pools, workers and deployments."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 import psutil
@@ -12,7 +13,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_API_URL,
+    temporary_settings,
+)
 from prefect.states import Crashed
 from prefect.workers.process import ProcessWorker
 
@@ -20,7 +26,6 @@ from deployments.ports import HOST
 from deployments.processes import Program, clean_environment, log_file, print_status, tail
 from deployments.settings import POOLS, WORKER_SETTINGS, Service
 from inclinet.errors import InclinetError
-from inclinet.networks.devices import gpus
 
 __all__ = [
     "apply_deployments",
@@ -38,15 +43,23 @@ def prefect_client(service: Service, timeout: float = 60) -> Iterator[SyncPrefec
 
     While the block runs, other clients of this process use that server, too. `timeout` (s) limits each request.
     """
-    settings = {PREFECT_API_URL: service.api, PREFECT_API_REQUEST_TIMEOUT: timeout}
+    settings = {
+        PREFECT_API_URL: service.api,
+        PREFECT_API_AUTH_STRING: service.auth_string,
+        PREFECT_API_REQUEST_TIMEOUT: timeout,
+    }
     with temporary_settings(settings), get_client(sync_client=True) as client:
         yield client
 
 
 def server_program(service: Service, client: SyncPrefectClient) -> Program:
-    """Return the Prefect server, which is ready when `client` gets an answer."""
+    """Return the Prefect server, which is ready when it answers `client`, and nobody without the auth string."""
     settings = {
-        "PREFECT_SERVER_UI_API_URL": service.api,  # the UI would look for port 4200
+        "PREFECT_SERVER_API_AUTH_STRING": service.auth_string,
+        # The usual place, the package's folder, may belong to another user.
+        "PREFECT_UI_STATIC_DIRECTORY": str(service.folder / "ui"),
+        # The UI would look for port 4200; behind a proxy, the operator names its address.
+        "PREFECT_SERVER_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", service.api),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_METRICS_ENABLED": "true",  # for Prometheus, at /api/metrics
@@ -58,9 +71,17 @@ def server_program(service: Service, client: SyncPrefectClient) -> Program:
         service.ui,
         _python("deployments.server", "server", "start", "--host", HOST, "--port", str(service.prefect_port)),
         service.prefect_environment | settings,
-        lambda process: client.api_healthcheck() is None,
+        lambda process: _admits_only(service, client),
         deadline=90,
     )
+
+
+def _admits_only(service: Service, client: SyncPrefectClient) -> bool:
+    """Return whether the server answers a client with the right auth string, and refuses one without."""
+    with contextlib.suppress(httpx.HTTPError):  # not up yet, or another auth string
+        client.api_version()
+        return httpx.get(f"{service.api}/admin/version", timeout=5).status_code == httpx.codes.UNAUTHORIZED
+    return False
 
 
 def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Program:
@@ -80,7 +101,8 @@ def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Pr
         f"worker-{pool}",
         f"work pool {pool}",
         _python("prefect", "worker", "start", "--pool", pool, "--name", name, "--type", "process"),
-        service.environment | WORKER_SETTINGS,
+        # Prefect keeps files of all runs in `runner_storage` of this folder, which two users cannot share.
+        service.environment | WORKER_SETTINGS | {"TMPDIR": str(service.folder / "tmp")},
         ready,
         deadline=60,
     )
@@ -90,15 +112,17 @@ def _python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def create_pools(client: SyncPrefectClient) -> None:
-    """Create the work pools that do not exist; existing ones keep the limits that people have set."""
+def create_pools(client: SyncPrefectClient, limits: Mapping[str, int]) -> None:
+    """Create the work pools that do not exist, with limits of runs at a time; existing ones stay as people set them."""
     template = ProcessWorker.get_default_base_job_template()
     existing = {pool.name for pool in client.read_work_pools()}
     for name in POOLS:
         if name not in existing:
-            limit = max(1, len(gpus())) if name == "gpu" else None
-            pool = WorkPoolCreate(name=name, type="process", base_job_template=template, concurrency_limit=limit)
-            client.create_work_pool(pool)
+            client.create_work_pool(
+                WorkPoolCreate(
+                    name=name, type="process", base_job_template=template, concurrency_limit=limits.get(name)
+                )
+            )
 
 
 def mark_dead_runs(client: SyncPrefectClient) -> None:
@@ -122,25 +146,28 @@ def _is_prefect(pid: int) -> bool:
 
 
 def apply_deployments(service: Service) -> None:
-    """Apply the project's `prefect.yaml`.
+    """Apply the project's `prefect.yaml`, keep what people have set, and print what was changed and kept.
 
     Raises
     ------
     InclinetError
-        Prefect refused it; with the end of the log.
+        A file or the server refused it; with the end of the log.
     """
     start = time.monotonic()
     path = log_file(service.folder, "deploy")
     with path.open("w") as log:
         result = subprocess.run(
-            _python("prefect", "deploy", "--all", "--no-prompt"),
+            _python("deployments.deploy"),
             cwd=service.project,
             env=clean_environment(service.environment),
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
             check=False,
         )
     if result.returncode != 0:
         raise InclinetError(f"{service.project / 'prefect.yaml'} was not deployed.\n{tail(path)}")
     print_status("deployments", "prefect.yaml", f"applied in {time.monotonic() - start:.1f} s")
+    for line in result.stdout.splitlines():
+        print_status("", line, "")

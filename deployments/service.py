@@ -2,7 +2,8 @@
 
 It consists of an object store (rclone on a folder), a Prefect server (on SQLite), a process worker for each of the
 work pools `cpu` and `gpu`, and every deployment of `prefect.yaml`. All of them listen only on 127.0.0.1 and keep
-their state in one folder: `store/`, `prefect/`, `logs/`, `ports.json`, `processes.json`, `credentials`, `env.sh`.
+their state in one folder: `store/`, `prefect/`, `ui/`, `logs/`, `tmp/`, `ports.json`, `processes.json`, and, readable
+only by their owner, `credentials` of the store, `auth-string` of the Prefect API, and `env.sh` with both.
 """
 
 import shlex
@@ -15,6 +16,8 @@ from botocore.client import BaseClient
 from rich import box
 from rich.table import Table
 
+from deployments.auth import AUTH_FILE, choose_auth_string
+from deployments.object_store import create_bucket
 from deployments.ports import choose_ports
 from deployments.processes import (
     CONSOLE,
@@ -29,6 +32,7 @@ from deployments.processes import (
 from deployments.settings import BUCKET, FOLDER, POOLS, PROJECT, Service
 from deployments.terminal import PrefectPort, StorePort, run_commands
 from inclinet.errors import InclinetError
+from inclinet.networks.devices import gpus
 
 __all__ = ["BUCKET", "POOLS", "Service", "bucket_client", "down", "status", "up"]
 
@@ -58,16 +62,18 @@ def up(
     Raises
     ------
     InclinetError
-        A port is taken, a program does not start, or `prefect.yaml` is missing or refused. Whatever this call
-        started is stopped again.
+        A port is taken, the auth string cannot be used, a program does not start, or `prefect.yaml` is missing or
+        refused. Whatever this call started is stopped again.
     """
     folder, project = Path(folder).resolve(), Path(project).resolve()
     if not (project / "prefect.yaml").is_file():
         raise InclinetError(f"{project} holds no prefect.yaml: name the folder of the project", setting="project")
     bypass_proxies()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "logs").mkdir(exist_ok=True)
+    for name in ("logs", "tmp"):
+        (folder / name).mkdir(exist_ok=True)
     service = Service(folder, project, *choose_ports(folder, prefect_port, store_port))
+    choose_auth_string(folder)
     _write_env(service)
     launch = Launch(folder)
     try:
@@ -109,13 +115,13 @@ def _bring_up(service: Service, launch: Launch) -> None:
     store = service.store.program()
     launch.start(store)
     launch.wait(store)
-    service.store.create_bucket(BUCKET)
+    create_bucket(service.store.client(), BUCKET)
     with prefect_server.prefect_client(service, timeout=5) as client:
         server = prefect_server.server_program(service, client)
         launch.start(server)
         # Workers and `prefect deploy` would start a server of their own if this one did not answer.
         launch.wait(server)
-        prefect_server.create_pools(client)
+        prefect_server.create_pools(client, limits={"gpu": max(1, len(gpus()))})
         workers = [prefect_server.worker_program(service, client, pool) for pool in POOLS]
         for worker in workers:
             launch.start(worker)
@@ -145,6 +151,7 @@ def _up(
     """Start what is not running, and apply prefect.yaml."""
     service = up(folder, project, prefect_port, store_port)
     CONSOLE.print(f"\nPrefect UI   {service.ui}", markup=False)
+    CONSOLE.print(f"Its login    {service.folder / AUTH_FILE}", markup=False)
     CONSOLE.print(f"In a shell   source {shlex.quote(str(service.folder / 'env.sh'))}", markup=False)
     CONSOLE.print("To stop      make down", markup=False)
 

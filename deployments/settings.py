@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.auth import read_auth_string
 from deployments.object_store import ObjectStore, read_key_pair
 from deployments.ports import HOST
 
@@ -48,15 +49,21 @@ class Service:
         return f"{self.ui}/api"
 
     @property
+    def auth_string(self) -> str:
+        """`user:password` of the Prefect API."""
+        return read_auth_string(self.folder)
+
+    @property
     def store(self) -> ObjectStore:
         """The object store."""
         return ObjectStore(self.folder / "store", self.store_port, *read_key_pair(self.folder / "credentials"))
 
     @property
     def prefect_environment(self) -> dict[str, str]:
-        """Environment variables of every client of the Prefect server."""
+        """Environment variables of every client of the Prefect server, including its auth string."""
         return {
             "PREFECT_API_URL": self.api,
+            "PREFECT_API_AUTH_STRING": self.auth_string,
             "PREFECT_HOME": str(self.folder / "prefect"),
             "INCLINET_HOME": str(self.project),
             **({"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"} if os.environ.get(_LOGS) == "json" else {}),

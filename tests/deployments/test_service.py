@@ -19,48 +19,17 @@ from prefect.states import Cancelling
 from deployments import prefect_server, processes, service
 from deployments.prefect_server import prefect_client
 from deployments.service import BUCKET, app, bucket_client, down, status, up
-from deployments.settings import WORKER_SETTINGS
 from deployments.terminal import run_commands
 from deployments.watch import watch
 from inclinet.errors import InclinetError
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.storage.addresses import open_store
-from tests.conftest import ROOT, free_port
+from tests.conftest import free_port
+from tests.deployments.tiny import run_tiny, wait_for_state, write_project
 
 # One service for all tests of this module.
 pytestmark = pytest.mark.xdist_group("deployments")
-
-PREFECT_YAML = """
-pull:
-  - prefect.deployments.steps.set_working_directory:
-      directory: "{{ $INCLINET_HOME }}"
-deployments:
-  - name: tiny
-    entrypoint: flow.py:tiny
-    work_pool:
-      name: cpu
-      job_variables: {env: {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30"}}
-  - name: crashed
-    entrypoint: flow.py:heal
-    work_pool: {name: cpu}
-"""
-
-FLOW = """
-import os
-import time
-
-import boto3
-from prefect import flow
-
-from flows.heal import heal
-
-
-@flow
-def tiny(seconds: float = 0):
-    boto3.client("s3").put_object(Bucket="inclinet", Key="tiny.txt", Body=os.getcwd().encode())
-    time.sleep(seconds)
-"""
 
 
 def alive(processes):
@@ -69,11 +38,7 @@ def alive(processes):
 
 @pytest.fixture
 def project(tmp_path):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "prefect.yaml").write_text(PREFECT_YAML)
-    (folder / "flow.py").write_text(FLOW)
-    return folder
+    return write_project(tmp_path / "project")
 
 
 @pytest.fixture
@@ -81,39 +46,6 @@ def state(tmp_path):
     folder = tmp_path / "state"
     yield folder
     down(folder)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A running service with ports, folder and project of its own."""
-    root = tmp_path_factory.mktemp("service")
-    (root / "prefect.yaml").write_text(PREFECT_YAML)
-    (root / "flow.py").write_text(FLOW)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(WORKER_SETTINGS, "PREFECT_WORKER_QUERY_SECONDS", "0.5")
-        patch.setenv("PYTHONPATH", str(ROOT))
-        try:
-            yield up(root / "state", root, free_port(), free_port())
-        finally:
-            down(root / "state")
-
-
-@pytest.fixture
-def client(running):
-    with prefect_client(running) as client:
-        yield client
-
-
-def wait_for_state(client, run, name, seconds=60):
-    deadline = time.monotonic() + seconds
-    while (state := client.read_flow_run(run).state).name != name:
-        assert time.monotonic() < deadline, f"still {state!r}"
-        time.sleep(0.2)
-
-
-def run_tiny(client, seconds=0):
-    deployment = client.read_deployment_by_name("tiny/tiny")
-    return client.create_flow_run_from_deployment(deployment.id, parameters={"seconds": seconds}).id
 
 
 @pytest.mark.service
@@ -190,14 +122,16 @@ def test_second_up_keeps_the_processes_and_refuses_other_ports(running, client, 
 
 @pytest.mark.service
 def test_secrets_stay_private(running):
-    secret = running.environment["AWS_SECRET_ACCESS_KEY"]
-    for name in ("credentials", "env.sh"):
+    assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
+    for name in ("credentials", "auth-string", "env.sh"):
         assert stat.S_IMODE((running.folder / name).stat().st_mode) == 0o600
-    processes = status(running.folder).values()
-    assert not any(secret in " ".join(process.cmdline()) for process in processes)
-    assert not any(secret in log.read_text() for log in (running.folder / "logs").iterdir())
-    script = f". {running.folder}/env.sh && printf %s $AWS_SECRET_ACCESS_KEY"
-    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout == secret
+    for name in ("AWS_SECRET_ACCESS_KEY", "PREFECT_API_AUTH_STRING"):
+        secret = running.environment[name]
+        processes = status(running.folder).values()
+        assert not any(secret in " ".join(process.cmdline()) for process in processes)
+        assert not any(secret in log.read_text() for log in (running.folder / "logs").iterdir())
+        script = f". {running.folder}/env.sh && printf %s ${name}"
+        assert subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout == secret
 
 
 @pytest.mark.service

@@ -24,7 +24,7 @@ def project(tmp_path_factory):
 def service(tmp_path_factory, project):
     """The service, started on free ports; its environment is set for clients while these tests run."""
     folder = tmp_path_factory.mktemp("service")
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(project))
@@ -32,7 +32,7 @@ def service(tmp_path_factory, project):
         running = up(folder, project, prefect_port=free_port(), store_port=free_port())
         for name, value in running.environment.items():
             patch.setenv(name, value)
-        with temporary_settings({PREFECT_API_URL: running.api}):
+        with temporary_settings({PREFECT_API_URL: running.api, PREFECT_API_AUTH_STRING: running.auth_string}):
             yield running
     down(folder)
 

@@ -46,8 +46,10 @@ def run(deployment, **parameters):
 def events(service, name, since):
     """Return the events of a name since a time; the server records them some seconds after they arrive."""
     wanted = {"filter": {"event": {"name": [name]}, "occurred": {"since": since.isoformat()}}}
+    user, _, password = service.auth_string.partition(":")
     for _ in range(30):
-        if found := httpx.post(f"{service.api}/events/filter", json=wanted).json()["events"]:
+        answer = httpx.post(f"{service.api}/events/filter", json=wanted, auth=(user, password))
+        if found := answer.json()["events"]:
             break
         time.sleep(1)
     return found
