@@ -1,4 +1,7 @@
-"""The container files: versions, secrets, ports, order of start, and what a GPU needs in the work pools."""
+"""The container files: versions, secrets, ports, order of start, and what a GPU needs in the work pools.
+
+`tests/containers` executes them.
+"""
 
 import importlib
 import json
@@ -8,24 +11,35 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
 
 from deployments.settings import WORKER_SETTINGS
+from tests.containers.engine import compose, merge
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
-COMPOSE = ROOT / "docker" / "compose.yaml"
+COMPOSE, STORE = (ROOT / "docker" / name for name in ("compose.yaml", "compose.store.yaml"))
 TEMPLATES = {kind: ROOT / "deployments" / f"gpu-{kind}.json" for kind in ("docker", "kubernetes")}
 PLACEHOLDER = re.compile(r"{{\s*([\w.]+)\s*}}")
 INTERPOLATED = re.compile(r"\$\{([^}]+)\}")
-SECRETS = {"POSTGRES_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+SECRETS = {"POSTGRES_PASSWORD", "PREFECT_AUTH_STRING", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+EXAMPLE = ROOT / "docker" / ".env.example"
+
+
+def raw(*paths):
+    """Return the services of compose files, merged as compose does, their variables not replaced."""
+    merged = {}
+    for path in paths:
+        merged = merge(merged, yaml.safe_load(path.read_text()))
+    return merged["services"]
 
 
 @pytest.fixture(scope="module")
 def services():
-    return yaml.safe_load(COMPOSE.read_text())["services"]
+    return raw(COMPOSE, STORE)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +96,7 @@ def test_dependencies_come_from_the_project_files_before_any_code(target, traini
     found = stages()
     install = next(line for line in found[f"dependencies-{target}"] if "uv pip install" in line)
     extras = re.findall(r"--extra (\S+)", install)
-    assert extras == [training, "service"]
+    assert extras == [training, "service", *(["containers"] if target == "cpu" else [])]
     assert set(extras) <= set(project["optional-dependencies"])
     assert "--constraints constraints.txt" in install
     copied = [line for line in found["dependencies"] if line.startswith("COPY")]
@@ -143,20 +157,54 @@ def test_secrets_come_only_from_the_environment(services):
         assert all(rest.startswith(":?") and len(rest) > 2 for rest in named[name]), name
     for service in services.values():
         for key, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET|ACCESS_KEY", key):
+            if re.search("PASSWORD|SECRET|ACCESS_KEY|AUTH_STRING", key):
                 assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), key
 
 
+@pytest.mark.parametrize("missing", ["PREFECT_AUTH_STRING", "POSTGRES_PASSWORD"])
+def test_nothing_starts_without_passwords(missing):
+    settings = dict.fromkeys(SECRETS - {missing}, "a:b")
+    with pytest.raises(SystemExit, match=f"{missing}: set it in docker/.env"):
+        compose([COMPOSE], settings)
+
+
+def test_a_store_elsewhere_needs_no_key():
+    """The AWS chain finds a role of the machine."""
+    settings = {"PREFECT_AUTH_STRING": "a:b", "POSTGRES_PASSWORD": "c"}
+    worker = compose([COMPOSE], settings)["worker-cpu"]["environment"]
+    assert not any(name.startswith("AWS_") and "KEY" in name for name in worker)
+    assert "AWS_ENDPOINT_URL" not in worker
+    with pytest.raises(SystemExit, match="AWS_ACCESS_KEY_ID"):
+        compose([COMPOSE, STORE], settings)
+
+
+@pytest.mark.parametrize("path", [COMPOSE, STORE], ids=lambda path: path.name)
+def test_compose_files_follow_the_compose_specification(path):
+    checker = shutil.which("check-jsonschema", path=Path(sys.executable).parent) or shutil.which("check-jsonschema")
+    if checker is None:
+        pytest.skip("check-jsonschema is not installed (extra `dev`)")
+    done = subprocess.run(
+        [checker, "--builtin-schema", "vendor.compose-spec", path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_example_settings_hold_every_variable_and_no_secret(services):
-    lines = (ROOT / "docker" / ".env.example").read_text().splitlines()
-    settings = dict(line.lstrip("# ").split("=", 1) for line in lines if re.match(r"(# )?[A-Z_]+=", line))
+    lines = EXAMPLE.read_text().splitlines()
+    settings = dict(line.lstrip("# ").split("=", 1) for line in lines if re.match(r"(# )?[A-Z0-9_]+=", line))
     used = {re.match(r"\w+", name)[0] for text in strings(services) for name in INTERPOLATED.findall(text)}
-    assert settings.keys() == used
-    assert all(settings[name] == "" for name in SECRETS)
+    passed = {
+        name
+        for service in raw(COMPOSE).values()
+        for name, value in service.get("environment", {}).items()
+        if value is None
+    }
+    assert settings.keys() == used | passed
+    assert all(settings[name] == "" for name in SECRETS | passed)
     defaults = dict(
         name.split(":-") for text in strings(services) for name in INTERPOLATED.findall(text) if ":-" in name
     )
-    assert {name: value for name, value in settings.items() if name not in SECRETS} == defaults
+    assert {name: value for name, value in settings.items() if name not in SECRETS | passed} == defaults
 
 
 def test_ports_are_bound_only_to_this_machine(services):
@@ -186,7 +234,7 @@ def test_services_wait_for_what_they_need(services):
 
 
 def test_state_is_in_named_volumes(services):
-    declared = yaml.safe_load(COMPOSE.read_text())["volumes"].keys()
+    declared = {name for path in (COMPOSE, STORE) for name in yaml.safe_load(path.read_text())["volumes"]}
     mounted = {
         volume.split(":")[0]
         for service in services.values()
@@ -194,7 +242,17 @@ def test_state_is_in_named_volumes(services):
         if re.match(r"[a-z]", volume)
     }
     assert mounted == declared
-    assert {"postgres", "object-store"} <= mounted
+    assert {"postgres", "object-store", "cache"} <= mounted
+
+
+def test_the_cache_holds_a_subsample_of_production(services):
+    """50 stored batches of 885 MB."""
+    for name in ("worker-cpu", "worker-gpu"):
+        environment = services[name]["environment"]
+        assert int(environment["INCLINET_CACHE_GB"].removeprefix("${INCLINET_CACHE_GB:-").rstrip("}")) > 50 * 0.885
+        assert f"cache:{environment['INCLINET_CACHE']}" in services[name]["volumes"]
+        # Created with the user as its owner, so that the volume belongs to it.
+        assert f" {environment['INCLINET_CACHE']} " in DOCKERFILE.read_text()
 
 
 def test_services_restart_by_themselves(services):
@@ -206,15 +264,9 @@ def test_workers_know_the_server_and_the_store(services):
         environment = services[name]["environment"]
         assert environment["PREFECT_API_URL"] == "http://prefect-server:4200/api"
         assert environment["INCLINET_STORE"] == "${INCLINET_STORE:-s3://inclinet}"
-        assert environment["AWS_ENDPOINT_URL"] == "${AWS_ENDPOINT_URL:-http://object-store:9000}"
+        assert environment["AWS_ENDPOINT_URL"] == "http://object-store:9000"
         assert f"WORKDIR {environment['INCLINET_HOME']}" in stages()["runtime"]
         assert environment.items() >= WORKER_SETTINGS.items()
-
-
-def test_setup_applies_deployments_and_automations(services):
-    script = services["setup"]["command"][-1]
-    assert "prefect deploy --all --no-prompt" in script
-    assert "python -m deployments.automations" in script
 
 
 def test_gpu_worker_reserves_a_gpu_and_is_started_on_demand(services):
@@ -234,7 +286,7 @@ def test_template_runs_the_gpu_image(template, project):
     assert template["job_configuration"].keys() >= {"command", "env", "labels", "name"}
     properties = template["variables"]["properties"]
     assert properties["image"]["default"] == f"inclinet-gpu:{project['version']}"
-    assert properties["env"]["default"].keys() == {"INCLINET_STORE", "AWS_DEFAULT_REGION"}
+    assert properties["env"]["default"].keys() >= {"INCLINET_STORE", "AWS_DEFAULT_REGION"}
 
 
 def test_server_accepts_the_template(template):
@@ -263,10 +315,75 @@ def test_docker_containers_ask_for_a_gpu():
     assert host["ShmSize"] >= 2**30
 
 
-def test_kubernetes_jobs_ask_for_a_gpu():
-    template = json.loads(TEMPLATES["kubernetes"].read_text())
-    pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+@pytest.fixture
+def job():
+    """The Kubernetes job of a run, as the worker of the tested version makes it from the template."""
+    worker = pytest.importorskip("prefect_kubernetes.worker", reason="needs the extra `containers`")
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.utilities.templating import apply_values
+
+    def make(**values):
+        template = json.loads(TEMPLATES["kubernetes"].read_text())
+        properties = template["variables"]["properties"]
+        defaults = {name: one["default"] for name, one in properties.items() if one.get("default") is not None}
+        resolved = apply_values(template["job_configuration"], defaults | values, remove_notset=True)
+        configuration = worker.KubernetesWorkerJobConfiguration(**resolved)
+        configuration.prepare_for_flow_run(FlowRun(flow_id=uuid4(), name="network-g"))
+        return configuration.job_manifest
+
+    return make
+
+
+def misplaced(value, kind, path="job"):
+    """Yield what the Kubernetes API does not know at its place, or has another type for."""
+    models = importlib.import_module("kubernetes_asyncio.client.models")
+    if inner := re.fullmatch(r"list\[(.+)\]", kind):
+        if not isinstance(value, list):
+            yield f"{path} is no list"
+            return
+        for number, item in enumerate(value):
+            yield from misplaced(item, inner[1], f"{path}[{number}]")
+    elif model := getattr(models, kind, None):
+        names = {name: attribute for attribute, name in model.attribute_map.items()}
+        for key, item in value.items():
+            if key in names:
+                yield from misplaced(item, model.openapi_types[names[key]], f"{path}.{key}")
+            else:
+                yield f"{path}.{key} is unknown to {kind}"
+    elif not isinstance(value, {"str": str, "int": int, "bool": bool}.get(kind, object)):
+        yield f"{path} is no {kind}"
+
+
+def test_kubernetes_accepts_the_job_in_strict_validation(job):
+    made = job(
+        node_selector={"nvidia.com/gpu.product": "H100"},
+        image_pull_secrets=[{"name": "registry"}],
+        cpu_limit="8",
+        service_account_name="inclinet",
+    )
+    assert list(misplaced(made, "V1Job")) == []
+    assert list(misplaced({"spec": {"template": {"spec": {"parallelism": 1}}}}, "V1Job"))
+    pod = made["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"nvidia.com/gpu.product": "H100"}
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_kubernetes_jobs_ask_for_a_gpu_memory_and_disk(job):
+    made = job()
+    assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (1, 1)
+    pod = made["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    for kind in ("requests", "limits"):
+        assert container["resources"][kind].keys() >= {"memory", "ephemeral-storage"}
+    disk = int(container["resources"]["requests"]["ephemeral-storage"].removesuffix("Gi"))
+    cache = next(int(one["value"]) for one in container["env"] if one["name"] == "INCLINET_CACHE_GB")
+    assert 44 < cache < disk
     assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
-    assert container["envFrom"] == [{"secretRef": {"name": "{{ store_secret }}"}}]
+    assert container["envFrom"] == [{"secretRef": {"name": "inclinet-store"}}]
+
+
+def test_the_tested_versions_of_the_pools_are_pinned(project):
+    for name in ("prefect-docker", "prefect-kubernetes"):
+        assert f"{name}=={pinned(name)}" in project["optional-dependencies"]["containers"]
+        assert pinned(name) in (ROOT / "docker" / "README.md").read_text()
