@@ -21,7 +21,8 @@ from pathlib import Path
 
 import yaml
 
-PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+# What pip installs outside an environment is in the last of these folders, which in the official image is the first.
+PATH = f"/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:{sys.base_prefix}/bin"
 NETWORK = "10.200.0"
 
 
@@ -65,7 +66,8 @@ class Engine:
         self.roots: dict[str, tuple[Path, Image, dict[str, str]]] = {}
         self.containers: dict[str, subprocess.Popen] = {}
         self.addresses: dict[str, str] = {}
-        self.replaced: dict[str, str] = {}
+        self.stage = ""
+        self.replaced: dict[str, str] = {}  # commands to execute in place of those that a pattern matches
         self.shared: list[Path] = []
         run("mount", "-t", "tmpfs", "tmpfs", folder)
 
@@ -75,7 +77,7 @@ class Engine:
         """Execute the stages of a Dockerfile up to a target; return its image."""
         for name, parent, steps in stages(dockerfile):
             if name not in self.images:
-                image = self.images.get(parent) or self._base()
+                image, self.stage = self.images.get(parent) or self._base(), name
                 for keyword, rest in steps:
                     image = getattr(self, f"_do_{keyword.lower()}")(image, rest)
                 self.images[name] = image
@@ -163,8 +165,9 @@ class Engine:
         return image
 
     def _do_run(self, image, rest):
-        command = next((new for pattern, new in self.replaced.items() if re.search(pattern, rest)), rest)
-        print(f"RUN {command}", flush=True)
+        step = f"{self.stage}: {rest}"
+        command = next((new for pattern, new in self.replaced.items() if re.match(pattern, step)), rest)
+        print(f"{self.stage}: RUN {command}", flush=True)
         environment = image.env | {name: os.environ[name] for name in _BUILD_ARGUMENTS if name in os.environ}
         with self._writing(image) as (image, root):
             run(*enter(root, image), "sh", "-c", command, env=environment)
@@ -247,7 +250,7 @@ class Engine:
     def wait_ended(self, name, seconds=300):
         """Wait until a container has completed."""
         if self.containers[name].wait(seconds):
-            raise SystemExit(f"{name} failed\n{self.tail(name)}")
+            raise SystemExit("\n".join(f"{one}:\n{self.tail(one)}" for one in self.containers))
 
     def tail(self, name):
         """Return the end of a container's log."""

@@ -3,7 +3,7 @@
 `python -m tests.containers.scenario [--install]`, as root, in the project. It builds both images, starts the services
 of compose.yaml on Debian's PostgreSQL and on an S3 server outside us-east-1 that knows only a role with the documented
 policy, runs inclinet/full, and checks what the documentation promises. Without --install, the images' packages are
-those of this Python's environment; with it, they are installed as the Dockerfile says (some minutes).
+those of this Python's environment; with it, those of the image `cpu` are installed as the Dockerfile says.
 """
 
 import json
@@ -75,22 +75,25 @@ def policy():
     return json.dumps(statements)
 
 
-def borrow(engine):
-    """Let the images use the packages of this environment, in place of those that the Dockerfile installs."""
-    own = Path(sys.prefix).resolve()
-    packages = next((own / "lib").glob("python3*/site-packages"))
-    engine.shared += [own]
-    make = [
-        "python -m venv --without-pip /opt/venv",
-        f"echo {packages} > $(echo /opt/venv/lib/python3*/site-packages)/borrowed.pth",
+def borrow(engine, install):
+    """Let images use the packages of this environment, in place of those that the Dockerfile installs.
+
+    With `install`, only the image of the GPU worker does, whose CUDA packages are some gigabytes.
+    """
+    packages = next((Path(sys.prefix).resolve() / "lib").glob("python3*/site-packages"))
+    folder = "$(echo /opt/venv/lib/python3*/site-packages)"
+    take = [
+        f"echo {packages} > {folder}/borrowed.pth",
         "printf '#!/bin/sh\\nexec /opt/venv/bin/python -m prefect \"$@\"\\n' > /opt/venv/bin/prefect",
         "chmod +x /opt/venv/bin/prefect",
     ]
+    which = "gpu" if install else "(cpu|gpu)"
     engine.replaced = {
-        r"^pip install .*uv venv": " && ".join(make),
-        "^uv pip install": "true",
-        "^pip --python": "echo /opt/inclinet > $(echo /opt/venv/lib/python3*/site-packages)/inclinet.pth",
+        f"dependencies-{which}: uv pip install": " && ".join(take),
+        f"{which}: pip --python": f"echo /opt/inclinet > {folder}/inclinet.pth",
     }
+    if not install:
+        engine.replaced["dependencies: pip install"] = "python -m venv --without-pip /opt/venv"
 
 
 def sample(folder):
@@ -111,8 +114,8 @@ def scenario(install):
     folder = Path(tempfile.mkdtemp(prefix="inclinet-containers-"))
     folder.chmod(0o755)
     engine = Engine(folder, ROOT)
-    if not install:
-        borrow(engine)
+    engine.shared.append(Path(sys.prefix).resolve())
+    borrow(engine, install)
     images = {target: engine.build(DOCKER / "Dockerfile", target) for target in ("cpu", "gpu")}
     print("images built", flush=True)
     try:
@@ -131,11 +134,9 @@ def execute(engine, images, folder):
     volumes |= {"./input": volumes["input"], "./config": volumes["config"]}
     engine.network(["elsewhere", "postgres", "prefect-server", "setup", "again", "worker-cpu", "worker-gpu"])
 
-    borrowed = Path(sys.prefix).resolve()
+    own = Path(sys.prefix).resolve()
     plain = Image(layers=images["cpu"].layers, env=images["cpu"].env | {"HOME": "/tmp"}, user=10_000, workdir="/tmp")
-    if borrowed not in engine.shared:
-        engine.shared += [borrowed]
-    engine.start("elsewhere", plain, {"command": [str(borrowed / "bin/python"), "-c", STORE, policy()]}, {})
+    engine.start("elsewhere", plain, {"command": [str(own / "bin/python"), "-c", STORE, policy()]}, {})
     key = json.loads(wait_for(engine, "elsewhere", "/tmp/key.json"))
     keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     services = compose([DOCKER / "compose.yaml"], SETTINGS | keys)

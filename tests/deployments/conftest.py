@@ -17,10 +17,9 @@ def running(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(WORKER_SETTINGS, "PREFECT_WORKER_QUERY_SECONDS", "0.5")
         patch.setenv("PYTHONPATH", str(ROOT))
-        try:
-            yield up(root / "state", project, free_port(), free_port())
-        finally:
-            down(root / "state")
+        started = up(root / "state", project, free_port(), free_port())
+    yield started
+    down(root / "state")
 
 
 @pytest.fixture

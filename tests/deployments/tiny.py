@@ -32,7 +32,7 @@ from prefect.deployments import run_deployment
 @flow
 def tiny(seconds: float = 0, child: bool = False):
     if child:
-        run_deployment("tiny/tiny").state.result(raise_on_failure=True)
+        assert run_deployment("tiny/tiny").state.is_completed()
     boto3.client("s3").put_object(Bucket="inclinet", Key="tiny.txt", Body=os.getcwd().encode())
     time.sleep(seconds)
 """

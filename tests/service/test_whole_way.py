@@ -194,10 +194,11 @@ def test_prefect_s_command_line_names_missing_parameters(service):
 
 
 def test_no_secret_is_left_anywhere(first, service):
-    """Not in any log, database, object or local copy; only in the two files that their owner alone may read."""
-    secret = service.environment["AWS_SECRET_ACCESS_KEY"].encode()
+    """Not in any log, database, object or local copy; only in two files each that their owner alone may read."""
     files = [path for path in service.folder.rglob("*") if path.is_file()]
-    holding = {path.name for path in files if secret in path.read_bytes()}
     assert len(files) > 100
-    assert holding == {"credentials", "env.sh"}
-    assert all((service.folder / name).stat().st_mode & 0o077 == 0 for name in holding)
+    for variable, place in {"AWS_SECRET_ACCESS_KEY": "credentials", "PREFECT_API_AUTH_STRING": "auth-string"}.items():
+        secret = service.environment[variable].encode()
+        holding = {path.name for path in files if secret in path.read_bytes()}
+        assert holding == {place, "env.sh"}
+        assert all((service.folder / name).stat().st_mode & 0o077 == 0 for name in holding)
