@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT, disc, write_catalog
-from tests.containers.engine import Engine, Image, compose
+from tests.containers.compose import compose
+from tests.containers.engine import Engine, Image
 
 DOCKER = ROOT / "docker"
 REGION = "eu-central-1"

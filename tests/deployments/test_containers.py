@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from deployments.settings import WORKER_SETTINGS
-from tests.containers.engine import compose, merge
+from tests.containers.compose import compose, merge
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"

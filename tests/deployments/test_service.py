@@ -53,7 +53,8 @@ def test_up_gives_a_bucket_pools_and_workers(running, client):
     store = bucket_client(running)
     store.put_object(Bucket=BUCKET, Key="c/d.txt", Body=b"spiral")
     assert store.get_object(Bucket=BUCKET, Key="c/d.txt")["Body"].read() == b"spiral"
-    assert {pool.name: pool.type for pool in client.read_work_pools()} == {"cpu": "process", "gpu": "process"}
+    types = {pool.name: pool.type for pool in client.read_work_pools()}  # other tests may have added some
+    assert types.items() >= {"cpu": "process", "gpu": "process"}.items()
     assert client.read_work_pool("gpu").concurrency_limit >= 1
     assert client.read_work_pool("cpu").concurrency_limit is None
     assert all(status(running.folder).values())
