@@ -10,7 +10,7 @@ from inclinet.networks.backend import is_installed
 __all__ = ["GROUPS", "CommandGroup", "check_extra", "name_option"]
 
 GROUPS = {
-    "Predict": ("predict", "cutouts", "models", "promote"),
+    "Predict": ("predict", "serve", "cutouts", "models", "promote"),
     "Make networks, step by step": ("prep", "compress", "split", "augment", "train", "evaluate", "publish"),
     "Make networks, all at once": ("full",),
     "Look after a store": ("prune",),
@@ -23,8 +23,12 @@ _EXTRAS = {
     "publish": ("train", ("keras", "onnx")),
     "full": ("train", ("keras", "onnx", "psutil")),
     "simulate": ("simulate", ("galsim",)),
+    "serve": ("serve", ("fastapi", "uvicorn", "python_multipart", "prometheus_client")),
 }
-_TITLES = {"galsim": "GalSim", "keras": "Keras", "onnx": "ONNX", "psutil": "psutil"}
+_TITLES = {
+    **{"galsim": "GalSim", "keras": "Keras", "onnx": "ONNX", "psutil": "psutil", "fastapi": "FastAPI"},
+    **{"uvicorn": "uvicorn", "python_multipart": "python-multipart", "prometheus_client": "prometheus-client"},
+}
 
 
 class CommandGroup(TyperGroup):

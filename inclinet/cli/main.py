@@ -8,6 +8,7 @@ from inclinet.cli import (  # noqa: F401 - they define the commands
     full,
     predict,
     prune,
+    serve,
     simulate,
     stages,
     versions,

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from inclinet.cutouts.settings import Cutouts
 from inclinet.data.bands import COLOUR_LETTER
 from inclinet.data.filenames import is_image
 from inclinet.data.galaxies import parse_pgc
@@ -23,7 +24,9 @@ def is_galaxy_name(text: str) -> bool:
     return not is_path and _NAME.fullmatch(text.strip()) is not None
 
 
-def fetch_source(galaxy: str, *, size: str = "", survey: str = "", alone: bool = True) -> Source:
+def fetch_source(
+    galaxy: str, *, size: str = "", survey: str = "", what: Cutouts | None = None, alone: bool = True
+) -> Source:
     """Fetch the colour image of a galaxy.
 
     Parameters
@@ -34,6 +37,8 @@ def fetch_source(galaxy: str, *, size: str = "", survey: str = "", alone: bool =
         Its diameter D25, such as `8.1arcmin`; by default that of its name in SIMBAD.
     survey : str
         Name of the survey; by default that of `inclinet cutouts`.
+    what : Cutouts, optional
+        How the servers are asked.
     alone : bool
         Whether it is an error if there is no image; otherwise, the source has a `problem`.
 
@@ -47,7 +52,7 @@ def fetch_source(galaxy: str, *, size: str = "", survey: str = "", alone: bool =
 
     nowhere, pgc = FolderStore(Path()), parse_pgc(galaxy, bare=False)
     try:
-        cutout = fetch_one(galaxy, size=size or None, survey=survey)
+        cutout = fetch_one(galaxy, size=size or None, survey=survey, what=what)
     except InclinetError as error:
         if alone:
             raise

@@ -14,7 +14,7 @@ from inclinet.prediction.source import Source, in_store, source
 from inclinet.storage.addresses import split_address
 from inclinet.storage.store import FolderStore, Store
 
-__all__ = ["Source", "find_sources", "in_store", "of_catalogue", "source"]
+__all__ = ["Source", "find_sources", "in_store", "of_catalogue", "of_galaxy", "source"]
 
 # First bytes of files of the formats; of TIFF and of JPEG 2000 there are two kinds.
 _SIGNATURES = (
@@ -151,11 +151,12 @@ def of_catalogue(path: Path, impath: Path | None, columns: Mapping[str, str]) ->
         else:
             images = [source(store, e.key, f"{folder}/{e.key}", e.size) for e in named.get(one.line, [])]
         images = images or [Source("", store, "", problem=one.problem or f"no image in {folder}")]
-        found += [_of_galaxy(image, one) for image in images]
+        found += [of_galaxy(image, one) for image in images]
     return found
 
 
-def _of_galaxy(image: Source, galaxy: Galaxy) -> Source:
+def of_galaxy(image: Source, galaxy: Galaxy) -> Source:
+    """Return an image as that of a row of a catalogue."""
     pgc = galaxy.pgc if galaxy.pgc and galaxy.pgc > 0 else None if galaxy.name else image.pgc
     return replace(image, pgc=pgc, galaxy=galaxy.name or image.galaxy, row=galaxy.line, truth=galaxy.truth)
 
