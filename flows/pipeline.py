@@ -24,6 +24,7 @@ from tasks.augment import augment_left_out_task, augment_task, augment_test_task
 from tasks.compress import compress_task
 from tasks.evaluate import evaluate_task
 from tasks.inputs import catalogue_task, inventory_task
+from tasks.label_errors import label_errors_task
 from tasks.live import RunPage, TrainingPage
 from tasks.prep import prep_task
 from tasks.publish import fingerprint, publish_task
@@ -198,6 +199,7 @@ def _train(
     monitors: Monitors,
     samples: References,
     starts: References,
+    label_errors: Reference | None,
     page: RunPage,
     tags: list[str],
 ) -> References:
@@ -212,7 +214,16 @@ def _train(
     """
     sessions = {
         f"{model}_{k}": Session(
-            model, k, size, settings, batches[k], monitors["test"], monitors[k], samples, starts.get(model)
+            model,
+            k,
+            size,
+            settings,
+            batches[k],
+            monitors["test"],
+            monitors[k],
+            samples,
+            starts.get(model),
+            label_errors,
         )
         for model in settings.models
         for k in batches
@@ -265,8 +276,10 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
     batches = _augment(size, stored, split.subsamples, augmenting, page)
     monitors = _augment_monitors(size, stored, split.subsamples, augmenting)
     _check_starts(settings.starts, stored, size, split.subsamples, augmenting.leave_out)
+    is_weighted = settings.train.label_weights == "inc_e"
+    errors = label_errors_task(labels, return_state=True).result() if is_weighted else None
     tags = tags_of(settings.sample, size)
-    networks = _train(size, settings.train, batches, monitors, stored, settings.starts, page, tags)
+    networks = _train(size, settings.train, batches, monitors, stored, settings.starts, errors, page, tags)
     page.progress(1, "evaluate: the test set", now=True)
     evaluation = evaluate_task(
         networks, labels, stored, batches[0][0], prepared.skipped, size, return_state=True

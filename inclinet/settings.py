@@ -242,6 +242,12 @@ class Train(Record):
         title="Learning rate schedule",
         description="Learning rate after the warm-up: falling as half a cosine, or constant.",
     )
+    label_weights: Literal["inc_e", "equal"] = Field(
+        "inc_e",
+        title="Weights of the labels",
+        description="inc_e: labels weigh less, the larger their error in the catalogue's column inc_e, if it has one; "
+        "equal: all labels weigh the same.",
+    )
     seed: int = Field(
         0, ge=0, title="Seed", description="Seed of the weights, the dropout, and the order of batches and images."
     )

@@ -7,6 +7,7 @@ __all__ = [
     "IMAGES_FILE",
     "IMAGES_TABLE_FILE",
     "LABELS_FILE",
+    "LABEL_ERRORS_FILE",
     "SHAPES_FILE",
     "SKIPPED_FILE",
     "SMALL_IMAGES_FILE",
@@ -18,6 +19,7 @@ __all__ = [
 CATALOG_FILE, LABELS_FILE, SKIPPED_FILE, FILES_FILE = "catalog.csv", "labels.json", "skipped.csv", "files.json"
 COLUMNS_FILE = "columns.json"
 SHAPES_FILE = "shapes.csv"
+LABEL_ERRORS_FILE = "label_errors.json"
 SMALL_IMAGES_FILE = "images.zip"
 IMAGES_FILE = "images.json"
 IMAGES_TABLE_FILE = "images.csv"

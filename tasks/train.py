@@ -32,9 +32,10 @@ from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
 from inclinet.training.filenames import SNAPSHOTS_FACT, start_file
+from inclinet.training.label_errors import read_label_errors
 from inclinet.training.plan import Plan
 from tasks.common import artifacts, fetch_samples, finished, inputs_of, make, sample_inputs, stage_task
-from tasks.filenames import START_FILE, START_NETWORK_FILE
+from tasks.filenames import LABEL_ERRORS_FILE, START_FILE, START_NETWORK_FILE
 
 if TYPE_CHECKING:
     from inclinet.training.run import TrainingRun
@@ -60,6 +61,8 @@ class Session:
         The split artifacts by stored band.
     start : Reference or None
         The network whose weights the run starts from; None for random weights.
+    label_errors : Reference or None
+        The errors of the labels, which weigh them; None if they weigh the same.
     """
 
     model: str
@@ -71,6 +74,7 @@ class Session:
     left_out: Reference | None
     samples: dict[str, Reference]
     start: Reference | None = None
+    label_errors: Reference | None = None
     _run: "TrainingRun | None" = field(default=None, repr=False)
 
     @property
@@ -95,10 +99,10 @@ class Session:
 
     def _training_inputs(self) -> dict[str, str]:
         """Return the digests of what the run trains on and is measured on."""
-        monitors = {"validation": self.validation, "left_out": self.left_out}
+        others = {"validation": self.validation, "left_out": self.left_out, "label_errors": self.label_errors}
         return inputs_of(
             {f"batch {b}": reference for b, reference in enumerate(self.batches, 1)}
-            | {name: reference for name, reference in monitors.items() if reference is not None}
+            | {name: reference for name, reference in others.items() if reference is not None}
         )
 
     def snapshot_folder(self) -> str:
@@ -113,7 +117,7 @@ class Session:
 
     def network_key_parts(self) -> dict:
         """Return what the key of the trained network is made from, as arguments for `make`."""
-        without_effect = {"models", "keep_every", "start"}
+        without_effect = {"models", "keep_every", "start", "label_weights"}
         settings = self.settings.model_dump(mode="json", exclude=without_effect)
         return {
             "inputs": self._training_inputs()
@@ -141,8 +145,15 @@ class Session:
             store, folder = artifacts().store, self.snapshot_folder()
             recorder = Recorder(self.plan, store, folder)
             first = self._starting_weights if self.start else None
-            self._run = TrainingRun(self.plan, self._fetch, monitors, store, folder, recorder, first)
+            errors = self._read_label_errors() if self.label_errors else None
+            self._run = TrainingRun(self.plan, self._fetch, monitors, store, folder, recorder, first, errors)
         return self._run
+
+    def _read_label_errors(self) -> dict[int, float]:
+        assert self.label_errors is not None
+        with temporary_folder("train") as folder:
+            [path] = artifacts().fetch(self.label_errors, folder, [LABEL_ERRORS_FILE])
+            return read_label_errors(path)
 
     def _starting_weights(self) -> dict[str, np.ndarray]:
         from inclinet.networks.load import load_keras

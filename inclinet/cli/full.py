@@ -51,6 +51,7 @@ from inclinet.registry.admission import promote_last, what_is_in_use
 from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
 from inclinet.storage.addresses import open_named_store
+from inclinet.training.label_errors import LabelErrors
 from inclinet.training.start import Start
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def full(
     warm_up: Annotated[int, option(Train, "warm_up", "--warm_up")] = default(Train, "warm_up"),
     optimizer: Annotated[str, option(Train, "optimizer", "--optimizer")] = default(Train, "optimizer"),
     loss: Annotated[str, option(Train, "loss", "--loss")] = default(Train, "loss"),
+    label_weights: Annotated[str, option(Train, "label_weights", "--label_weights")] = default(Train, "label_weights"),
     preset: PresetOption = PRESET,
     ranges: RangesOption = [],  # noqa: B006 (Typer copies it)
     precision: PrecisionOption = PRECISION,
@@ -138,6 +140,7 @@ def full(
             warm_up=warm_up,
             optimizer=optimizer,
             loss=loss,
+            label_weights=label_weights,
             start=start,
             precision=precision,
         ),
@@ -199,9 +202,9 @@ def run_all_stages(
         When a stage cannot work with its input.
     """
     _prepare(impath, catalog, folder, sample, size, split, augment, columns or {}, workers)
-    files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, restart)
-    models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
     known = read_catalog(catalog, columns={key: name for key, name in (columns or {}).items() if key != "image"})
+    files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, known.errors, restart)
+    models, samples, evaluation = folder / "models", folder / "samples", folder / "evaluation"
     evaluate_networks(
         models,
         samples,
@@ -277,7 +280,14 @@ def _prepare(
 
 
 def _train(
-    folder: Path, size: int, niter: int, nbatch: int, settings: Train, starts: Mapping[str, Start], restart: bool
+    folder: Path,
+    size: int,
+    niter: int,
+    nbatch: int,
+    settings: Train,
+    starts: Mapping[str, Start],
+    label_errors: LabelErrors,
+    restart: bool,
 ) -> Sequence[str]:
     """Train every network on every subsample; returns the names of their files."""
     from inclinet.training.train import check_start, train_network
@@ -296,6 +306,7 @@ def _train(
                 nbatch=nbatch,
                 settings=settings,
                 start=starts.get(model),
+                label_errors=label_errors,
                 restart=restart,
                 track=track,
             )

@@ -38,6 +38,7 @@ from inclinet.cli.app import (
 )
 from inclinet.cli.group import check_extra
 from inclinet.data.bands import order_bands
+from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import band_folder, parse_band_folder
 from inclinet.networks.architectures import MODELS, check_fits
 from inclinet.registry.start import find_starts
@@ -212,6 +213,10 @@ def train(
     optimizer: Annotated[str, option(Train, "optimizer", "--optimizer")] = default(Train, "optimizer"),
     weight_decay: Annotated[float, option(Train, "weight_decay", "--weight_decay")] = default(Train, "weight_decay"),
     loss: Annotated[str, option(Train, "loss", "--loss")] = default(Train, "loss"),
+    catalog: Annotated[
+        Path | None,
+        typer.Option("-c", "--catalog", help="Catalogue whose errors of labels (inc_e) weigh them; by default equal."),
+    ] = None,
     start: StartOption = "",
     store: StartStoreOption = None,
     seed: Annotated[int, option(Train, "seed", "--seed")] = default(Train, "seed"),
@@ -223,8 +228,8 @@ def train(
 ) -> None:
     """Train a network on every subsample, one stored batch at a time.
 
-    In: the stored batches written by `inclinet augment`, and the samples written by `inclinet split`; with --start, a
-    version of the store, or the file of a network.
+    In: the stored batches written by `inclinet augment`, and the samples written by `inclinet split`; with --catalog,
+    the errors of the labels; with --start, a version of the store, or the file of a network.
 
     Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt: the last two, and the best on the left-out galaxies),
     metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). Call it again to resume an
@@ -259,6 +264,7 @@ def train(
     begin = find_starts(start, [model], size, store).get(model)
     if begin:
         check_start(begin, augmented, samples, model=model, size=size, nbatch=nbatch, subsamples=range(niter + 1))
+    errors = read_catalog(catalog).errors if catalog else None
     for k in range(niter + 1):
         path = train_network(
             augmented,
@@ -270,6 +276,7 @@ def train(
             nbatch=nbatch,
             settings=chosen,
             start=begin,
+            label_errors=errors,
             restart=restart,
             track=track,
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.data.galaxies import MEANINGS, NAME_COLUMNS, galaxy_title, identify, parse_pgc, same_name
+from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
@@ -48,6 +49,16 @@ class Catalog:
             return {}
         cells = zip(self.table.index.tolist(), self.table["image"], strict=True)
         return {pgc: cell for pgc, cell in cells if cell}
+
+    @property
+    def errors(self) -> dict[int, float]:
+        """Error (deg) of the inclination of each galaxy that takes part in regression, where `inc_e` is above 0."""
+        if "inc_e" not in self.table:
+            return {}
+        errors = pd.to_numeric(self.table["inc_e"], errors="coerce")
+        regressed = self.table["label"].map(numeric_label) >= MIN_INCLINATION
+        kept = errors[regressed & np.isfinite(errors) & (errors > 0)]
+        return dict(zip(kept.index.tolist(), kept.tolist(), strict=True))
 
     @property
     def labels(self) -> dict[int, str]:

@@ -5,7 +5,7 @@ import re
 
 __all__ = ["MEANINGS", "NAME_COLUMNS", "galaxy_title", "identify", "parse_pgc", "same_name"]
 
-MEANINGS = ("pgc", "galaxy", "image", "inc", "inc_flg", "fon", "inc_note", "b_a")
+MEANINGS = ("pgc", "galaxy", "image", "inc", "inc_e", "inc_flg", "fon", "inc_note", "b_a")
 """What columns of a catalogue may mean; `image` names the file of a galaxy's image."""
 
 NAME_COLUMNS = ("galaxy", "name", "objname", "objid", "sga_id", "designation", "main_id", "source_id", "id")

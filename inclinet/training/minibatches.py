@@ -24,18 +24,21 @@ class MiniBatches(keras.utils.PyDataset):
         Rows of the batch, in the order to take them.
     length : int
         Images in a mini-batch; the last one may be shorter.
+    weights : ndarray of float32, optional
+        Of the labels of the batch, in the loss; by default all are the same.
     """
 
-    def __init__(self, batch: Batch, rows: np.ndarray, length: int) -> None:
+    def __init__(self, batch: Batch, rows: np.ndarray, length: int, weights: np.ndarray | None = None) -> None:
         super().__init__()
-        self.batch, self.rows, self.length = batch, rows, length
+        self.batch, self.rows, self.length, self.weights = batch, rows, length, weights
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.length)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         rows = self.rows[index * self.length : (index + 1) * self.length]
-        return self.batch.images[rows], to_scaled(self.batch.labels[rows])[:, None]
+        images, labels = self.batch.images[rows], to_scaled(self.batch.labels[rows])[:, None]
+        return (images, labels) if self.weights is None else (images, labels, self.weights[rows])
 
 
 def fit_minibatches(network: keras.Model, minibatches: MiniBatches, rates: np.ndarray) -> dict[str, float]:
@@ -53,9 +56,9 @@ def fit_minibatches(network: keras.Model, minibatches: MiniBatches, rates: np.nd
         history = network.fit(minibatches, shuffle=False, verbose=0, callbacks=[schedule]).history
         return {name: float(values[-1]) for name, values in history.items()}
 
-    def train(images: np.ndarray, labels: np.ndarray, index: int) -> dict[str, float]:
+    def train(index: int, *minibatch: np.ndarray) -> dict[str, float]:
         set_rate(index)
-        return network.train_on_batch(images, labels, return_dict=True)
+        return network.train_on_batch(*minibatch, return_dict=True)
 
     return _average(train, minibatches)
 
@@ -65,7 +68,7 @@ def evaluate_minibatches(network: keras.Model, minibatches: MiniBatches) -> dict
     if _keras_loop_is_faster():
         metrics = network.evaluate(minibatches, verbose=0, return_dict=True)
         return {name: float(value) for name, value in metrics.items()}
-    return _average(lambda images, labels, _: network.test_on_batch(images, labels, return_dict=True), minibatches)
+    return _average(lambda _, *minibatch: network.test_on_batch(*minibatch, return_dict=True), minibatches)
 
 
 def _keras_loop_is_faster() -> bool:
@@ -81,10 +84,10 @@ def _average(run: Callable, minibatches: MiniBatches) -> dict[str, float]:
     """Run mini-batches; returns their metrics averaged over the images. Stops at the first loss that is not finite."""
     totals = dict.fromkeys(METRICS, 0.0)
     for index in range(len(minibatches)):
-        images, labels = minibatches[index]
-        metrics = run(images, labels, index)  # of this mini-batch only
+        minibatch = minibatches[index]
+        metrics = run(index, *minibatch)  # of this mini-batch only
         for name in totals:
-            totals[name] += float(metrics[name]) * len(labels)
+            totals[name] += float(metrics[name]) * len(minibatch[0])
         if not math.isfinite(metrics["loss"]):
             break
     return {name: total / len(minibatches.rows) for name, total in totals.items()}

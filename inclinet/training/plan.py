@@ -55,7 +55,8 @@ class Plan:
         Runs of equal identity share their snapshots. The number of passes counts only where it changes a step: with the
         cosine schedule. At a constant learning rate, a longer run continues a shorter one.
         """
-        without_effect = {"models", "keep_every", "start"}
+        # The errors of labels are data: without any, their weights have no effect.
+        without_effect = {"models", "keep_every", "start", "label_weights"}
         if self.settings.schedule == "constant":
             without_effect.add("N_batch_iter")
         settings = self.settings.model_dump(mode="json", exclude=without_effect)

@@ -20,6 +20,7 @@ from inclinet.networks.devices import choose_precision
 from inclinet.storage.store import Store
 from inclinet.training.filenames import checkpoint_folder
 from inclinet.training.history import best_step, extend_history, metrics_of_step, new_history
+from inclinet.training.label_errors import LabelErrors
 from inclinet.training.plan import Plan
 from inclinet.training.saving import SnapshotSaver, check_finite
 from inclinet.training.snapshots import Snapshot, Snapshots
@@ -53,6 +54,8 @@ class TrainingRun:
     start : callable, optional
         Returns the weights to start from, as `inclinet.training.step.network_weights` does; called only if there is no
         snapshot to resume from. Default: random weights.
+    label_errors : mapping of int to float, optional
+        As for `inclinet.training.step.NetworkStepper`.
 
     Raises
     ------
@@ -70,8 +73,9 @@ class TrainingRun:
         folder: str = "",
         record: Callable[[np.ndarray, bool], None] | None = None,
         start: Callable[[], Mapping[str, np.ndarray]] | None = None,
+        label_errors: LabelErrors | None = None,
     ) -> None:
-        self.plan = plan
+        self.plan, self._label_errors = plan, label_errors
         self._fetch, self._start = fetch, start
         self._record = record or (lambda history, final: None)
         self._snapshots = Snapshots(store, str(PurePosixPath(folder, checkpoint_folder(plan.subsample, plan.model))))
@@ -148,7 +152,7 @@ class TrainingRun:
 
     def _new_stepper(self) -> NetworkStepper:
         plan = self.plan
-        return NetworkStepper(plan.model, plan.size, plan.steps, plan.settings, self.precision)
+        return NetworkStepper(plan.model, plan.size, plan.steps, plan.settings, self.precision, self._label_errors)
 
     def _find_snapshot(self) -> Snapshot | None:
         """Return the newest snapshot to resume from, None if there is none.

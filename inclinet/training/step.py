@@ -19,6 +19,7 @@ from inclinet.errors import InclinetError
 from inclinet.networks.build import build
 from inclinet.networks.devices import device_name, on_gpu, share_among_gpus
 from inclinet.settings import Train
+from inclinet.training.label_errors import LabelErrors, label_weights
 from inclinet.training.minibatches import MiniBatches, evaluate_minibatches, fit_minibatches
 from inclinet.training.schedule import learning_rates
 
@@ -45,6 +46,8 @@ class NetworkStepper:
         Number of steps of the whole run, for the learning rate.
     settings : Train
     precision : {'float32', 'bfloat16'}
+    label_errors : mapping of int to float, optional
+        Errors of labels (deg) by PGC number, which weigh them; by default all weigh the same.
 
     Attributes
     ----------
@@ -60,7 +63,15 @@ class NetworkStepper:
         When the network does not exist, or the images are too small for it.
     """
 
-    def __init__(self, model: str, size: int, steps: int, settings: Train, precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: str,
+        size: int,
+        steps: int,
+        settings: Train,
+        precision: str = "float32",
+        label_errors: LabelErrors | None = None,
+    ) -> None:
         self._devices = share_among_gpus()
         self.network = build(model, size, seed=settings.seed, precision=precision)
         # XLA is faster on GPUs; on a CPU, TensorFlow's own kernels are four times faster. JAX has nothing but XLA.
@@ -68,6 +79,7 @@ class NetworkStepper:
         self.network.compile(_optimizer(settings), _loss(settings), metrics=["mse", "mae"], jit_compile=compiled)
         self.network.optimizer.build(self.network.trainable_variables)
         self.model, self.size, self.settings, self.steps = model, size, settings, steps
+        self._label_errors = label_errors or {}
         self.step = 0
         self.images_per_second = math.nan
 
@@ -139,7 +151,8 @@ class NetworkStepper:
         order = order[: len(order) - len(order) % self._devices]
         self._check_memory(min(len(order), self.settings.training_batch_size))
         start = time.perf_counter()
-        minibatches = MiniBatches(batch, order, self.settings.training_batch_size)
+        weights = label_weights(batch.pgcs, self._label_errors) if self._label_errors else None
+        minibatches = MiniBatches(batch, order, self.settings.training_batch_size, weights)
         rates = learning_rates(step, self.steps, len(minibatches), self.settings)
         metrics = self._run(partial(fit_minibatches, rates=rates), minibatches)
         self.images_per_second = len(order) / (time.perf_counter() - start)

@@ -20,9 +20,11 @@ from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.progress import Track, silent
 from inclinet.settings import Train
 from inclinet.storage.atomic import write_text
+from inclinet.storage.digests import json_digest
 from inclinet.storage.npz import checksum, read_arrays
 from inclinet.storage.store import FolderStore
 from inclinet.training.filenames import checkpoint_folder, parse_snapshot, start_file
+from inclinet.training.label_errors import LabelErrors
 from inclinet.training.plan import Plan
 from inclinet.training.record import Recorder
 from inclinet.training.run import TrainingRun
@@ -37,6 +39,7 @@ _DATA = {
     "batches": ("other stored batches", "augmented"),
     "samples": ("other samples", "samples"),
     "start": ("another network to start from", "start"),
+    "label_errors": ("other errors of labels", "catalog"),
 }
 """How an error names data that changed, and the setting to change."""
 
@@ -52,6 +55,7 @@ def train_network(
     nbatch: int = 3,
     settings: Train | None = None,
     start: Start | None = None,
+    label_errors: LabelErrors | None = None,
     restart: bool = False,
     track: Track = silent,
 ) -> Path:
@@ -77,6 +81,9 @@ def train_network(
         Its `start` names, for people, what `start` holds.
     start : Start, optional
         Network whose weights the training starts from; by default they are random.
+    label_errors : mapping of int to float, optional
+        Errors (deg) of labels by PGC number, as `inclinet.data.catalog.Catalog.errors` gives them: unless the settings
+        say otherwise, labels weigh less, the larger theirs is.
     restart : bool
         Whether to delete the snapshots of an earlier run and start again.
     track : Track
@@ -101,7 +108,9 @@ def train_network(
     folder.mkdir(parents=True, exist_ok=True)
     for part in folder.glob(".part-*"):  # left by a run that was killed while writing
         part.unlink()
-    _check_same_run(folder, plan.identity() | _data(paths, samples, plan))
+    if plan.settings.label_weights == "equal":
+        label_errors = None
+    _check_same_run(folder, plan.identity() | _data(paths, samples, plan, label_errors))
     monitors = _read_monitors(paths, samples, plan)
     _record_start(start, outmodels / start_file(subsample, model))
 
@@ -115,7 +124,7 @@ def train_network(
         return network_weights(load_keras(start.file))
 
     recorder, first = Recorder(plan, store), starting_weights if start else None
-    with TrainingRun(plan, fetch, monitors, store, record=recorder, start=first) as run:
+    with TrainingRun(plan, fetch, monitors, store, record=recorder, start=first, label_errors=label_errors) as run:
         if run.step:
             logger.info("resuming %s after step %d", plan.title, run.step)
         logger.info("%s in %s", plan.title, run.precision)
@@ -181,13 +190,14 @@ def _find_batches(augmented: Path, plan: Plan) -> list[Path]:
     return paths
 
 
-def _data(batches: list[Path], samples: Path, plan: Plan) -> dict[str, Any]:
+def _data(batches: list[Path], samples: Path, plan: Plan, label_errors: LabelErrors | None = None) -> dict[str, Any]:
     """Return the checksums of the files that a run trains on and is measured on."""
     sides = ("test", 0), left_out_side(plan.subsample)
     files = {path.name: path for side in sides for path in find_samples(samples, plan.size, *side).values()}
     return {
         "batches": [checksum(path) for path in batches],
         "samples": {name: checksum(path) for name, path in sorted(files.items())},
+        **({"label_errors": json_digest(dict(label_errors))} if label_errors else {}),
     }
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -79,17 +78,3 @@ def server():
     with running() as (process, address):
         assert httpx.get(f"{address}health", timeout=60).json()["status"] == "ok"
         yield process, address
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Debian's Chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="the browser is driven by Playwright, of the extra `dev`")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("there is no chromium")
-    with (
-        api.sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as opened,
-    ):
-        yield opened
