@@ -83,7 +83,9 @@ def train(
     left_out: Annotated[Reference | None, in_form("Left-out galaxies", "Augmented; of the subsample.")],
     samples: Annotated[dict[str, Reference], in_form("Samples", "Split artifacts by stored band, to predict.")],
     start: Annotated[Reference | None, in_form("Start", "Network whose weights the training starts from.")] = None,
-    label_errors: Annotated[Reference | None, in_form("Label errors", "Errors of the labels, which weigh them.")] = None,
+    label_errors: Annotated[
+        Reference | None, in_form("Label errors", "Errors of the labels, which weigh them.")
+    ] = None,
     code: Code = "",
 ) -> State:
     """Train one network on one subsample, then predict the test set and the left-out galaxies with it.

@@ -65,7 +65,7 @@ def predict(
         folder, else the catalogue's own folder.
     columns : mapping of str to str, optional
         Columns of a catalogue that are called otherwise, by what they mean: `{"pgc": "PGCNO", "image": "file"}`. The
-        meanings are pgc, galaxy, image, inc, inc_flg, fon, inc_note and b_a.
+        meanings are pgc, galaxy, image, inc, inc_e, inc_flg, fon, inc_note and b_a.
     recursive : bool
         Search the folders in a folder, too.
     per_image : bool
