@@ -32,7 +32,7 @@ class Entry:
     key: str
     size: int
     tag: str
-    modified: float
+    modified: float = 0.0
 
 
 class Store(Protocol):
