@@ -124,7 +124,7 @@ def _run(service: Service, sample: Sample) -> FlowRun:
 def _show_version(service: Service, message: str) -> None:
     """Print the message of the run, and how to predict with the version that it published.
 
-    The message of `inclinet/full` begins with that version, and says whether it has been put into use, or why not, what
+    The message of `inclinet/full` names that version, and says whether it has been put into use, or why not, what
     it was trained on, and its tested error.
     """
     CONSOLE.print(f"version   {message}", markup=False)

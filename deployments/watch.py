@@ -17,6 +17,7 @@ from deployments.processes import CONSOLE, find
 from deployments.progress import follow
 from deployments.settings import FOLDER, PROJECT, Service
 from deployments.terminal import run_commands
+from flows.naming import folder_of
 from inclinet.errors import InclinetError
 
 __all__ = ["watch"]
@@ -44,7 +45,7 @@ def watch(run: str = "", folder: Path = FOLDER) -> bool:
     with prefect_client(service) as client:
         ended = follow(client, _find_run(client, run).id, {})
     completed = ended.state is not None and ended.state.is_completed()
-    verdict = show_result(service.store.folder, ended.name) if completed else ""
+    verdict = show_result(service.store.folder, folder_of(ended.name, ended.id)) if completed else ""
     CONSOLE.print(f"{ended.name} {ended.state_name}: {ended.state.message if ended.state else ''}", markup=False)
     if verdict:
         CONSOLE.print(f"result    {verdict}", markup=False)

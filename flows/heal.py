@@ -12,7 +12,8 @@ from prefect import flow, get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.events import emit_event
 from prefect.states import Completed, Scheduled
-from pydantic import Field
+
+from flows.settings import in_form
 
 __all__ = ["GIVEN_UP", "RETRIED", "heal", "why_not"]
 
@@ -61,7 +62,7 @@ def _lived(states: Sequence[State]) -> timedelta:
 
 
 @flow(name="heal", flow_run_name="heal-{run}", persist_result=False)
-def heal(run: Annotated[UUID, Field(description="Id of a crashed run.")]) -> State:
+def heal(run: Annotated[UUID, in_form("Run", "Id of a crashed run.")]) -> State:
     """Run a crashed run again: 5 times at most, and not if it crashed within a minute of being run again.
 
     It takes up its work where it was, because what it made is reused.

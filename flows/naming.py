@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 
 from inclinet.settings import Sample
 
-__all__ = ["add_tags", "folder_of_run", "keep_typed", "sample_name", "tags_of", "unique"]
+__all__ = ["add_tags", "folder_of", "folder_of_run", "keep_typed", "sample_name", "tags_of", "unique"]
 
 _GENERIC = {"galaxies", "images", "input"}
 _GREEK = (
@@ -51,15 +51,23 @@ def _random_words() -> set[str]:
 
 def unique(name: str) -> str:
     """Return a name with the beginning of this run's id, so that no other run has the same."""
-    return f"{name}-{str(flow_run.id)[:8]}"
+    return _unique(name, str(flow_run.id))
+
+
+def _unique(name: str, run: str) -> str:
+    return f"{name}-{run[:8]}"
 
 
 def folder_of_run() -> str:
-    """Return the name of this run's folders in the store: its own, as far as keys can hold it, made unique."""
-    name = str(flow_run.name)
-    if name.endswith(unique("")) and re.fullmatch(r"[\w.-]+", name):
+    """Return the name of this run's folders in the store, as `folder_of` does."""
+    return folder_of(str(flow_run.name), str(flow_run.id))
+
+
+def folder_of(name: str, run: UUID | str) -> str:
+    """Return the name of a run's folders in the store: its own, as far as keys can hold it, made unique by its id."""
+    if name.endswith(_unique("", str(run))) and re.fullmatch(r"[\w.-]+", name, flags=re.ASCII):
         return name
-    return unique(re.sub(r"[^\w.]+", "-", name, flags=re.ASCII).strip("-.")[:_LONGEST] or "run")
+    return _unique(re.sub(r"[^\w.]+", "-", name, flags=re.ASCII).strip("-.")[:_LONGEST] or "run", str(run))
 
 
 def sample_name(images: str) -> str:

@@ -8,9 +8,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.runtime import flow_run
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.fence import fenced
+from flows.settings import in_form
 from inclinet.settings import Prune
 from tasks.prune import prune_task
 
@@ -45,7 +45,7 @@ def in_flight_since() -> float | None:
 
 
 @flow(name="prune", flow_run_name=_run_name, persist_result=False)
-def prune(rules: Annotated[Prune, Field(description="What is kept.")] = Prune()) -> State:
+def prune(rules: Annotated[Prune, in_form("Rules", "What is kept.")] = Prune()) -> State:
     """Remove old runs, versions and artifacts, and snapshots of finished networks, from the artifact store.
 
     Kept are the newest runs and versions, the version in use and the one before it, all that these were made from, and

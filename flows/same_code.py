@@ -2,16 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
+from flows.settings import in_form
 from inclinet.errors import InclinetError
 from inclinet.storage.code_digest import code_digest
 
 __all__ = ["Code", "check_same_code"]
 
-Code = Annotated[
-    str, Field(description="Digest of the parent run's code; if this worker's is another, nothing is done.")
-]
+Code = Annotated[str, in_form("Code", "Digest of the parent run's code; if this worker's is another, nothing is done.")]
 
 
 def check_same_code(expected: str, module: str) -> None:

@@ -11,8 +11,9 @@ from inclinet.data.content import BadImageError
 from inclinet.data.images import open_image, square
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.figures.markdown import assemble, escape, figure
+from inclinet.figures.page import Card
 from inclinet.prediction.distribution import draw_answers
-from inclinet.prediction.examples import Example, choose_answers, examples_table
+from inclinet.prediction.examples import choose_answers, examples_table
 from inclinet.prediction.flags import FLAGS
 from inclinet.storage.store import Store
 from tasks.filenames import IMAGES_TABLE_FILE
@@ -65,10 +66,10 @@ def _parts(folder: str, galaxies: pd.DataFrame, images: int, statement: str, sto
     yield _problems(galaxies)
 
 
-def _example(row: dict, store: Store) -> Example:
+def _example(row: dict, store: Store) -> Card:
     title = row["galaxy"] or row["images"].partition("; ")[0].rpartition("/")[2]
     error = "" if pd.isna(row["error"]) else f" ± {row['error']:.0f}"
-    return Example(title, f"{row['inclination']:.0f}{error}°", row["flag"], _pixels(row["images"], store))
+    return Card(title, _pixels(row["images"], store), [f"{row['inclination']:.0f}{error}°"], row["flag"])
 
 
 def _pixels(images: str, store: Store) -> np.ndarray | None:

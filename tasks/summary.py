@@ -14,7 +14,8 @@ from prefect.states import Completed
 from inclinet.data.catalog import read_catalog
 from inclinet.data.samples import Samples
 from inclinet.evaluation.calibration import Calibration
-from inclinet.evaluation.filenames import CALIBRATION_FILE, PREDICTIONS_FILE, REPORT_FILE
+from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE, PREDICTIONS_FILE, REPORT_FILE
+from inclinet.evaluation.novelty import Novelty
 from inclinet.figures.markdown import assemble, escape, figure, picture, table
 from inclinet.networks.listing import name_of_network
 from inclinet.prediction.examples import examples_table, worst_galaxies
@@ -105,12 +106,13 @@ def _worst(run: str, published: PublishedVersion, samples: dict[str, Reference],
     folds = published.info.test.folds if published.info.test else 0
     kept = _read(run, f"evaluation/{CALIBRATION_FILE}")
     calibration = Calibration.model_validate_json(kept) if kept and not folds else None
+    learned = _read(run, f"evaluation/{NOVELTY_FILE}")
+    novelty = Novelty.model_validate_json(learned) if learned else None
     with temporary_folder("summary") as folder:
         [path] = artifacts().fetch(catalogue, folder, [CATALOG_FILE])
-        names = read_catalog(path).names
         side = "train" if folds else "test"
         pictures: Mapping[str, Samples] = fetch_samples(samples, published.info.size, (side, 0), folder)
-        worst = worst_galaxies(images, pictures, calibration, names, _WORST)
+        worst = worst_galaxies(images, pictures, calibration, read_catalog(path), novelty, _WORST)
     return f"### The {len(worst)} largest errors\n\nTruth → answer.\n\n{examples_table(worst)}"
 
 

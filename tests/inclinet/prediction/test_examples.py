@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 
 from inclinet.data.samples import Samples
-from inclinet.prediction.examples import Example, choose_answers, examples_table, worst_galaxies
+from inclinet.figures.page import Card
+from inclinet.prediction.examples import choose_answers, examples_table, worst_galaxies
 from tests.conftest import disc
 
 PGCS = np.array([11, 12, 13])
@@ -24,29 +25,28 @@ def samples():
 
 
 def test_the_worst_galaxies_come_first_each_once_and_in_colour():
-    first, second = worst_galaxies(predictions_of(), samples(), None, {}, 2)
-    assert (first.title, first.answer, first.flags) == ("PGC 12", "60° → 80°", "")
-    assert (second.title, second.answer) == ("PGC 13", "60° → 65°")
-    assert np.array_equal(first.pixels, samples()["RGB"].images[1])
+    first, second = worst_galaxies(predictions_of(), samples(), None, None, None, 2)
+    assert (first.title, first.lines, first.flag) == ("PGC 12", ["60° → 80.0°"], "")
+    assert (second.title, second.lines) == ("PGC 13", ["60° → 65.0°"])
+    assert np.array_equal(first.image, samples()["RGB"].images[1])
 
 
-def test_an_answer_outside_its_interval_and_a_shape_against_it_are_flagged():
+def test_error_bars_and_a_shape_against_the_answer_are_told():
     predictions = predictions_of(error=3.0, low68=0.0, high68=90.0)
     predictions["low95"], predictions["high95"] = predictions["inclination"] - 6, predictions["inclination"] + 6
-    worst = worst_galaxies(predictions, samples(), None, {}, 3)
-    assert [one.flags.split("; ")[0] for one in worst] == ["outside the 95 %", "", ""]
-    assert "rounder than its inclination" in worst[0].flags
-    assert worst[0].answer == "60° → 80 ± 3°"
+    [worst] = worst_galaxies(predictions, samples(), None, None, None, 1)
+    assert worst.lines == ["60° → 80.0 ± 3.0°", "95 %: 74.0–86.0°"]
+    assert "rounder than its inclination" in worst.flag
 
 
 def test_a_galaxy_without_an_image_is_named_all_the_same():
-    [one] = worst_galaxies(predictions_of(), {}, None, {12: "NGC 12"}, 1)
-    assert (one.title, one.pixels) == ("NGC 12", None)
-    assert "**NGC 12**<br>60° → 80°" in examples_table([one])
+    [one] = worst_galaxies(predictions_of(), {}, None, None, None, 1)
+    assert one.image is None
+    assert "**PGC 12**<br>60° → 80.0°" in examples_table([one])
 
 
 def test_the_table_has_two_galaxies_in_a_row():
-    lines = examples_table([Example(f"PGC {n}", "60°", "a; b", None) for n in range(5)]).splitlines()
+    lines = examples_table([Card(f"PGC {n}", None, ["60°"], "a; b") for n in range(5)]).splitlines()
     assert len(lines) == 2 + 3
     assert lines[2].count("*a*<br>*b*") == 2
     assert lines[-1].count("PGC") == 1
