@@ -42,7 +42,7 @@ def train(folder: Path, fold: int, model: str, out: Path, steps: int) -> tuple[P
     """Train a network in about so many steps; returns its file and the seconds that it took."""
     stored = len(list((folder / "augmented" / batch_folder(fold)).glob("*.npz")))
     passes = math.ceil(steps / stored)
-    size = Batch.open(next((folder / "augmented" / batch_folder(fold)).glob("*.npz"))).images.shape[1]
+    size = Batch.read(next((folder / "augmented" / batch_folder(fold)).glob("*.npz"))).images.shape[1]
     begin = time.monotonic()
     file = train_network(
         folder / "augmented",

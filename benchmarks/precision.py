@@ -34,7 +34,7 @@ def prepare(folder: Path, size: int) -> tuple[list[Batch], Batch]:
         compress(prep(folder, catalog, band, size=size, outfolder=folder).folder, folder, size=size)
     split(folder, folder, size=size, settings=Split(niter=0))
     augment(folder, folder, size=size, niter=0, settings=Augment(nbatch=NBATCH, batchsize=BATCHSIZE))
-    batches = [Batch.open(folder / batch_folder(0) / batch_file(size, b)) for b in range(1, NBATCH + 1)]
+    batches = [Batch.read(folder / batch_folder(0) / batch_file(size, b)) for b in range(1, NBATCH + 1)]
     left_out = left_out_batch(folder, size, 0, 8 * BATCHSIZE)
     if left_out is None:
         raise RuntimeError("300 galaxies leave none out")

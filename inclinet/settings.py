@@ -196,6 +196,11 @@ class Augment(Record):
         description="Leave a tenth of the training galaxies out of the batches of subsample 0, to measure its networks "
         "on while they train. The other subsamples leave out a third anyway.",
     )
+    raw: bool = Field(
+        False,
+        title="Uncompressed",
+        description="Store the batches uncompressed: about twice the bytes, for a fast local disk.",
+    )
 
     def with_split(self, split: Split) -> "Augment":
         """Return the settings for a split: with folds, subsample 0 leaves out none, as the folds measure it."""

@@ -163,6 +163,7 @@ def augment(
     ),
     preset: PresetOption = PRESET,
     ranges: RangesOption = [],  # noqa: B006 (Typer copies it)
+    raw: Annotated[bool, option(Augment, "raw", "--raw")] = default(Augment, "raw"),
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
@@ -183,6 +184,7 @@ def augment(
         seed=seed,
         leave_out=leave_out,
         preset=preset,
+        raw=raw,
         **parse_ranges(ranges),
     )
     niter, size = settings(Split, niter=niter).niter, settings(Size, size=size).size

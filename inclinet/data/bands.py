@@ -112,7 +112,11 @@ def sky(images: np.ndarray) -> np.ndarray:
     ndarray of float, shape (…, 3)
     """
     edges = [images[..., 0, :, :], images[..., -1, :, :], images[..., 1:-1, 0, :], images[..., 1:-1, -1, :]]
-    return np.median(np.concatenate(edges, axis=-2), axis=-2)
+    border = np.concatenate(edges, axis=-2)
+    # Of an even number of pixels. Faster than np.median, and called for every image of a stored batch.
+    middle = border.shape[-2] // 2
+    halves = np.partition(border, (middle - 1, middle), axis=-2)
+    return (halves[..., middle - 1, :].astype(float) + halves[..., middle, :]) / 2
 
 
 def is_negative(sky_level: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from inclinet.data.bands import GRAY_BANDS, is_colour, order_bands
 from inclinet.data.filenames import parse_sample, sample_file
 from inclinet.data.inclination import MIN_INCLINATION, inclination_bin
 from inclinet.errors import InclinetError
-from inclinet.storage.npz import check_arrays, read_arrays, write_arrays
+from inclinet.storage.npz import Rows, read_arrays, write_arrays
 
 __all__ = [
     "Batch",
@@ -18,6 +18,7 @@ __all__ = [
     "batchsize_of",
     "find_samples",
     "read_samples",
+    "write_batch",
 ]
 
 
@@ -39,35 +40,20 @@ class Batch:
     pgcs: np.ndarray
     filters: np.ndarray
 
-    def write(self, path: Path) -> Path:
-        """Write the batch as an array file: `images`, `labels`, `pgcIDs`, `filter`."""
-        return write_arrays(
-            path,
-            {"images": self.images, "labels": self.labels, "pgcIDs": self.pgcs, "filter": self.filters},
-        )
+    def write(self, path: Path, *, raw: bool = False) -> Path:
+        """Write the batch as an array file; see `write_batch`."""
+        return write_batch(path, self.images, self.labels, self.pgcs, self.filters, raw=raw)
 
     @classmethod
     def read(cls, path: Path) -> "Batch":
-        """Open a stored batch and check every byte of it.
+        """Read a stored batch and check every byte of it; the images are a memory map if they are not compressed.
 
         Raises
         ------
         InclinetError
             When the file is damaged or not a stored batch.
         """
-        check_arrays(path)
-        return cls.open(path)
-
-    @classmethod
-    def open(cls, path: Path) -> "Batch":
-        """Open a stored batch, with the images as a memory map unless the file is compressed.
-
-        Raises
-        ------
-        InclinetError
-            When the file is not a stored batch.
-        """
-        arrays = read_arrays(path, ["images", "labels", "pgcIDs", "filter"])
+        arrays = read_arrays(path, ["images", "labels", "pgcIDs", "filter"], check=True)
         images, filters = arrays["images"], arrays["filter"]
         if images.ndim != 4 or images.dtype != np.uint8 or filters.shape != images.shape[:1]:
             raise InclinetError(
@@ -75,6 +61,32 @@ class Batch:
             )
         labels, pgcs = (_one_each(path, name, arrays[name], len(images)) for name in ("labels", "pgcIDs"))
         return cls(images, labels, pgcs, filters)
+
+
+def write_batch(
+    path: Path,
+    images: np.ndarray | Rows,
+    labels: np.ndarray,
+    pgcs: np.ndarray,
+    filters: np.ndarray,
+    *,
+    raw: bool = False,
+    workers: int | None = None,
+) -> Path:
+    """Write a stored batch as an array file: `images`, `labels`, `pgcIDs`, `filter`.
+
+    Parameters
+    ----------
+    path : Path
+    images, labels, pgcs, filters
+        As in `Batch`; the images may also be made while they are written.
+    raw : bool
+        Leave the images uncompressed.
+    workers : int or None
+        Threads that make and compress images; None takes one per core.
+    """
+    arrays = {"images": images, "labels": labels, "pgcIDs": pgcs, "filter": filters}
+    return write_arrays(path, arrays, compressed=() if raw else {"images"}, workers=workers)
 
 
 def _one_each(path: Path, name: str, array: np.ndarray, n: int) -> np.ndarray:
@@ -114,11 +126,21 @@ def read_samples(paths: Mapping[str, Path], size: int) -> dict[str, Samples]:
     return samples
 
 
-def batchsize_of(batch: Batch) -> int:
-    """Return how many images a stored batch holds in each bin of inclination and colour class."""
-    bins = len(np.unique(inclination_bin(batch.labels)))
-    classes = len({is_colour(letter.decode()) for letter in np.unique(batch.filters)})
-    return len(batch.labels) // (bins * classes)
+def batchsize_of(path: Path) -> int:
+    """Return how many images a stored batch holds in each bin of inclination and colour class.
+
+    Raises
+    ------
+    InclinetError
+        When the file is damaged or not a stored batch.
+    """
+    # Without the images, which would all be unpacked.
+    arrays = read_arrays(path, ["labels", "filter"])
+    filters = arrays["filter"]
+    labels = _one_each(path, "labels", arrays["labels"], filters.size)
+    bins = len(np.unique(inclination_bin(labels)))
+    classes = len({is_colour(letter.decode()) for letter in np.unique(filters)})
+    return len(labels) // (bins * classes)
 
 
 def find_samples(infolder: Path, size: int, side: str, subsample: int) -> dict[str, Path]:

@@ -97,7 +97,7 @@ def _has_left_out(models: Path, model: str, subsample: int) -> bool:
 
 def read_pictures(test: Mapping[str, Samples], train: Mapping[str, Samples], batch: Path) -> Pictures:
     """Return the images that a report shows; `batch` is a stored batch, which may be missing."""
-    return Pictures(test, train, Batch.open(batch) if batch.is_file() else None)
+    return Pictures(test, train, Batch.read(batch) if batch.is_file() else None)
 
 
 def read_all_predictions(paths: Iterable[Path]) -> pd.DataFrame:

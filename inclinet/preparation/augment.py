@@ -4,10 +4,9 @@ A batch is made in three steps: `choice` says which images it holds, `transforma
 `rendering` does it.
 """
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from os import cpu_count
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from inclinet.data.bands import band_letter
 from inclinet.data.filenames import batch_file, batch_folder
 from inclinet.data.inclination import MIN_INCLINATION
-from inclinet.data.samples import Batch, Samples, find_samples, read_samples
+from inclinet.data.samples import Batch, Samples, find_samples, read_samples, write_batch
 from inclinet.errors import InclinetError
 from inclinet.preparation.choice import choose_rows
 from inclinet.preparation.rendering import render
@@ -30,10 +29,11 @@ from inclinet.preparation.transformation import (
 )
 from inclinet.progress import Track, silent
 from inclinet.settings import Augment
+from inclinet.storage.npz import Rows, rows_per_chunk
+from inclinet.storage.threads import in_threads
 
-__all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "validation_batch"]
+__all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "validation_batch", "write_training_batch"]
 
-_CHUNK = 64  # images that a thread renders before the progress moves on
 _VALIDATION_SEED = 45  # fixed: validation metrics are comparable whatever the training batches
 _VALIDATION_RANGES = replace(PRESETS["published"], positive=True, inverted=0)  # as images are shown when predicting
 _VALIDATION_SHARE = 8  # a stored batch holds 8 times as many images as its validation batch
@@ -63,12 +63,14 @@ def augment(
     for k, paths in sources.items():
         samples = read_samples(paths, size)
         for b in range(1, settings.nbatch + 1):
-            batch = training_batch(samples, k, b, settings, workers=workers, track=track)
-            written.append(batch.write(outfolder / batch_folder(k) / batch_file(size, b)))
+            path = outfolder / batch_folder(k) / batch_file(size, b)
+            write_training_batch(path, samples, k, b, settings, workers=workers, track=track)
+            written.append(path)
     return written
 
 
-def training_batch(
+def write_training_batch(
+    path: Path,
     samples: Mapping[str, Samples],
     subsample: int,
     batch: int,
@@ -76,24 +78,30 @@ def training_batch(
     *,
     workers: int | None = None,
     track: Track = silent,
-) -> Batch:
-    """Return stored batch `batch`, counted from 1, of a subsample's training galaxies.
+) -> int:
+    """Write stored batch `batch`, counted from 1, of a subsample's training galaxies; return its number of images.
 
-    `samples` and the errors are those of `augment_batch`.
+    Memory does not grow with that number. `samples` and the errors are those of `augment_batch`.
     """
+    drawn = _draw_training_batch(samples, subsample, batch, settings)
+    chunks = track(drawn.chunks(), f"augment {subsample}-{batch:02d}", drawn.count_chunks())
+    images = Rows(drawn.shape, np.uint8, chunks)
+    write_batch(path, images, drawn.labels, drawn.pgcs, drawn.filters, raw=settings.raw, workers=workers)
+    return len(drawn.labels)
+
+
+def training_batch(samples: Mapping[str, Samples], subsample: int, batch: int, settings: Augment) -> Batch:
+    """Return what `write_training_batch` writes."""
+    return _draw_training_batch(samples, subsample, batch, settings).render()
+
+
+def _draw_training_batch(
+    samples: Mapping[str, Samples], subsample: int, batch: int, settings: Augment
+) -> "_DrawnBatch":
     without = None
     if settings.leave_out and subsample == 0:
         without = left_out_galaxies(samples, 0)
-    return augment_batch(
-        samples,
-        settings.batchsize,
-        [settings.seed, subsample, batch],
-        ranges=ranges_of(settings),
-        without=without,
-        workers=workers,
-        track=track,
-        description=f"augment {subsample}-{batch:02d}",
-    )
+    return _draw(samples, settings.batchsize, [settings.seed, subsample, batch], ranges_of(settings), without)
 
 
 def validation_batch(
@@ -135,8 +143,6 @@ def augment_batch(
     ranges: Ranges = PRESETS["wide"],
     without: np.ndarray | None = None,
     workers: int | None = None,
-    track: Track = silent,
-    description: str = "augment",
 ) -> Batch:
     """Return one shuffled batch, uniform in inclination.
 
@@ -159,6 +165,12 @@ def augment_batch(
     InclinetError
         When there is no galaxy.
     """
+    return _draw(samples, batchsize, seed, ranges, without).render(workers)
+
+
+def _draw(
+    samples: Mapping[str, Samples], batchsize: int, seed: Sequence[int], ranges: Ranges, without: np.ndarray | None
+) -> "_DrawnBatch":
     if not samples:
         raise InclinetError(
             f"augment: no galaxy labelled {MIN_INCLINATION} deg or more to draw from; the sample is too small"
@@ -167,34 +179,55 @@ def augment_batch(
         without = np.empty(0, int)
     rng = np.random.default_rng(list(seed))
     transformations = draw_transformations(choose_rows(samples, batchsize, rng, without), ranges, rng)
-    noise_values = draw_noise(rng)
-    return Batch(
-        _render_all(samples, transformations, noise_values, workers, track, description),
-        np.array([samples[each.band].labels[each.row] for each in transformations], np.int32),
-        np.array([samples[each.band].pgcs[each.row] for each in transformations], np.int32),
-        np.array([band_letter(each.band) for each in transformations], "S"),
-    )
+    return _DrawnBatch(samples, transformations, draw_noise(rng))
 
 
-def _render_all(
-    samples: Mapping[str, Samples],
-    transformations: Sequence[Transformation],
-    noise_values: np.ndarray,
-    workers: int | None,
-    track: Track,
-    description: str,
-) -> np.ndarray:
-    """Return the images of a batch, uint8 (N, size, size, 3), rendered in threads."""
-    size = next(iter(samples.values())).images.shape[1]
-    images = np.empty((len(transformations), size, size, 3), np.uint8)
+@dataclass(frozen=True)
+class _DrawnBatch:
+    """A batch of which all that is random is drawn, but no image is rendered."""
 
-    def render_chunk(start: int) -> None:
-        for i, each in enumerate(transformations[start : start + _CHUNK], start):
-            images[i] = render(samples[each.band].images[each.row], each, noise_values)
+    samples: Mapping[str, Samples]
+    transformations: Sequence[Transformation]
+    noise_values: np.ndarray
 
-    starts = range(0, len(transformations), _CHUNK)
-    # Threads suffice: OpenCV releases the interpreter lock.
-    with ThreadPoolExecutor(workers or cpu_count() or 1) as executor:
-        for _ in track(executor.map(render_chunk, starts), description, len(starts)):
-            pass
-    return images
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the images, (N, size, size, 3)."""
+        size = next(iter(self.samples.values())).images.shape[1]
+        return len(self.transformations), size, size, 3
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.array([self.samples[each.band].labels[each.row] for each in self.transformations], np.int32)
+
+    @property
+    def pgcs(self) -> np.ndarray:
+        return np.array([self.samples[each.band].pgcs[each.row] for each in self.transformations], np.int32)
+
+    @property
+    def filters(self) -> np.ndarray:
+        return np.array([band_letter(each.band) for each in self.transformations], "S")
+
+    def count_chunks(self) -> int:
+        return -(-len(self.transformations) // rows_per_chunk(self.shape, np.uint8))
+
+    def chunks(self) -> Iterable[Callable[[], np.ndarray]]:
+        """Yield functions that render some images each, in order, for threads to call."""
+        rows = rows_per_chunk(self.shape, np.uint8)
+        for start in range(0, len(self.transformations), rows):
+            yield partial(self._render, self.transformations[start : start + rows])
+
+    def _render(self, transformations: Sequence[Transformation]) -> np.ndarray:
+        images = np.empty((len(transformations), *self.shape[1:]), np.uint8)
+        for i, each in enumerate(transformations):
+            images[i] = render(self.samples[each.band].images[each.row], each, self.noise_values)
+        return images
+
+    def render(self, workers: int | None = None) -> Batch:
+        """Return the batch in memory."""
+        images, start = np.empty(self.shape, np.uint8), 0
+        # Threads suffice: OpenCV releases the interpreter lock.
+        for chunk in in_threads(lambda make: make(), self.chunks(), workers):
+            images[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        return Batch(images, self.labels, self.pgcs, self.filters)

@@ -181,5 +181,6 @@ def _draw_zooms(ranges: Ranges, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_noise(rng: np.random.Generator) -> np.ndarray:
-    """Draw the noise values that all images of a batch share, float32 (1048576,), standard deviation 1."""
-    return rng.standard_normal(_NOISE_VALUES, np.float32)
+    """Draw the noise values that all images of a batch share, float64 (1048576,), standard deviation 1."""
+    # Drawn in single precision, multiplied in double: which value is rounded up does not depend on the library.
+    return rng.standard_normal(_NOISE_VALUES, np.float32).astype(np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import temporary_folder
-from inclinet.storage.npz import check_arrays, read_arrays, write_arrays
+from inclinet.storage.npz import read_arrays, write_arrays
 from inclinet.storage.store import Store
 from inclinet.training.filenames import parse_snapshot, snapshot_file
 
@@ -63,8 +63,7 @@ class Snapshot:
         InclinetError
             When the file is missing or damaged, or holds a number that is not finite.
         """
-        check_arrays(path)
-        arrays = read_arrays(path)
+        arrays = read_arrays(path, check=True)
         if missing := [name for name in _OWN if name not in arrays]:
             raise InclinetError(f"{path}: not a snapshot of this version, because it has no {missing[0]}")
         step, history, precision = (arrays.pop(name) for name in _OWN)

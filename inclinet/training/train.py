@@ -235,7 +235,7 @@ def _read_identity(file: Path) -> dict[str, Any]:
 
 def _read_monitors(batches: list[Path], samples: Path, plan: Plan) -> dict[str, Batch | None]:
     """Return the augmented test set (`val`) and left-out galaxies (`left`); None where there is no galaxy."""
-    batchsize = batchsize_of(Batch.open(batches[0]))
+    batchsize = batchsize_of(batches[0])
     test = validation_batch(read_samples(find_samples(samples, plan.size, "test", 0), plan.size), batchsize)
     if test is None:
         logger.warning("%s: no galaxy in the test set; no validation metrics", samples)

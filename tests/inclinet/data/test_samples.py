@@ -58,19 +58,20 @@ def test_a_label_outside_the_regression_is_refused(tmp_path):
         read_samples({"g": path}, 8)
 
 
-def test_a_stored_batch_is_read_back(tmp_path):
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_stored_batch_is_read_back(tmp_path, raw):
     labels = np.array([50, 50, 60, 60, 50, 50, 60, 60], np.int32)
     filters = np.array([b"c"] * 4 + [b"g", b"r", b"i", b"g"])
     batch = Batch(np.zeros((8, 8, 8, 3), np.uint8), labels, np.arange(8, dtype=np.int32), filters)
-    path = batch.write(tmp_path / "batch.npz")
+    path = batch.write(tmp_path / "batch.npz", raw=raw)
     again = Batch.read(path)
-    assert isinstance(again.images, np.memmap)
+    assert isinstance(again.images, np.memmap) == raw
     for name in ("images", "labels", "pgcs", "filters"):
         assert np.array_equal(getattr(again, name), getattr(batch, name))
-    assert batchsize_of(again) == 2
+    assert batchsize_of(path) == 2
 
 
 def test_a_sample_file_is_not_a_stored_batch(tmp_path):
     path = write_sample(tmp_path / "a.npz", filter=np.array([b"c"]))
     with pytest.raises(InclinetError, match="not a stored batch"):
-        Batch.open(path)
+        Batch.read(path)

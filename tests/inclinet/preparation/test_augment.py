@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from inclinet.data.inclination import inclination_bin
 from inclinet.data.samples import Batch, Samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.preparation.augment import augment, augment_batch, training_batch, validation_batch
+from inclinet.preparation.augment import (
+    augment,
+    augment_batch,
+    training_batch,
+    validation_batch,
+    write_training_batch,
+)
 from inclinet.preparation.split import left_out_galaxies
 from inclinet.preparation.transformation import PRESETS
 from inclinet.settings import Augment
@@ -67,6 +73,14 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     batches = [augment_batch(samples, 8, [5, 1, 2], workers=workers) for workers in (1, 4)]
     contents = [batch.write(tmp_path / f"{n}.npz").read_bytes() for n, batch in enumerate(batches)]
     assert contents[0] == contents[1]
+    settings = Augment(batchsize=8)
+    contents = [tmp_path / f"stored {workers}.npz" for workers in (1, 4)]
+    for path, workers in zip(contents, (1, 4), strict=True):
+        assert write_training_batch(path, samples, 1, 2, settings, workers=workers) == 9 * 2 * 8
+    assert contents[0].read_bytes() == contents[1].read_bytes()
+    again = training_batch(samples, 1, 2, settings)
+    assert np.array_equal(Batch.read(contents[0]).images, again.images)
+    assert again.write(contents[1]).read_bytes() == contents[0].read_bytes()
     other = augment_batch(samples, 8, [5, 1, 3])
     assert not np.array_equal(other.images, batches[0].images)
 
