@@ -13,7 +13,7 @@ __all__ = ["Record", "read_record"]
 class Record(BaseModel):
     """An immutable record that refuses unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 R = TypeVar("R", bound=Record)

@@ -37,25 +37,19 @@ from inclinet.cli.app import (
     settings,
     track,
 )
-from inclinet.cli.evaluation import evaluate_networks
 from inclinet.cli.group import check_extra
-from inclinet.cli.versions import publish_networks
 from inclinet.data.bands import BANDS, band_title
-from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import skipped_file
 from inclinet.evaluation.filenames import REPORT_FILE
-from inclinet.figures.page import name_page
 from inclinet.networks.architectures import check_fits
 from inclinet.networks.filenames import network_file
-from inclinet.registry.admission import promote_last, what_is_in_use
-from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
-from inclinet.storage.addresses import open_named_store
-from inclinet.training.label_errors import LabelErrors
-from inclinet.training.start import Start
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from inclinet.training.label_errors import LabelErrors
+    from inclinet.training.start import Start
 
 __all__ = ["full", "run_all_stages"]
 
@@ -115,6 +109,8 @@ def full(
     The published recipe: -m model4,model5,model6 --preset published --optimizer adam --loss mse --warm_up 0
     """
     check_extra("full")
+    from inclinet.registry.start import find_starts
+
     networks = _split_names(models)
     size = settings(Size, size=size).size
     check_fits(networks, size)
@@ -165,7 +161,7 @@ def run_all_stages(
     split: Split,
     augment: Augment,
     train: Train,
-    starts: Mapping[str, Start] | None = None,
+    starts: Mapping[str, "Start"] | None = None,
     columns: Mapping[str, str] | None = None,
     restart: bool = False,
     workers: int | None = None,
@@ -201,6 +197,13 @@ def run_all_stages(
     InclinetError
         When a stage cannot work with its input.
     """
+    from inclinet.cli.evaluation import evaluate_networks
+    from inclinet.cli.versions import publish_networks
+    from inclinet.data.catalog import read_catalog
+    from inclinet.figures.page import name_page
+    from inclinet.registry.admission import promote_last, what_is_in_use
+    from inclinet.storage.addresses import open_named_store
+
     _prepare(impath, catalog, folder, sample, size, split, augment, columns or {}, workers)
     known = read_catalog(catalog, columns={key: name for key, name in (columns or {}).items() if key != "image"})
     files = _train(folder, size, split.subsamples, augment.nbatch, train, starts or {}, known.errors, restart)
@@ -285,8 +288,8 @@ def _train(
     niter: int,
     nbatch: int,
     settings: Train,
-    starts: Mapping[str, Start],
-    label_errors: LabelErrors,
+    starts: Mapping[str, "Start"],
+    label_errors: "LabelErrors",
     restart: bool,
 ) -> Sequence[str]:
     """Train every network on every subsample; returns the names of their files."""

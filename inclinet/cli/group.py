@@ -1,8 +1,11 @@
 """The list of commands in `inclinet --help`, and what errors say on the command line."""
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from typing import Any
 
 from typer.core import TyperGroup
+from typer.main import get_command_from_info
 
 from inclinet.errors import InclinetError
 from inclinet.networks.backend import is_installed
@@ -10,13 +13,33 @@ from inclinet.networks.backend import is_installed
 __all__ = ["GROUPS", "CommandGroup", "check_extra", "name_option"]
 
 GROUPS = {
-    "Predict": ("predict", "serve", "cutouts", "models", "promote"),
-    "Make networks, step by step": ("prep", "compress", "split", "augment", "train", "evaluate", "publish"),
-    "Make networks, all at once": ("full",),
-    "Look after a store": ("prune",),
-    "Try it out": ("simulate",),
+    "Predict": {
+        "predict": ("predict", "Predict the inclination of galaxies from their images."),
+        "serve": ("serve", "Open a web page that tells the inclination of the galaxies you drop on it."),
+        "cutouts": ("cutouts", "Fetch images of galaxies by name or position."),
+        "models": ("versions", "List the versions, and say which one is in use."),
+        "promote": ("versions", "Put a version into use."),
+    },
+    "Make networks, step by step": {
+        "prep": ("stages", "Downsample the images of one band."),
+        "compress": ("stages", "Pack each band's downsampled images into one array file."),
+        "split": ("stages", "Divide the galaxies into test set, training set and subsamples."),
+        "augment": ("stages", "Make stored batches, which are uniform in inclination."),
+        "train": ("stages", "Train a network on every subsample, one stored batch at a time."),
+        "evaluate": ("evaluation", "Evaluate networks on the test galaxies."),
+        "publish": ("versions", "Publish trained networks as a version."),
+    },
+    "Make networks, all at once": {
+        "full": ("full", "Run all stages in order on this machine, without the service."),
+    },
+    "Look after a store": {
+        "prune": ("prune", "Remove old runs, versions and artifacts, and snapshots of finished networks."),
+    },
+    "Try it out": {
+        "simulate": ("simulate", "Simulate galaxies of known inclination."),
+    },
 }
-"""Commands in the order of the help, by the title of their group."""
+"""By title of its group, each command: its module, which is imported when it runs, and its line in the help."""
 
 _EXTRAS = {
     "train": ("train", ("keras", "psutil")),
@@ -31,16 +54,51 @@ _TITLES = {
 }
 
 
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name; the module of one is imported when it is looked up.
+
+    `loaded` are those of modules that are imported already.
+    """
+
+    def __init__(self, loaded: MutableMapping[str, Any]) -> None:
+        self._loaded = loaded
+        self._modules = {name: module for group in GROUPS.values() for name, (module, _) in group.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            from inclinet.cli.app import app  # which needs this module
+
+            callback = getattr(import_module(f"inclinet.cli.{self._modules[name]}"), name)
+            [info] = [info for info in app.registered_commands if info.callback is callback]
+            self._loaded[name] = get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=None)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
 class CommandGroup(TyperGroup):
-    """All commands: listed by group, their errors completed by the option to change."""
+    """All commands: imported when they are used, listed by group, their errors completed by the option to change."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands by group."""
         width = max(map(len, self.commands))
-        for title, names in GROUPS.items():
-            rows = [(name, self.commands[name].get_short_help_str(formatter.width - width - 6)) for name in names]
+        for title, commands in GROUPS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), text) for name, text in rows])
+                formatter.write_dl([(name.ljust(width), text) for name, (_, text) in commands.items()])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the user named."""

@@ -2,17 +2,6 @@
 
 import sys
 
-from inclinet.cli import (  # noqa: F401 - they define the commands
-    cutouts,
-    evaluation,
-    full,
-    predict,
-    prune,
-    serve,
-    simulate,
-    stages,
-    versions,
-)
 from inclinet.cli.app import app, console
 from inclinet.errors import InclinetError
 

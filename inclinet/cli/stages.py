@@ -41,7 +41,6 @@ from inclinet.data.bands import order_bands
 from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import band_folder, parse_band_folder
 from inclinet.networks.architectures import MODELS, check_fits
-from inclinet.registry.start import find_starts
 from inclinet.settings import Augment, Sample, Size, Split, Train
 
 __all__ = ["augment", "compress", "prep", "split", "train"]
@@ -244,6 +243,7 @@ def train(
     check_extra("train")
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
+    from inclinet.registry.start import find_starts
     from inclinet.training.train import check_start, train_network
 
     chosen = settings(

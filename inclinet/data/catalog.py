@@ -13,7 +13,7 @@ from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
-__all__ = ["SIMULATED_PGC", "Catalog", "Galaxy", "numeric_label", "read_catalog", "read_galaxies"]
+__all__ = ["SIMULATED_PGC", "Catalog", "Galaxy", "read_catalog", "read_galaxies"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +91,6 @@ class Galaxy:
     truth: float | None
     image: str
     problem: str
-
-
-def numeric_label(label: str) -> int:
-    """Return a label as a number: `0` → 0, `F` → 1, else the inclination in degrees."""
-    return 1 if label == "F" else int(label)
 
 
 def _label(inc: str, inc_flg: str, fon: str, inc_note: str) -> tuple[str | None, str]:

@@ -4,7 +4,16 @@ import math
 
 import numpy as np
 
-__all__ = ["BIN_WIDTH", "MIN_INCLINATION", "UNIT", "axis_ratio_of", "inclination_bin", "to_degrees", "to_scaled"]
+__all__ = [
+    "BIN_WIDTH",
+    "MIN_INCLINATION",
+    "UNIT",
+    "axis_ratio_of",
+    "inclination_bin",
+    "numeric_label",
+    "to_degrees",
+    "to_scaled",
+]
 
 MIN_INCLINATION = 45
 """Galaxies with a smaller label (deg) take no part in regression."""
@@ -14,6 +23,11 @@ UNIT = 22.5
 
 BIN_WIDTH = 5
 """Width (deg) of the bins of inclination: [45, 50], (50, 55], … (85, 90]."""
+
+
+def numeric_label(label: str) -> int:
+    """Return a label as a number: `0` → 0, `F` → 1, else the inclination in degrees."""
+    return 1 if label == "F" else int(label)
 
 
 def to_scaled(inclination: np.ndarray) -> np.ndarray:

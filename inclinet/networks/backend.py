@@ -1,11 +1,9 @@
 """The library that computes for Keras: TensorFlow where it is installed, else JAX."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
 from types import ModuleType
@@ -50,7 +48,7 @@ def prepare_backend() -> None:
         sys.meta_path.insert(sys.meta_path.index(PathFinder), _TensorFlowFinder())
 
 
-class _TensorFlowFinder(MetaPathFinder):
+class _TensorFlowFinder:
     """Finds TensorFlow as `PathFinder` does, and has it imported without its start-up lines."""
 
     def find_spec(
@@ -77,6 +75,8 @@ def _without_startup_lines() -> Iterator[None]:
     TensorFlow writes some before it reads TF_CPP_MIN_LOG_LEVEL. A process of its own does the filtering, so that the
     last words of a crash get through.
     """
+    import subprocess  # not at the top: `import inclinet` takes no time
+
     command = [sys.executable, "-I", "-S", "-c", _FILTER, _STARTUP_LINE]
     try:
         filtering = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from inclinet.data.catalog import numeric_label
 from inclinet.data.filenames import SmallName, packed_file, parse_small
 from inclinet.data.images import BadImageError, open_image
+from inclinet.data.inclination import numeric_label
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
 from inclinet.storage.npz import Rows, write_arrays

@@ -1,6 +1,7 @@
 import pytest
 
-from inclinet.data.catalog import numeric_label, read_catalog
+from inclinet.data.catalog import read_catalog
+from inclinet.data.inclination import numeric_label
 from inclinet.errors import InclinetError
 from tests.conftest import write_catalog
 
