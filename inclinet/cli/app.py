@@ -52,6 +52,7 @@ __all__ = [
     "parse_ranges",
     "settings",
     "show_table",
+    "split_names",
     "track",
 ]
 
@@ -117,6 +118,11 @@ def settings(model: type[T], **values: Any) -> T:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise InclinetError(f"{name} {first['input']}: {first['msg']}", setting=name) from None
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Return the names in a list separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def parse_ranges(texts: Sequence[str]) -> dict[str, str]:

@@ -35,6 +35,7 @@ from inclinet.cli.app import (
     parse_columns,
     parse_ranges,
     settings,
+    split_names,
     track,
 )
 from inclinet.cli.group import check_extra
@@ -111,10 +112,10 @@ def full(
     check_extra("full")
     from inclinet.registry.start import find_starts
 
-    networks = _split_names(models)
+    networks = split_names(models)
     size = settings(Size, size=size).size
     check_fits(networks, size)
-    sample = settings(Sample, imroot=imroot, bands=_split_names(bands), framing=framing)
+    sample = settings(Sample, imroot=imroot, bands=split_names(bands), framing=framing)
     split = settings(Split, niter=niter, folds=folds)
     batches = settings(Augment, nbatch=nbatch, batchsize=batchsize, preset=preset, **parse_ranges(ranges))
     # One folder for each choice of bands, so that runs do not mix their files.
@@ -145,10 +146,6 @@ def full(
         restart=restart,
         workers=workers,
     )
-
-
-def _split_names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def run_all_stages(
@@ -259,22 +256,22 @@ def _prepare(
     """Run the stages from the images to the stored batches."""
     from inclinet.preparation.augment import augment as make_batches
     from inclinet.preparation.compress import compress as pack
-    from inclinet.preparation.prep import prep as prepare
+    from inclinet.preparation.prep import prep_bands
     from inclinet.preparation.split import split as divide
 
-    for band in sample.bands:
-        done = prepare(
-            impath,
-            catalog,
-            band,
-            imroot=sample.imroot,
-            size=size,
-            framing=sample.framing,
-            columns=columns,
-            outfolder=folder / "small",
-            workers=workers,
-            track=track,
-        )
+    prepared = prep_bands(
+        impath,
+        catalog,
+        sample.bands,
+        imroot=sample.imroot,
+        size=size,
+        framing=sample.framing,
+        columns=columns,
+        outfolder=folder / "small",
+        workers=workers,
+        track=track,
+    )
+    for done in prepared:
         console.print(f"{done.images} images in {done.folder}, {len(done.skipped)} galaxies skipped")
         pack(done.folder, folder / "packed", size=size, workers=workers, track=track)
     samples, augmented = folder / "samples", folder / "augmented"

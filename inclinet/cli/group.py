@@ -21,7 +21,7 @@ GROUPS = {
         "promote": ("versions", "Put a version into use."),
     },
     "Make networks, step by step": {
-        "prep": ("stages", "Downsample the images of one band."),
+        "prep": ("stages", "Downsample the images of one band or several."),
         "compress": ("stages", "Pack each band's downsampled images into one array file."),
         "split": ("stages", "Divide the galaxies into test set, training set and subsamples."),
         "augment": ("stages", "Make stored batches, which are uniform in inclination."),

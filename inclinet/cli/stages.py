@@ -34,11 +34,11 @@ from inclinet.cli.app import (
     parse_columns,
     parse_ranges,
     settings,
+    split_names,
     track,
 )
 from inclinet.cli.group import check_extra
 from inclinet.data.bands import order_bands
-from inclinet.data.catalog import read_catalog
 from inclinet.data.filenames import band_folder, parse_band_folder
 from inclinet.networks.architectures import MODELS, check_fits
 from inclinet.settings import Augment, Sample, Size, Split, Train
@@ -49,7 +49,12 @@ __all__ = ["augment", "compress", "prep", "split", "train"]
 @app.command()
 def prep(
     band: Annotated[
-        str, typer.Option("-b", "--band", help="Band: g, r, i, any other such as z or W1; in colour gri or grz.")
+        str,
+        typer.Option(
+            "-b",
+            "--band",
+            help="Band, or several separated by commas: g, r, i, any other such as z or W1; in colour gri or grz.",
+        ),
     ],
     impath: Annotated[Path, typer.Option("-p", "--impath", help="Folder of the images.")] = Path("galaxies"),
     imroot: Annotated[str, option(Sample, "imroot", "-r", "--imroot")] = default(Sample, "imroot"),
@@ -64,22 +69,22 @@ def prep(
     workers: Workers = None,
     verbose: Verbose = False,
 ) -> None:
-    """Downsample the images of one band.
+    """Downsample the images of one band or several.
 
     In: a folder of images pgc<ID>_<imroot>_<band>.png (colour: _gri.sdss.jpg, else _gri.jpg), and the catalogue.
 
-    Out: a folder <size>x<size>_<band> of JPEGs named after galaxy and label, and tables of the skipped galaxies and of
-    the shapes of the others.
+    Out: for each band a folder <size>x<size>_<band> of JPEGs named after galaxy and label, and tables of the skipped
+    galaxies and of the shapes of the others.
 
-    Example: inclinet prep -p galaxies -c catalog.csv -b g -s 128
+    Example: inclinet prep -p galaxies -c catalog.csv -b g,r,i,gri -s 128
     """
-    from inclinet.preparation.prep import prep as prepare
+    from inclinet.preparation.prep import prep_bands
 
     sample = settings(Sample, imroot=imroot, framing=framing)
-    done = prepare(
+    prepared = prep_bands(
         impath,
         catalog,
-        band,
+        split_names(band),
         imroot=sample.imroot,
         framing=sample.framing,
         size=settings(Size, size=size).size,
@@ -88,7 +93,8 @@ def prep(
         workers=workers,
         track=track,
     )
-    console.print(f"{done.images} images in {done.folder}, {len(done.skipped)} galaxies skipped")
+    for done in prepared:
+        console.print(f"{done.images} images in {done.folder}, {len(done.skipped)} galaxies skipped")
 
 
 @app.command()

@@ -1,9 +1,8 @@
 """Stage compress: one band's folder of downsampled images into one array file."""
 
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,9 @@ from inclinet.data.images import BadImageError, open_image
 from inclinet.data.inclination import numeric_label
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
-from inclinet.storage.npz import Rows, write_arrays
+from inclinet.storage.npz import Rows, rows_per_chunk, write_arrays
 
 __all__ = ["compress", "pack"]
-
-_AHEAD = 64  # images that each worker reads ahead of the writing
 
 
 def compress(
@@ -72,25 +69,29 @@ def pack(files: list[tuple[Path, SmallName]], out: Path, *, workers: int | None 
     files = sorted(files, key=lambda item: item[1].pgc)
     size, band = files[0][1].size, files[0][1].band
     labels = np.array([[name.pgc, numeric_label(name.label)] for _, name in files], np.int32).T
-    workers = workers or cpu_count() or 1
+    shape = len(files), size, size, 3
 
-    def rows() -> Iterator[np.ndarray]:
-        chunk = _AHEAD * workers
-        with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(files), chunk):
-                yield from pool.map(_read_image, files[start : start + chunk])
+    def chunks() -> Iterator[Callable[[], np.ndarray]]:
+        step = rows_per_chunk(shape, np.uint8)
+        parts = [files[start : start + step] for start in range(0, len(files), step)]
+        for part in track(parts, f"compress {band}", len(parts)):
+            yield partial(_read_images, part)
 
-    images = Rows((len(files), size, size, 3), np.uint8, track(rows(), f"compress {band}", len(files)))
-    return write_arrays(out, {"images": images, "labels": labels})
+    images = Rows(shape, np.uint8, chunks())
+    return write_arrays(out, {"images": images, "labels": labels}, workers=workers)
 
 
-def _read_image(item: tuple[Path, SmallName]) -> np.ndarray:
-    """Return one image as an array of one row, uint8 (1, size, size, 3)."""
-    path, name = item
+def _read_images(files: list[tuple[Path, SmallName]]) -> np.ndarray:
+    """Return images, uint8 (N, size, size, 3)."""
+    return np.stack([_read_image(path, name) for path, name in files])
+
+
+def _read_image(path: Path, name: SmallName) -> np.ndarray:
+    """Return one image, uint8 (size, size, 3)."""
     try:
         image = open_image(path, colour=True)
     except BadImageError as error:
         raise InclinetError(f"{path}: {error}; run `inclinet prep` again") from error
     if image.size != (name.size, name.size):
         raise InclinetError(f"{path}: has {image.width}×{image.height} pixels; run `inclinet prep` again")
-    return np.asarray(image)[None]
+    return np.asarray(image)

@@ -1,20 +1,18 @@
-"""Stage prep: downsample the images of one band."""
+"""Stage prep: downsample the images of each band."""
 
 import csv
 import io
 import logging
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from os import cpu_count
+from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 
 from inclinet.data.bands import is_band, is_colour
-from inclinet.data.catalog import read_catalog
+from inclinet.data.catalog import Catalog, read_catalog
 from inclinet.data.filenames import band_folder, parse_cutout, parse_image, shapes_file, skipped_file, small_image
 from inclinet.data.images import BadImageError, choose_images, save_jpeg
 from inclinet.errors import InclinetError
@@ -24,8 +22,9 @@ from inclinet.progress import Track, silent
 from inclinet.settings import Framing
 from inclinet.storage.addresses import split_address
 from inclinet.storage.atomic import atomic_file, atomic_folder
+from inclinet.storage.threads import in_threads
 
-__all__ = ["Prepared", "check_band", "downsample", "prep", "write_shapes", "write_skipped"]
+__all__ = ["Prepared", "check_bands", "downsample", "prep", "prep_bands", "write_shapes", "write_skipped"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +42,16 @@ class Prepared:
     """Reason by PGC number, or by line of the catalogue, for everything without a downsampled image."""
 
 
-def prep(
+def prep(impath: Path, catalog: Path, band: str, **how: Any) -> Prepared:
+    """Downsample the images of one band; the further arguments and the errors are those of `prep_bands`."""
+    [prepared] = prep_bands(impath, catalog, [band], **how)
+    return prepared
+
+
+def prep_bands(
     impath: Path,
     catalog: Path,
-    band: str,
+    bands: Iterable[str],
     *,
     imroot: str = "d25x2_rot",
     size: int = 128,
@@ -55,8 +60,8 @@ def prep(
     outfolder: Path = Path(),
     workers: int | None = None,
     track: Track = silent,
-) -> Prepared:
-    """Downsample the images of one band into the folder `<size>x<size>_<band>` within `outfolder`.
+) -> list[Prepared]:
+    """Downsample the images of each band into the folder `<size>x<size>_<band>` within `outfolder`.
 
     A galaxy is skipped, with a reason, when its image is missing, unreadable or blank, or its label unknown. The
     table `<size>x<size>_<band>_skipped.csv` lists the skipped galaxies, and `<size>x<size>_<band>_shapes.csv` the
@@ -67,8 +72,8 @@ def prep(
     impath : Path
         Folder of the images.
     catalog : Path
-    band : str
-        Its name in the names of the images, such as `g`, `W1` or, in colour, `gri` and `grz`.
+    bands : iterable of str
+        Their names in the names of the images, such as `g`, `W1` or, in colour, `gri` and `grz`.
     imroot : str
         Part of the image names between the PGC number and the band.
     size : int
@@ -86,19 +91,49 @@ def prep(
 
     Returns
     -------
-    Prepared
+    list of Prepared
+        In the order of the bands.
 
     Raises
     ------
     InclinetError
-        When the band is unknown, the folder or the catalogue unreadable, or no image is left.
+        When a band is unknown or named twice, the folder or the catalogue unreadable, or no image is left.
     """
-    check_band(band)
+    bands = tuple(bands)
+    check_bands(bands)
     if not impath.is_dir():
         raise InclinetError(f"{impath}: no such folder of images", setting="impath")
-    columns = {meaning: column.replace("{band}", band) for meaning, column in (columns or {}).items()}
-    table = read_catalog(catalog, columns=columns)
-    chosen = table.images if "image" in columns else choose_images(_list_names(impath, imroot), imroot, band)
+    columns = dict(columns or {})
+
+    @cache
+    def read(columns: tuple[tuple[str, str], ...]) -> Catalog:
+        return read_catalog(catalog, columns=dict(columns))
+
+    names = [] if "image" in columns else _list_names(impath, imroot)
+    prepared = []
+    for band in bands:
+        table = read(tuple((meaning, column.replace("{band}", band)) for meaning, column in columns.items()))
+        chosen = table.images if "image" in columns else choose_images(names, imroot, band)
+        prepared.append(
+            _prep_band(impath, table, chosen, band, size, imroot, framing, outfolder, workers=workers, track=track)
+        )
+    return prepared
+
+
+def _prep_band(
+    impath: Path,
+    table: Catalog,
+    chosen: Mapping[int, str],
+    band: str,
+    size: int,
+    imroot: str,
+    framing: Framing,
+    outfolder: Path,
+    *,
+    workers: int | None,
+    track: Track,
+) -> Prepared:
+    """Downsample the images of one band; `chosen` are their names by PGC number."""
     folder, skipped_table = outfolder / band_folder(size, band), outfolder / skipped_file(size, band)
     with atomic_folder(folder) as part:
         unusable, shapes = downsample(
@@ -159,20 +194,23 @@ def _list_names(impath: Path, imroot: str) -> list[str]:
     return names
 
 
-def check_band(band: str) -> None:
-    """Check the name of a band.
+def check_bands(bands: Sequence[str]) -> None:
+    """Check the names of bands.
 
     Raises
     ------
     InclinetError
-        When there can be no band of that name.
+        When there can be no band of that name, or one is named twice, or there are none.
     """
-    if not is_band(band):
-        raise InclinetError(
-            f"{band!r} cannot be the name of a band: give up to 16 letters and digits, such as g, z, W1 or, in colour, "
-            "gri (which is stored as RGB) and grz",
-            setting="band",
-        )
+    for band in bands:
+        if not is_band(band):
+            raise InclinetError(
+                f"{band!r} cannot be the name of a band: give up to 16 letters and digits, such as g, z, W1 or, in "
+                "colour, gri (which is stored as RGB) and grz",
+                setting="band",
+            )
+    if not bands or len(set(bands)) < len(bands):
+        raise InclinetError("name each band once, such as g,r,i,gri", setting="band")
 
 
 def downsample(
@@ -230,8 +268,7 @@ def downsample(
 
     labelled = [(pgc, name) for pgc, name in chosen.items() if pgc in labels]
     # Threads are enough: Pillow releases the interpreter lock while it decodes, resamples and encodes.
-    with ThreadPoolExecutor(workers or cpu_count() or 1) as pool:
-        reasons = list(track(pool.map(downsample_one, labelled), f"prep {band}", len(labelled)))
+    reasons = list(track(in_threads(downsample_one, labelled, workers), f"prep {band}", len(labelled)))
     skipped: dict[int | str, str] = {}
     skipped |= {pgc: reason for (pgc, _), reason in zip(labelled, reasons, strict=True) if reason}
     skipped |= {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in labels}

@@ -17,6 +17,7 @@ from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
 from inclinet.settings import Split
 from inclinet.storage.npz import Rows, read_arrays, write_arrays
+from inclinet.storage.threads import in_threads
 
 __all__ = [
     "hash_fraction",
@@ -45,9 +46,11 @@ def split(
     """
     settings = settings or Split()
     bands = _find_bands(infolder, size)
-    written = []
-    for band in track(bands, "split", len(bands)):
-        written += split_band(infolder / packed_file(size, band), band, size, outfolder, settings)
+
+    def split_one(band: str) -> list[Path]:
+        return split_band(infolder / packed_file(size, band), band, size, outfolder, settings)
+
+    written = [path for paths in track(in_threads(split_one, bands), "split", len(bands)) for path in paths]
     training_sets = [outfolder / sample_file(band, size, "train", 0) for band in bands]
     if not sum(len(read_arrays(path, ["labels"])["labels"]) for path in training_sets):
         raise InclinetError(f"{infolder}: no galaxy labelled {MIN_INCLINATION} deg or more is left to train on")
@@ -115,7 +118,7 @@ def read_packed(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _uint8_rows(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the rows (M,) of images (N, size, size, 3) in chunks, as uint8."""
     for start in range(0, len(rows), _CHUNK):
-        yield images[rows[start : start + _CHUNK]].astype(np.uint8)
+        yield images[rows[start : start + _CHUNK]].astype(np.uint8, copy=False)
 
 
 def sides(pgcs: np.ndarray, settings: Split) -> dict[tuple[str, int], np.ndarray]:

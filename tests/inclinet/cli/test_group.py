@@ -45,7 +45,7 @@ def test_an_error_of_the_library_is_one_line_with_the_option(inclinet, monkeypat
     def fail(*arguments, **options):
         raise InclinetError("size 8 is too small", setting="size")
 
-    monkeypatch.setattr("inclinet.preparation.prep.prep", fail)
+    monkeypatch.setattr("inclinet.preparation.prep.prep_bands", fail)
     assert inclinet("prep", "-b", "g") == (1, "error: size 8 is too small (option --size)\n")
 
 

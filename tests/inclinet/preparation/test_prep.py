@@ -6,9 +6,10 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from inclinet.data.catalog import read_catalog
 from inclinet.errors import InclinetError
 from inclinet.preparation.compress import compress
-from inclinet.preparation.prep import prep
+from inclinet.preparation.prep import prep, prep_bands
 from inclinet.preparation.split import read_packed
 from tests.conftest import disc, write_catalog
 
@@ -107,3 +108,21 @@ def test_an_image_that_cannot_be_where_its_cell_says_is_skipped(tmp_path, small_
     assert done.skipped.keys() == {2, 3, 4}
     assert "give s3://bucket/prefix" in done.skipped[2]
     assert "no such" in done.skipped[3]
+
+
+def test_several_bands_are_prepared_in_one_pass(small_sample, tmp_path, monkeypatch):
+    """With the same files as one by one; the catalogue is read once."""
+    from inclinet.preparation import prep as module
+
+    reads = []
+    monkeypatch.setattr(module, "read_catalog", lambda *a, **k: reads.append(a) or read_catalog(*a, **k))
+    given = small_sample / "galaxies", small_sample / "catalog.csv"
+    together = prep_bands(*given, ["g", "gri"], size=16, outfolder=tmp_path / "together")
+    assert len(reads) == 1
+    for band, done in zip(("g", "gri"), together, strict=True):
+        alone = prep(*given, band, size=16, outfolder=tmp_path / "alone")
+        assert (done.images, done.skipped) == (alone.images, alone.skipped)
+        files = {path.name: path.read_bytes() for path in done.folder.iterdir()}
+        assert files == {path.name: path.read_bytes() for path in alone.folder.iterdir()}
+    with pytest.raises(InclinetError, match="name each band once"):
+        prep_bands(*given, ["g", "g"], outfolder=tmp_path)

@@ -61,5 +61,5 @@ def test_a_setting_replaces_a_range_of_the_preset():
 
 def test_noise_has_a_standard_deviation_of_1():
     noise = draw_noise(np.random.default_rng(0))
-    assert noise.dtype == np.float32
+    assert noise.dtype == np.float64
     assert noise.std() == pytest.approx(1, abs=0.01)
