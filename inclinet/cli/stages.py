@@ -249,6 +249,7 @@ def train(
     check_extra("train")
     niter, nbatch = settings(Split, niter=niter).niter, settings(Augment, nbatch=nbatch).nbatch
     check_fits([model], settings(Size, size=size).size)
+    from inclinet.data.catalog import read_catalog
     from inclinet.registry.start import find_starts
     from inclinet.training.train import check_start, train_network
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from inclinet.data.galaxies import MEANINGS, NAME_COLUMNS, galaxy_title, identify, parse_pgc, same_name
-from inclinet.data.inclination import MIN_INCLINATION
+from inclinet.data.inclination import MIN_INCLINATION, numeric_label
 from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
