@@ -41,6 +41,7 @@ __all__ = [
     "StartOption",
     "StartStoreOption",
     "StoreOption",
+    "SubsampleOption",
     "Verbose",
     "Workers",
     "app",
@@ -214,6 +215,9 @@ StoreOption = Annotated[
 StartOption = Annotated[str, option(Train, "start", "--start")]
 StartStoreOption = Annotated[
     str | None, typer.Option("--store", envvar="INCLINET_STORE", help="Store of the version that --start names.")
+]
+SubsampleOption = Annotated[
+    int | None, typer.Option("-k", "--subsample", min=0, max=99, help="Train only this subsample; 0 is the whole set.")
 ]
 PRECISION, PRESET = default(Train, "precision"), default(Augment, "preset")
 SIZE, NITER, NBATCH = default(Size, "size"), default(Split, "niter"), default(Augment, "nbatch")

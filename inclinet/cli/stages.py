@@ -25,6 +25,7 @@ from inclinet.cli.app import (
     SizeOption,
     StartOption,
     StartStoreOption,
+    SubsampleOption,
     Verbose,
     Workers,
     app,
@@ -209,6 +210,7 @@ def train(
         Train, "models"
     )[0],
     niter: Niter = NITER,
+    subsample: SubsampleOption = None,
     nbatch: Nbatch = NBATCH,
     passes: Annotated[int, option(Train, "N_batch_iter", "-N", "--N_batch_iter")] = default(Train, "N_batch_iter"),
     minibatch: Annotated[int, option(Train, "training_batch_size", "-z", "--training_batch_size")] = default(
@@ -233,14 +235,14 @@ def train(
     restart: Annotated[bool, typer.Option("--restart", help="Start again instead of resuming.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train a network on every subsample, one stored batch at a time.
+    """Train a network on every subsample, or on one, one stored batch at a time.
 
     In: the stored batches written by `inclinet augment`, and the samples written by `inclinet split`; with --catalog,
     the errors of the labels; with --start, a version of the store, or the file of a network.
 
     Out: for each subsample snapshots (Uset_<kkk>_<model>_ckpt: the last two, and the best on the left-out galaxies),
     metrics (_evalDict.json), their figure (_evalFig.jpg) and the network (.keras). Call it again to resume an
-    interrupted run.
+    interrupted run. Two processes never work on the same network at once.
 
     Example: inclinet train -a augmented -i samples -m residual -n 3 -b 50 -N 14
 
@@ -271,10 +273,11 @@ def train(
         patience=patience,
     )
     begin = find_starts(start, [model], size, store).get(model)
+    subsamples = range(niter + 1) if subsample is None else [subsample]
     if begin:
-        check_start(begin, augmented, samples, model=model, size=size, nbatch=nbatch, subsamples=range(niter + 1))
+        check_start(begin, augmented, samples, model=model, size=size, nbatch=nbatch, subsamples=subsamples)
     errors = read_catalog(catalog).errors if catalog else None
-    for k in range(niter + 1):
+    for k in subsamples:
         path = train_network(
             augmented,
             samples,

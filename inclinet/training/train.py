@@ -1,6 +1,5 @@
 """Stage train: train one network on the stored batches of one subsample, with local files."""
 
-import json
 import logging
 import shutil
 from collections.abc import Iterable
@@ -20,10 +19,12 @@ from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.progress import Track, silent
 from inclinet.settings import Train
 from inclinet.storage.atomic import write_text
+from inclinet.storage.claims import Claim, claim_folder
 from inclinet.storage.digests import json_digest
 from inclinet.storage.npz import checksum, read_arrays
 from inclinet.storage.store import FolderStore
-from inclinet.training.filenames import checkpoint_folder, parse_snapshot, start_file
+from inclinet.training.filenames import checkpoint_folder, start_file
+from inclinet.training.identity import check_same_run
 from inclinet.training.label_errors import LabelErrors
 from inclinet.training.plan import Plan
 from inclinet.training.record import Recorder
@@ -34,14 +35,6 @@ from inclinet.training.step import network_weights
 __all__ = ["check_start", "train_network"]
 
 logger = logging.getLogger(__name__)
-
-_DATA = {
-    "batches": ("other stored batches", "augmented"),
-    "samples": ("other samples", "samples"),
-    "start": ("another network to start from", "start"),
-    "label_errors": ("other errors of labels", "catalog"),
-}
-"""How an error names data that changed, and the setting to change."""
 
 
 def train_network(
@@ -94,7 +87,7 @@ def train_network(
     InclinetError
         When stored batches or samples are missing; when the network to start from is another one, or has seen galaxies
         that this one is measured on; when the folder holds the snapshots of a run with other settings or
-        data; when the loss or a weight is not finite.
+        data, or another process works in it; when the loss or a weight is not finite.
     """
     plan = Plan(model, subsample, size, nbatch, settings or Train(), start.record.sha256 if start else "")
     paths = _find_batches(augmented, plan)
@@ -102,39 +95,59 @@ def train_network(
         check_start(start, augmented, samples, model=model, size=size, nbatch=nbatch, subsamples=[subsample])
         if start.record.galaxies is None:
             logger.warning("%s: %s", plan.title, MAY_HAVE_SEEN)
+    if plan.settings.label_weights == "equal":
+        label_errors = None
     folder = outmodels / checkpoint_folder(subsample, model)
+    with claim_folder(folder) as claim:
+        _clean_folder(folder, restart=restart)
+        check_same_run(folder, plan.identity() | _data(paths, samples, plan, label_errors))
+        monitors = _read_monitors(paths, samples, plan)
+        _record_start(start, outmodels / start_file(subsample, model))
+        return _train(plan, paths, monitors, outmodels, start, label_errors, claim, track)
+
+
+def _clean_folder(folder: Path, *, restart: bool) -> None:
+    """Make the folder of the snapshots, empty for a restart, and without parts of files."""
     if restart:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     for part in folder.glob(".part-*"):  # left by a run that was killed while writing
         part.unlink()
-    if plan.settings.label_weights == "equal":
-        label_errors = None
-    _check_same_run(folder, plan.identity() | _data(paths, samples, plan, label_errors))
-    monitors = _read_monitors(paths, samples, plan)
-    _record_start(start, outmodels / start_file(subsample, model))
+
+
+def _train(
+    plan: Plan,
+    batches: list[Path],
+    monitors: dict[str, Batch | None],
+    outmodels: Path,
+    start: Start | None,
+    label_errors: LabelErrors | None,
+    claim: Claim,
+    track: Track,
+) -> Path:
+    """Do the steps that are missing, and write the trained network; returns its file."""
 
     def fetch(number: int) -> Batch:
-        return Batch.read(paths[number - 1])
-
-    store = FolderStore(outmodels)
+        return Batch.read(batches[number - 1])
 
     def starting_weights() -> dict[str, np.ndarray]:
         assert start is not None
         return network_weights(load_keras(start.file))
 
+    store = FolderStore(outmodels)
     recorder, first = Recorder(plan, store), starting_weights if start else None
     with TrainingRun(plan, fetch, monitors, store, record=recorder, start=first, label_errors=label_errors) as run:
         if run.step:
             logger.info("resuming %s after step %d", plan.title, run.step)
         logger.info("%s in %s", plan.title, run.precision)
         todo = range(run.step + 1, plan.steps + 1)
-        for step in track(todo, f"train {model}-{subsample}", len(todo)):
+        for step in track(todo, f"train {plan.model}-{plan.subsample}", len(todo)):
+            claim.check()
             if run.ended:
                 logger.warning("%s: %s", plan.title, run.stopped_early)
                 break
             run.reach(step)
-        return save_network(run.finish(), outmodels / network_file(subsample, model))
+        return save_network(run.finish(), outmodels / network_file(plan.subsample, plan.model))
 
 
 def check_start(
@@ -199,38 +212,6 @@ def _data(batches: list[Path], samples: Path, plan: Plan, label_errors: LabelErr
         "samples": {name: checksum(path) for name, path in sorted(files.items())},
         **({"label_errors": json_digest(dict(label_errors))} if label_errors else {}),
     }
-
-
-def _check_same_run(folder: Path, identity: dict[str, Any]) -> None:
-    """Note which run a folder of snapshots belongs to; refuse a folder that belongs to another run."""
-    file = folder / "settings.json"
-    if not any(parse_snapshot(path.name) for path in folder.iterdir()):
-        write_text(file, json.dumps(identity, indent=1))
-        return
-    noted = _read_identity(file)
-    changed = [name for name, value in identity.items() if noted.get(name, value) != value]
-    if changed:
-        words = [f"{name} {noted[name]} → {identity[name]}" for name in changed if name not in _DATA]
-        words += [_DATA[name][0] for name in changed if name in _DATA]
-        raise InclinetError(
-            f"{folder}: holds the snapshots of a run with other settings or data ({', '.join(words)}): use those "
-            "again, write to another folder, or set restart to start again",
-            setting=_DATA[changed[0]][1] if changed[0] in _DATA else changed[0],
-        )
-    if noted.keys() != identity.keys():
-        raise InclinetError(
-            f"{folder}: it is not known which settings and data its snapshots belong to: write to another folder, "
-            "or set restart to start again",
-            setting="restart",
-        )
-
-
-def _read_identity(file: Path) -> dict[str, Any]:
-    try:
-        noted = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return noted if isinstance(noted, dict) else {}
 
 
 def _read_monitors(batches: list[Path], samples: Path, plan: Plan) -> dict[str, Batch | None]:

@@ -106,3 +106,24 @@ def test_bands_of_any_name_and_colour_of_other_surveys(inclinet, small_sample, t
 def _version(text):
     told = re.search(r"to use it: inclinet predict --store (\S+) --version (\S+) image.jpg", text)
     return told[2], "--store", told[1]
+
+
+def test_the_parts_need_each_other_and_the_same_options(inclinet, small_sample, tmp_path):
+    images, catalog = small_sample / "galaxies", small_sample / "catalog.csv"
+    how = ["full", "-p", images, "-c", catalog, "--bands", "gri", "-s", 24, "-n", 1, "-b", 1, "-z", 2, "-m", "model4"]
+    assert "nothing is prepared here; run the part `prepare`" in inclinet(*how, "--only", "train")[1]
+    assert "add --only train" in inclinet(*how, "--subsample", 1)[1]
+    assert inclinet(*how, "--only", "prepare", "--workers", 1)[0] == 0
+    code, text = inclinet(*how, "-z", 3, "--only", "train", "--subsample", 0)
+    assert code == 1 and "prepared with batchsize 2, not 3" in text and "--batchsize" in text
+    assert "no subsample 2: the last one is 1" in inclinet(*how, "--only", "train", "--subsample", 2)[1]
+    out = tmp_path / "inclinet-out" / "24x24-gri"
+    where = ["-a", out / "augmented", "-i", out / "samples", "-o", out / "models"]
+    code, text = inclinet("train", *where, "-s", 24, "-b", 1, "-m", "model4", "--subsample", 1)
+    assert code == 0, text
+    assert [path.name for path in (out / "models").glob("*.keras")] == ["Uset_001_model4.keras"]
+    assert "Uset_000_model4.keras: this network is not trained yet" in inclinet(*how, "--only", "publish")[1]
+    assert inclinet(*how, "--only", "train")[0] == 0
+    code, text = inclinet(*how, "--only", "publish", "--learning_rate", 0.01)
+    assert code == 1 and "was trained with learning_rate 0.001, not 0.01" in text
+    assert "published" in inclinet(*how, "--only", "publish")[1]
