@@ -135,9 +135,11 @@ def check_extra(command: str) -> None:
     Raises
     ------
     InclinetError
-        Naming the missing packages and the extra that installs them.
+        Naming the missing packages and the extra that installs them, or a system that makes networks.
     """
     extra, modules = _EXTRAS[command]
+    if extra == "train" and not is_installed("fcntl"):  # a module of POSIX
+        raise InclinetError(f"inclinet {command} runs on Linux and macOS: on Windows, run it in WSL 2")
     missing = [_TITLES[module] for module in modules if not is_installed(module)]
     if missing:
         named = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))

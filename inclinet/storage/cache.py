@@ -26,7 +26,8 @@ _WRITTEN = (".get-", ".part-")  # names of files and folders that are being writ
 
 def cache_folder() -> Path:
     """Return the folder of local copies: `INCLINET_CACHE`, by default one of this user among the temporary files."""
-    default = Path(tempfile.gettempdir()) / f"inclinet-cache-{os.getuid()}"
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""  # on Windows, each user has such a folder
+    default = Path(tempfile.gettempdir()) / f"inclinet-cache{user}"
     return Path(os.environ.get("INCLINET_CACHE", default))
 
 

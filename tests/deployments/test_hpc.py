@@ -1,10 +1,13 @@
 """The jobs for a cluster: in order by hand, and by a real Slurm."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +123,43 @@ def test_a_real_slurm_runs_the_chain_and_requeues_a_task(jobs, slurm):
     assert len(list_versions(open_store(str(models.parent)))) == 1, logs
     resumed = next(text for name, text in logs.items() if name.endswith("_0.log"))
     assert "resuming model4, subsample 0 after step" in " ".join(resumed.split()), logs
+
+
+def sections():
+    """Return the lines of every section of the Apptainer recipe by name."""
+    parts = re.split(r"^%(\w+)\n", (JOBS / "inclinet.def").read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (body.strip().splitlines() for body in parts[2::2]), strict=True))
+
+
+def test_the_apptainer_recipe_copies_what_exists_and_installs_an_extra_that_exists():
+    found = sections()
+    for line in found["files"]:
+        source, target = line.split()
+        assert (ROOT / source).exists()
+        assert target == f"/opt/inclinet/{source}"
+    (extra,) = (line.strip().removeprefix("extra=") for line in found["arguments"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert extra in project["project"]["optional-dependencies"]
+    packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert {name.removesuffix("*") for name in packages} <= {line.split()[0] for line in found["files"]}
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_apptainer_recipe(tmp_path):
+    """With `/opt` elsewhere, and without TensorFlow for GPUs, which is 3 GB."""
+    found = {name: "\n".join(lines).replace("/opt/", f"{tmp_path}/") for name, lines in sections().items()}
+    for line in found["files"].splitlines():
+        source, target = (Path(word) for word in line.split())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix or source.name == "LICENSE":
+            shutil.copy(ROOT / source, target)
+        else:
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    script = "\n".join([found["post"].replace("{{ extra }}", "train"), found["environment"], found["test"]])
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    own["PATH"] = f"{Path(sys.executable).resolve().parent}:{own['PATH']}"
+    done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "tensorflow"
+    run = ["sh", "-ec", f"{found['environment']}\n{found['runscript']}", "sh", "models"]
+    assert "shipped" in subprocess.run(run, cwd=tmp_path, env=own, capture_output=True, text=True, check=False).stdout

@@ -60,5 +60,5 @@ def test_an_error_of_the_library_is_one_line_with_the_option(inclinet, monkeypat
 )
 def test_a_command_says_which_extra_it_needs(inclinet, monkeypatch, command, message):
     check_extra(command)
-    monkeypatch.setattr(group, "is_installed", lambda module: False)
+    monkeypatch.setattr(group, "is_installed", lambda module: module == "fcntl")
     assert inclinet(command) == (1, f"error: {message}\n")
