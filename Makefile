@@ -16,6 +16,15 @@ BANDS ?=
 PREFECT_PORT ?=
 STORE_PORT ?=
 
+# For up: the work pools that get a worker on this machine, cpu,gpu or one of them or none; unless given, those of the last
+# time, at first both.
+WORKERS ?=
+# For worker: the work pool, and a copy of .service/env.sh of the machine with the service.
+POOL ?= gpu
+ENV_FILE ?=
+# What is installed; a machine with a GPU needs train-gpu,service.
+EXTRAS ?= train,train-jax,simulate,serve,service,dev
+
 PORTS := $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT)) $(if $(STORE_PORT),--store-port $(STORE_PORT))
 SAMPLE := $(if $(IMAGES),--images "$(IMAGES)") $(if $(CATALOG),--catalog "$(CATALOG)") \
           $(if $(IMROOT),--imroot "$(IMROOT)") $(if $(BANDS),--bands "$(BANDS)")
@@ -28,7 +37,7 @@ VERSION ?=
 STORE ?=
 NOTES ?=
 
-.PHONY: help install demo test test-all bench up down status watch shipped lint format docs
+.PHONY: help install demo test test-all bench up worker down status watch shipped lint format docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,14 +47,17 @@ install: $(INSTALLED) ## the pinned environment, in .venv
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: name another with make PYTHON=python3.12" if not (3, 11) <= v <= (3, 13) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,train-jax,simulate,serve,service,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@
 
 demo: $(INSTALLED) ## the whole service on simulated galaxies; your own: IMAGES= CATALOG= IMROOT= BANDS=
 	@$(BIN)/python -m deployments.demo $(PORTS) $(SAMPLE)
 
 up: $(INSTALLED) ## start the service on this machine; other ports: PREFECT_PORT= STORE_PORT=
-	@$(BIN)/python -m deployments.service up $(PORTS)
+	@$(BIN)/python -m deployments.service up $(PORTS) $(if $(WORKERS),--workers "$(WORKERS)")
+
+worker: $(INSTALLED) ## a worker on another machine, until Ctrl-C: POOL= ENV_FILE=
+	@exec $(BIN)/python -m deployments.worker --pool "$(POOL)" $(if $(ENV_FILE),--env-file "$(ENV_FILE)")
 
 down: $(INSTALLED) ## stop the service; the data stay in .service/
 	@$(BIN)/python -m deployments.service down

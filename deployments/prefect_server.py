@@ -86,7 +86,7 @@ def _admits_only(service: Service, client: SyncPrefectClient) -> bool:
 
 def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Program:
     """Return the worker of a work pool, which is ready when the server knows of it."""
-    name = f"{pool}-1"
+    name = _worker_name(pool)
 
     def ready(process: psutil.Process) -> bool:
         # A heartbeat older than the process came from its predecessor.
@@ -106,6 +106,11 @@ def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Pr
         ready,
         deadline=60,
     )
+
+
+def _worker_name(pool: str) -> str:
+    """Return the name of this machine's worker of a pool; those of other machines are named after their host."""
+    return f"{pool}-1"
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -130,11 +135,13 @@ def mark_dead_runs(client: SyncPrefectClient) -> None:
 
     The automation for silent runs does the same, but only after a while, and only for runs that the server saw alive.
     """
+    own = {_worker_name(pool) for pool in POOLS}
     begun = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING])
     for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=begun))):
         pid = (run.infrastructure_pid or "").rpartition(":")[2]
-        # Runs of workers on other machines have no number here, or the name of a container.
-        if pid.isdecimal() and not _is_prefect(int(pid)):
+        # The process ids of workers on other machines mean nothing here.
+        is_own = run.labels.get("prefect.worker.name") in own
+        if is_own and pid.isdecimal() and not _is_prefect(int(pid)):
             client.set_flow_run_state(run.id, Crashed(message="Its process died with its worker."))
             print_status("dead run", run.name, "marked as crashed")
 

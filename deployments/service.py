@@ -2,11 +2,14 @@
 
 It consists of an object store (rclone on a folder), a Prefect server (on SQLite), a process worker for each of the
 work pools `cpu` and `gpu`, and every deployment of `prefect.yaml`. All of them listen only on 127.0.0.1 and keep
-their state in one folder: `store/`, `prefect/`, `ui/`, `logs/`, `tmp/`, `ports.json`, `processes.json`, and, readable
-only by their owner, `credentials` of the store, `auth-string` of the Prefect API, and `env.sh` with both.
+their state in one folder: `store/`, `prefect/`, `ui/`, `logs/`, `tmp/`, `ports.json`, `workers.json`, `processes.json`,
+and, readable only by their owner, `credentials` of the store, `auth-string` of the Prefect API, and `env.sh` with both.
 """
 
+import json
+import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +45,7 @@ def up(
     project: Path = PROJECT,
     prefect_port: int | None = None,
     store_port: int | None = None,
+    workers: Sequence[str] | None = None,
 ) -> Service:
     """Start what is not running and apply `prefect.yaml`; programs that run and answer are left alone.
 
@@ -53,6 +57,9 @@ def up(
         Folder that holds `prefect.yaml`; `INCLINET_HOME` in the workers' environment.
     prefect_port, store_port
         Ports on 127.0.0.1; by default those of the last start, at first 4200 and 9000.
+    workers
+        Work pools that get a worker on this machine; by default those of the last start, at first all. The workers of
+        the others are stopped.
 
     Returns
     -------
@@ -72,12 +79,13 @@ def up(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("logs", "tmp"):
         (folder / name).mkdir(exist_ok=True)
+    pools = _choose_pools(folder, workers)
     service = Service(folder, project, *choose_ports(folder, prefect_port, store_port))
     choose_auth_string(folder)
     _write_env(service)
     launch = Launch(folder)
     try:
-        _bring_up(service, launch)
+        _bring_up(service, launch, pools)
     except BaseException:
         stop_programs(folder, launch.started)
         raise
@@ -106,7 +114,18 @@ def bucket_client(service: Service) -> BaseClient:
     return service.store.client()
 
 
-def _bring_up(service: Service, launch: Launch) -> None:
+def _choose_pools(folder: Path, workers: Sequence[str] | None) -> list[str]:
+    """Return the work pools that get a worker on this machine, and remember them in `workers.json`."""
+    memory = folder / "workers.json"
+    if workers is None:
+        workers = json.loads(memory.read_text()) if memory.exists() else POOLS
+    if unknown := [pool for pool in workers if pool not in POOLS]:
+        raise InclinetError(f"no work pool {unknown[0]!r}: choose from {', '.join(POOLS)}, or none", setting="workers")
+    write_private(memory, json.dumps(list(workers)))
+    return list(workers)
+
+
+def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
     # Prefect takes a second to import, and `down` and `status` do not need it.
     from deployments import prefect_server
     from deployments.automations import apply_automations
@@ -122,7 +141,8 @@ def _bring_up(service: Service, launch: Launch) -> None:
         # Workers and `prefect deploy` would start a server of their own if this one did not answer.
         launch.wait(server)
         prefect_server.create_pools(client, limits={"gpu": max(1, len(gpus()))})
-        workers = [prefect_server.worker_program(service, client, pool) for pool in POOLS]
+        stop_programs(service.folder, [f"worker-{pool}" for pool in POOLS if pool not in pools])
+        workers = [prefect_server.worker_program(service, client, pool) for pool in pools]
         for worker in workers:
             launch.start(worker)
         prefect_server.mark_dead_runs(client)
@@ -145,11 +165,15 @@ Folder = Annotated[Path, typer.Option(help="State folder: data, logs, credential
 def _up(
     prefect_port: PrefectPort = None,
     store_port: StorePort = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Work pools with a worker on this machine, separated by commas, or none.")
+    ] = None,
     folder: Folder = FOLDER,
     project: Annotated[Path, typer.Option(help="Folder that holds prefect.yaml.")] = PROJECT,
 ) -> None:
     """Start what is not running, and apply prefect.yaml."""
-    service = up(folder, project, prefect_port, store_port)
+    pools = None if workers is None else [name for name in re.split(r"[\s,]+", workers) if name not in ("", "none")]
+    service = up(folder, project, prefect_port, store_port, pools)
     CONSOLE.print(f"\nPrefect UI   {service.ui}", markup=False)
     CONSOLE.print(f"Its login    {service.folder / AUTH_FILE}", markup=False)
     CONSOLE.print(f"In a shell   source {shlex.quote(str(service.folder / 'env.sh'))}", markup=False)

@@ -32,6 +32,9 @@ _MAKE_VARIABLES = (
     "store",
     "notes",
     "run",
+    "workers",
+    "pool",
+    "env_file",
 )
 
 

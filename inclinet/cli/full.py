@@ -111,7 +111,6 @@ def full(
     # What these import takes half a second.
     from inclinet.cli.parts import run
     from inclinet.registry.start import find_starts
-    from inclinet.registry.start import find_starts
 
     networks = split_names(models)
     size = settings(Size, size=size).size

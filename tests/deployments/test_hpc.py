@@ -13,8 +13,8 @@ import pytest
 
 from inclinet.networks.filenames import network_file
 from inclinet.registry.versions import list_versions
+from inclinet.storage.addresses import open_store
 from inclinet.storage.claims import claim_folder
-from inclinet.storage.store import open_store
 from inclinet.training.filenames import checkpoint_folder
 from tests.conftest import ROOT
 
