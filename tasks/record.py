@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -167,7 +168,7 @@ def index_task(run: str, files: dict[str, list[Reference]], copied: list[str], a
             for reference in files[folder]:
                 for path in artifacts().fetch(reference, local):
                     if path.name == REPORT_FILE:
-                        name_page(path, {"Run": run, **about})
+                        name_page(path, {"Run": run, "Finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **about})
                     store.put(path, f"runs/{run}/{folder}/{path.name}")
     references = list({reference.key: reference for several in files.values() for reference in several}.values())
     made = lineage(artifacts(), references)

@@ -95,8 +95,12 @@ def _facts(
     facts["Labels"] = f"{tested.truth}, with a standard deviation of {evaluation['std']:.1f} deg"
     if skipped is not None:
         number = skipped["pgc"].nunique()
-        facts["Skipped"] = f"{number:,} galaxies, in some band or in all" if number else "no galaxy"
+        facts["Skipped"] = f"{_galaxies(number)}, in some band or in all" if number else "no galaxy"
     return facts
+
+
+def _galaxies(number: int) -> str:
+    return "1 galaxy" if number == 1 else f"{number:,} galaxies"
 
 
 def _present(figures: Mapping[str, Figure], *names: str) -> list[Figure]:
@@ -154,8 +158,7 @@ def _coverage_rows(intervals: Mapping[str, Mapping[str, Mapping[str, float]]]) -
 
 def _worst_sections(evaluation: Mapping[str, Any], cards: Sequence[Card], truth: str) -> list[Section]:
     has_bars = "intervals" in evaluation
-    galaxies = "1 galaxy" if len(cards) == 1 else f"{len(cards)} galaxies"
-    what = f"{galaxies} outside their 95 % interval" if has_bars else "The worst tenth of the galaxies"
+    what = f"{_galaxies(len(cards))} outside their 95 % interval" if has_bars else "The worst tenth of the galaxies"
     if not cards:
         return [Section("Worst galaxies", ["None: every galaxy lies within its 95 % interval."])] if has_bars else []
     note = f"{what}, the largest errors first: {truth} → answer."
