@@ -36,7 +36,7 @@ finally:
         (("augment", "-i", "nowhere"), {"numpy", "cv2"}),
         (("prep", "-b", "g", "-p", "nowhere"), {"numpy", "cv2", "PIL", "pandas", "sep"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else " ".join(value),
 )
 def test_a_command_imports_only_what_it_needs(arguments, needed, tmp_path):
     command = [sys.executable, "-c", CODE, *arguments]
