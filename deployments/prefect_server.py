@@ -72,7 +72,7 @@ def server_program(service: Service, client: SyncPrefectClient) -> Program:
         _python("deployments.server", "server", "start", "--host", HOST, "--port", str(service.prefect_port)),
         service.prefect_environment | settings,
         lambda process: _admits_only(service, client),
-        deadline=90,
+        deadline=180,  # on a busy machine
     )
 
 
