@@ -5,7 +5,7 @@ A batch is made in three steps: `choice` says which images it holds, `transforma
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples, write_batch
 from inclinet.errors import InclinetError
 from inclinet.preparation.choice import choose_rows
-from inclinet.preparation.rendering import render
+from inclinet.preparation.rendering import render, sky_of
 from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.preparation.transformation import (
     PRESETS,
@@ -189,6 +189,7 @@ class _DrawnBatch:
     samples: Mapping[str, Samples]
     transformations: Sequence[Transformation]
     noise_values: np.ndarray
+    sky_levels: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -220,7 +221,11 @@ class _DrawnBatch:
     def _render(self, transformations: Sequence[Transformation]) -> np.ndarray:
         images = np.empty((len(transformations), *self.shape[1:]), np.uint8)
         for i, each in enumerate(transformations):
-            images[i] = render(self.samples[each.band].images[each.row], each, self.noise_values)
+            image, key = self.samples[each.band].images[each.row], (each.band, each.row)
+            # Measured once: an image may stand in a batch many times.
+            if key not in self.sky_levels:
+                self.sky_levels[key] = sky_of(image, each.band)
+            images[i] = render(image, each, self.noise_values, self.sky_levels[key])
         return images
 
     def render(self, workers: int | None = None) -> Batch:

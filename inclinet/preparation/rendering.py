@@ -3,19 +3,31 @@
 Nothing is random here, so the bytes of a batch do not depend on the number of workers.
 """
 
+import math
+
 import cv2
 import numpy as np
 
 from inclinet.data.bands import is_colour, is_negative, sky
 from inclinet.preparation.transformation import Transformation
 
-__all__ = ["render"]
+__all__ = ["render", "sky_of"]
 
 _ANTIALIASED = 0.75  # a smaller zoom would alias
 _LEAST_BLUR = 0.1  # pixels; less changes nothing visible
 
 
-def render(image: np.ndarray, transformation: Transformation, noise_values: np.ndarray) -> np.ndarray:
+def sky_of(image: np.ndarray, band: str) -> np.ndarray:
+    """Return the sky level of an image, (size, size, 3), by channel: (3,) if its band is colour, else (1,)."""
+    return sky(image if is_colour(band) else image[..., :1])
+
+
+def render(
+    image: np.ndarray,
+    transformation: Transformation,
+    noise_values: np.ndarray,
+    sky_level: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the augmented image.
 
     Parameters
@@ -25,6 +37,8 @@ def render(image: np.ndarray, transformation: Transformation, noise_values: np.n
     transformation : Transformation
     noise_values : ndarray of float, shape (M,)
         Noise of standard deviation 1; the image uses those from `transformation.offset` on.
+    sky_level : ndarray of float, optional
+        What `sky_of` returns for the image, if it is known.
 
     Returns
     -------
@@ -33,7 +47,8 @@ def render(image: np.ndarray, transformation: Transformation, noise_values: np.n
     colour = is_colour(transformation.band)
     pixels = np.ascontiguousarray(image if colour else image[..., :1], np.uint8)
     size = len(pixels)
-    sky_level = sky(pixels)
+    if sky_level is None:
+        sky_level = sky_of(image, transformation.band)
     if transformation.zoom < _ANTIALIASED:
         pixels = cv2.GaussianBlur(pixels, (0, 0), 0.35 / transformation.zoom).reshape(pixels.shape)
     result = _warp(pixels, sky_level, transformation)
@@ -50,13 +65,13 @@ def render(image: np.ndarray, transformation: Transformation, noise_values: np.n
 def _warp(image: np.ndarray, fill: np.ndarray, transformation: Transformation) -> np.ndarray:
     """Rotate, flip, zoom and shift about the centre in one resampling; `fill` (channels,) is for what comes in."""
     size = len(image)
-    cos = transformation.zoom * np.cos(transformation.angle)
-    sin = transformation.zoom * np.sin(transformation.angle)
+    cos = transformation.zoom * math.cos(transformation.angle)
+    sin = transformation.zoom * math.sin(transformation.angle)
     # One zoom for both axes, so the axis ratio stays.
-    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if transformation.flip else 1.0, 1.0])
-    centre = np.full(2, (size - 1) / 2)
-    offset = centre + transformation.shift * size - linear @ centre
-    matrix = np.column_stack([linear, offset])
+    x = -cos if transformation.flip else cos, -sin
+    y = -sin if transformation.flip else sin, cos
+    centre, (shift_x, shift_y) = (size - 1) / 2, size * transformation.shift
+    matrix = np.array([(*x, centre + shift_x - sum(x) * centre), (*y, centre + shift_y - sum(y) * centre)])
     return cv2.warpAffine(
         image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=fill.tolist()
     )
