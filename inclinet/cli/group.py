@@ -25,7 +25,7 @@ GROUPS = {
         "compress": ("stages", "Pack each band's downsampled images into one array file."),
         "split": ("stages", "Divide the galaxies into test set, training set and subsamples."),
         "augment": ("stages", "Make stored batches, which are uniform in inclination."),
-        "train": ("stages", "Train a network on every subsample, one stored batch at a time."),
+        "train": ("stages", "Train a network on every subsample, or on one, one stored batch at a time."),
         "evaluate": ("evaluation", "Evaluate networks on the test galaxies."),
         "publish": ("versions", "Publish trained networks as a version."),
     },

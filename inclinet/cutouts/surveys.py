@@ -119,7 +119,7 @@ def find_survey(name: str, bands: tuple[str, ...] = ()) -> Survey:
         others = [other.name for other in SURVEYS.values() if set(bands) <= set(other.bands)]
         raise InclinetError(
             f"{survey.title} has no band {lacking[0]}" + (f"; {', '.join(others)} have" if others else ""),
-            setting="survey",
+            setting="survey" if others else "bands",
         )
     return survey
 

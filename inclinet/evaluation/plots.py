@@ -105,7 +105,8 @@ def error_against_truth(
     dress(axes, f"{truth} (deg)", f"prediction \N{MINUS SIGN} {truth} (deg)")
     # Leave room for the legend above the points.
     axes.set(xlim=(44, 91), ylim=(1.1 * min(-5, error.min()), 1.3 * max(5, error.max())))
-    axes.legend(ncols=3, markerscale=2, loc="upper right", **LEGEND)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(ncols=3, markerscale=2, loc="upper right", **LEGEND)
     return save(figure, path)
 
 

@@ -15,7 +15,7 @@ from tests.conftest import write_catalog
 
 COMMANDS = [
     *("prep", "compress", "split", "augment", "train", "evaluate", "simulate", "full"),
-    *("publish", "models", "promote", "predict", "cutouts"),
+    *("publish", "models", "promote", "predict", "cutouts", "serve", "prune"),
 ]
 OPTIONS = {
     "prep": "-p --impath -r --imroot -c --catalog -b --band -s --size",
@@ -32,6 +32,8 @@ OPTIONS = {
     "promote": "--store --why",
     "predict": "-o --out -p --impath --store --version",
     "cutouts": "-o --out --survey -b --bands --width --size",
+    "serve": "--host --port --label --token --version",
+    "prune": "--keep --older --dry --store",
 }
 
 
@@ -60,7 +62,7 @@ def test_help_says_what_goes_in_and_out_and_shows_an_example(inclinet, command):
 def test_the_help_lists_every_command_in_groups(inclinet):
     code, text = inclinet("--help")
     assert code == 0
-    assert sorted(sum(GROUPS.values(), ())) == sorted(COMMANDS)
+    assert sorted(name for group in GROUPS.values() for name in group) == sorted(COMMANDS)
     places = [text.index(f"{title}:") for title in GROUPS]
     assert places == sorted(places)
     assert re.search(r"^  predict   Predict the inclination of galaxies from their images\.$", text, re.MULTILINE)

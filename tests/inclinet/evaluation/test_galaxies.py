@@ -134,6 +134,5 @@ def test_a_report_judges_by_galaxy_first(tmp_path):
     assert evaluation["intervals"]["68"]["all"]["n"] == 1200
     assert evaluation["by_galaxy"]["intervals"]["95"]["all"]["coverage"] == pytest.approx(0.95, abs=0.04)
     page = (tmp_path / "report.html").read_text()
-    assert 0 < page.index("Result by galaxy") < page.index("Result by image")
-    assert 0 < page.index("Error bars of galaxies") < page.index("Error bars of images")
+    assert 0 < page.index(">Every galaxy<") < page.index(">By image<")
     assert Calibration.model_validate_json((tmp_path / "calibration.json").read_text()).of_galaxies.keys() == {2, 3, 4}
