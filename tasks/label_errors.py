@@ -16,7 +16,7 @@ from tasks.filenames import LABEL_ERRORS_FILE
 __all__ = ["label_errors_task"]
 
 
-@stage_task("label errors", "label-errors")
+@stage_task("label_errors", "label_errors")
 def label_errors_task(catalogue: Reference) -> State:
     """Collect the errors of the labels that regression uses; the data are None if the catalogue has none.
 
@@ -24,7 +24,7 @@ def label_errors_task(catalogue: Reference) -> State:
     """
     errors = read_catalogue(catalogue).errors
     if not errors:
-        return Completed(message="the catalogue has no errors of labels", data=None)
+        return Completed(name="Cached", message="the catalogue has no errors of labels", data=None)
 
     def work(folder: Path) -> Mapping[str, int]:
         write_label_errors(folder / LABEL_ERRORS_FILE, errors)
