@@ -7,7 +7,7 @@ import time
 import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from prefect.states import Crashed, Running, Scheduled
 
 from tests.conftest import ROOT
@@ -42,7 +42,12 @@ def start(prefect_api, tmp_path):
     processes = []
 
     def go(name, seconds):
-        environment = {"PREFECT_API_URL": PREFECT_API_URL.value(), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        environment = {
+            "PREFECT_API_URL": PREFECT_API_URL.value(),
+            "PREFECT_API_AUTH_STRING": PREFECT_API_AUTH_STRING.value(),
+            "PYTHONPATH": str(ROOT),
+            "PATH": "/usr/bin:/bin",
+        }
         command = [sys.executable, "-c", CODE, name, str(seconds)]
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE)
         processes.append(process)

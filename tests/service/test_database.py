@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prefect import get_client
 from prefect.deployments import run_deployment
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.prefect_server import create_pools, prefect_client, server_program, worker_program
 from deployments.processes import Launch, stop_programs
@@ -67,7 +67,7 @@ def on_postgres(postgres, tmp_path, monkeypatch):
         )
         launch.start(server)
         launch.wait(server)
-        create_pools(client)
+        create_pools(client, limits={})
         flow = client.create_flow_from_name("busy")
         client.create_deployment(
             flow,
@@ -81,7 +81,7 @@ def on_postgres(postgres, tmp_path, monkeypatch):
         worker = worker_program(service, client, "cpu")
         launch.start(worker)
         launch.wait(worker)
-    with temporary_settings({PREFECT_API_URL: service.api}):
+    with temporary_settings({PREFECT_API_URL: service.api, PREFECT_API_AUTH_STRING: service.auth_string}):
         yield postgres
     stop_programs(tmp_path, ["worker-cpu", "prefect-server"])
     shutil.rmtree(tmp_path / "prefect", ignore_errors=True)

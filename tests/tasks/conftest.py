@@ -11,7 +11,12 @@ from tests.conftest import ROOT, free_port
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory):
     """A Prefect server as the service has it."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        temporary_settings,
+    )
 
     folder = tmp_path_factory.mktemp("prefect")
     (folder / "logs").mkdir()
@@ -22,7 +27,8 @@ def prefect_api(tmp_path_factory):
         launch.start(server)
         launch.wait(server)
     # Logs on their way would be waited for when the server is gone.
-    with temporary_settings({PREFECT_API_URL: service.api, PREFECT_LOGGING_TO_API_ENABLED: False}):
+    settings = {PREFECT_API_URL: service.api, PREFECT_API_AUTH_STRING: service.auth_string}
+    with temporary_settings(settings | {PREFECT_LOGGING_TO_API_ENABLED: False}):
         yield
     stop_programs(folder, ["prefect-server"])
 
