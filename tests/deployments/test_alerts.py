@@ -14,6 +14,7 @@ pytest.importorskip("prefect", reason="needs the extra `service`")
 from prefect import flow, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
 from prefect.states import Crashed, Failed, Running
 
 from deployments import alerts
@@ -99,6 +100,8 @@ def mailbox():
 @pytest.fixture(scope="module")
 def watched(prefect_api, webhook, mailbox):  # noqa: F811
     """A deployment whose runs are watched, with alerts to both receivers; a client."""
+    # Else events go on to the server of an earlier test.
+    EventsWorker.drain_all()
     save_receiver(webhook[0])
     save_receiver(mailbox[0], "inclinet-alerts-mail")
     with get_client(sync_client=True) as client:
