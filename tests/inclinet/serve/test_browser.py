@@ -11,6 +11,7 @@ from tests.conftest import disc
 from tests.inclinet.serve.conftest import jpeg, running
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright, of the extra `dev`").expect
+expect.set_options(timeout=60_000)  # a busy machine takes its time
 
 DESK, PHONE = {"width": 1300, "height": 900}, {"width": 390, "height": 844}
 TOUCH = 40  # pixels: smaller buttons are hard to hit with a finger
