@@ -28,6 +28,14 @@ def summary(service, put, small_sample):
     return run, artifact
 
 
+def open_page(browser, service, width=WIDTHS["desktop"], height=2600):
+    """Return a page that the auth string was typed into, as both UIs keep it."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(MILLISECONDS)
+    page.add_init_script(f"localStorage.setItem('prefect-password', btoa('{service.auth_string}'))")
+    return page
+
+
 def test_a_run_has_one_small_summary_that_is_its_own(summary):
     run, artifact = summary
     assert artifact.task_run_id is None
@@ -42,8 +50,7 @@ def test_a_run_has_one_small_summary_that_is_its_own(summary):
 @pytest.mark.parametrize("device", WIDTHS)
 def test_the_summary_reads_without_scrolling_sideways(service, summary, browser, tmp_path, ui, device):
     run, artifact = summary
-    page = browser.new_page(viewport={"width": WIDTHS[device], "height": 2600})
-    page.set_default_timeout(MILLISECONDS)
+    page = open_page(browser, service, WIDTHS[device])
     page.goto(f"{service.ui}{ui}/artifacts/artifact/{artifact.id}")
     page.get_by_role("heading", name="largest errors").wait_for()
     page.wait_for_function(LOADED)
@@ -56,8 +63,7 @@ def test_the_summary_reads_without_scrolling_sideways(service, summary, browser,
 
 def test_the_link_to_the_report_opens(service, summary, browser):
     _, artifact = summary
-    page = browser.new_page()
-    page.set_default_timeout(MILLISECONDS)
+    page = open_page(browser, service)
     page.goto(f"{service.ui}/artifacts/artifact/{artifact.id}")
     page.goto(page.get_by_role("link", name="Report", exact=True).get_attribute("href"))
     assert "RMS" in page.locator("body").inner_text()
@@ -66,8 +72,7 @@ def test_the_link_to_the_report_opens(service, summary, browser):
 def test_the_form_has_titles_and_whole_descriptions(service, browser):
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name("inclinet/full")
-    page = browser.new_page(viewport={"width": WIDTHS["desktop"], "height": 2600})
-    page.set_default_timeout(MILLISECONDS)
+    page = open_page(browser, service)
     page.goto(f"{service.ui}/deployments/deployment/{deployment.id}/run")
     page.get_by_text("Root of the image names").wait_for()
     text = page.locator("body").inner_text()
