@@ -81,7 +81,8 @@ test: $(INSTALLED) ## the test suite
 test-all: $(INSTALLED) ## the test suite with the tests that take minutes
 	$(PYTEST) -m ""
 
-bench: $(INSTALLED) ## speed and memory of the training on this machine
+bench: $(INSTALLED) ## speed and memory of the stages and the training on this machine
+	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python benchmarks/training.py
 
 lint: $(INSTALLED) ## check style, types and the direction of imports

@@ -4,7 +4,7 @@ Together the pieces are one stream of DEFLATE (RFC 1951), as every reader of zip
 without reference to what stands before it (a "full flush"). So the bytes do not depend on the number of threads, and a
 row has a code of its own: stored batches, of colour and grayscale images in turn, take 7 % fewer bytes.
 
-ISA-L compresses 12 times as fast as zlib, and unpacks 1.7 times as fast.
+ISA-L compresses 13 times as fast as zlib, and unpacks 1.8 times as fast (benchmarks/RESULTS.md).
 """
 
 import struct
@@ -19,7 +19,9 @@ __all__ = ["END", "Piece", "compress_rows", "index_of", "read_index", "unpack"]
 END = b"\x03\x00"
 """An empty last block: the end of the stream."""
 
-_LEVEL = 3  # with 1 and 2, the bytes of one image in 20,000 to 250,000 differ from time to time; 3 takes 20 % longer
+# 1 and 2 are 20 % faster, but not deterministic: the bytes of one image in some 10,000 differ from time to time
+# (benchmarks/compression.py).
+_LEVEL = 3
 _RAW = -15  # DEFLATE without a header
 _KIND = 0x4949  # of the field of a zip file's directory that holds the index; none that is registered
 _FIELD = struct.Struct("<HH")  # kind and length of a field
