@@ -9,7 +9,7 @@ from deployments.prefect_server import prefect_client
 from deployments.service import BUCKET, down, up
 from tests.deployments.tiny import run_tiny, wait_for_state
 
-pytestmark = [pytest.mark.xdist_group("deployments"), pytest.mark.service]
+pytestmark = [pytest.mark.xdist_group("deployments"), pytest.mark.service, pytest.mark.slow]
 
 EXCLUDED = ["--exclude=cache", "--exclude=tmp"]
 

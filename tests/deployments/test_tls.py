@@ -21,7 +21,7 @@ from deployments.settings import WORKER_SETTINGS
 from tests.conftest import ROOT, free_port
 from tests.deployments.tiny import PREFECT_YAML, wait_for_state
 
-pytestmark = [pytest.mark.service, pytest.mark.xdist_group("deployments")]
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.xdist_group("deployments")]
 
 HOST = "localhost"
 

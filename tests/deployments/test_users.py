@@ -13,7 +13,7 @@ from tests.conftest import free_port
 from tests.deployments.tiny import write_project
 from tests.users import USERS, environment_of, ordinary_user
 
-pytestmark = [pytest.mark.service, pytest.mark.xdist_group("deployments")]
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.xdist_group("deployments")]
 
 
 @pytest.fixture

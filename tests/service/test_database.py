@@ -19,7 +19,7 @@ from tests.conftest import ROOT, free_port
 from tests.service.postgres import running_postgres
 from tests.service.runs import finish
 
-pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
+pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.xdist_group("service")]
 
 FLOW = """
 import time
