@@ -88,6 +88,8 @@ def environment(running, proxy, certificate):
     kept = {name: value for name, value in running.environment.items() if name in given}
     assert kept.keys() >= {"PREFECT_API_AUTH_STRING", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "INCLINET_STORE"}
     home = {"INCLINET_HOME": str(running.project)}
+    # As Inclinet's own client: boto3's default sends no length over TLS, which rclone refuses.
+    known["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
     return clean_environment(kept | home | known | WORKER_SETTINGS | {"PREFECT_WORKER_QUERY_SECONDS": "0.5"})
 
 
