@@ -19,9 +19,9 @@ WIDEST = """() => Math.max(document.documentElement.scrollWidth, ...[...document
 
 @pytest.fixture(scope="module")
 def summary(service, put, small_sample):
-    """A run of the plain discs, and the artifact of its summary."""
+    """A run of the plain discs, of networks that no other module publishes, and the artifact of its summary."""
     with get_client(sync_client=True) as client:
-        run, *_ = run_full(client, sample=put(small_sample, "discs"))
+        run, *_ = run_full(client, sample=put(small_sample, "discs"), train={"seed": 5})
         assert run.state.name == "Completed", run.state.message
         its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=[SUMMARY]))
         [artifact] = client.read_artifacts(artifact_filter=its)
