@@ -114,10 +114,6 @@ def _decide(
     ).result()
 
 
-def _is_default_place(sample: Sample) -> bool:
-    return (sample.images, sample.catalog) == (Sample().images, Sample().catalog)
-
-
 def _no_sample(sample: Sample) -> str:
     return (
         f"no sample yet: put images under {sample.images} and a catalogue at {sample.catalog} of the artifact store, "
@@ -144,7 +140,7 @@ def retrain(
     use.
     """
     check_fits(train.models, size)
-    if _is_default_place(sample) and not find_sample_task(sample, return_state=True).result():
+    if sample.is_at_default_place and not find_sample_task(sample, return_state=True).result():
         return Completed(name=NO_SAMPLE, message=_no_sample(sample))
     add_tags(tags_of(sample, size))
     settings = PipelineSettings(size, sample, split, augment, train)

@@ -108,6 +108,12 @@ class Sample(Record):
     )
 
     @property
+    def is_at_default_place(self) -> bool:
+        """Whether neither images nor catalogue are elsewhere than usual."""
+        usual = type(self)()
+        return (self.images, self.catalog) == (usual.images, usual.catalog)
+
+    @property
     def columns(self) -> dict[str, str]:
         """The column of each meaning that is called otherwise."""
         return {meaning: name for meaning, _, name in (one.partition("=") for one in self.column)}

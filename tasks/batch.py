@@ -151,7 +151,8 @@ def gather_task(
     store, home = artifacts().store, f"predictions/{run}"
     key, images_key = (f"{home}/{name}" for name in (PREDICTIONS_FILE, IMAGES_TABLE_FILE))
     wanted = {image: [size, tag] for image, size, tag in read_images(listing)}
-    calibration = read_record(Calibration, choose(store, version).fetch(CALIBRATION_FILE) / CALIBRATION_FILE)
+    chosen = choose(store, version)
+    calibration = read_record(Calibration, chosen.fetch(CALIBRATION_FILE) / CALIBRATION_FILE)
     images = 0
     with temporary_folder("gather") as folder:
         whole, by_galaxies = folder / "whole.csv", folder / "galaxies.csv"
@@ -161,7 +162,7 @@ def gather_task(
             rows.to_csv(whole, mode="a", index=False, header=not images)
             images += len(rows)
         table = _read_images(whole)
-        report_drift(run, version, table)
+        report_drift(run, chosen, table)
         galaxies = by_galaxy(table, calibration)
         galaxies.to_csv(by_galaxies, index=False)
         store.put(whole, images_key)

@@ -15,6 +15,7 @@ from inclinet.figures.page import Card
 from inclinet.prediction.distribution import draw_answers
 from inclinet.prediction.examples import choose_answers, examples_table
 from inclinet.prediction.flags import FLAGS
+from inclinet.prediction.galaxies import title_of
 from inclinet.storage.store import Store
 from tasks.filenames import IMAGES_TABLE_FILE
 from tasks.links import link, links_end, place
@@ -67,8 +68,8 @@ def _parts(folder: str, galaxies: pd.DataFrame, images: int, statement: str, sto
 
 
 def _example(row: dict, store: Store) -> Card:
-    title = row["galaxy"] or row["images"].partition("; ")[0].rpartition("/")[2]
     error = "" if pd.isna(row["error"]) else f" ± {row['error']:.0f}"
+    title = title_of(row["galaxy"], row["images"])
     return Card(title, _pixels(row["images"], store), [f"{row['inclination']:.0f}{error}°"], row["flag"])
 
 

@@ -12,7 +12,7 @@ from inclinet.data.inclination import BIN_WIDTH
 from inclinet.evaluation.drift import measure_drift
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.evaluation.predictions import read_predictions
-from inclinet.registry.choice import choose
+from inclinet.registry.choice import Choice
 from tasks.common import artifacts
 
 __all__ = ["DRIFTED", "report_drift"]
@@ -21,14 +21,12 @@ DRIFTED = "inclinet.predictions.drifted"
 """Event of predictions whose images, or answers, are unlike those that the version was trained and tested on."""
 
 
-def report_drift(run: str, version: str, images: pd.DataFrame) -> None:
-    """Compare the predictions of a run with the test set of its version, and say where they have drifted.
+def report_drift(run: str, chosen: Choice, images: pd.DataFrame) -> None:
+    """Compare the predictions of a run with the test set of the version chosen, and say where they have drifted.
 
     `images` has a row per image. The comparison is written to `predictions/<run>/drift.json`.
     """
-    store = artifacts().store
-    chosen = choose(store, version)
-    tested = None
+    store, version, tested = artifacts().store, chosen.published.version, None
     if PREDICTIONS_FILE in chosen.published.files:
         tested = read_predictions(chosen.fetch(PREDICTIONS_FILE) / PREDICTIONS_FILE)
     drift = measure_drift(images, tested)

@@ -139,8 +139,9 @@ class TrainingPage:
         now = time.monotonic()
         if now < self._due:
             return
-        for name in self._sessions:
-            self._read(name)
+        for name, session in self._sessions.items():
+            if len(self._records[name]) < session.steps:
+                self._read(name)
         begun = [name for name in running if self._records[name]]
         fraction = self._fraction(running)
         line = self._line(begun, len(running)) + self._left(now, fraction)

@@ -23,13 +23,12 @@ def choose_sample_task(sample: Sample) -> State:
     InclinetError
         When there are several, of which none is named.
     """
-    default = Sample()
-    if (sample.images, sample.catalog) != (default.images, default.catalog) or is_there(sample):
+    if not sample.is_at_default_place or is_there(sample):
         return Completed(message=sample.images, data=sample)
     found = _find(artifacts().store)
     if len(found) > 1:
         raise InclinetError(
-            f"nothing is at {default.images}; name one of the samples in the store: {', '.join(found)}",
+            f"nothing is at {sample.images}; name one of the samples in the store: {', '.join(found)}",
             setting="images",
         )
     if not found:

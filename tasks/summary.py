@@ -131,10 +131,12 @@ def _skipped(run: str) -> str:
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     if not rows:
         return "### Skipped\n\nNothing: every image and every row of the catalogue was used."
-    reasons = Counter(re.sub(r"^\S+\.\w+: ", "", row["reason"]) for row in rows)
-    first = {re.sub(r"^\S+\.\w+: ", "", row["reason"]): row for row in reversed(rows)}
+    galaxies: dict[str, list[str]] = {}
+    for row in rows:
+        galaxies.setdefault(re.sub(r"^\S+\.\w+: ", "", row["reason"]), []).append(row["pgc"])
+    reasons = Counter({reason: len(pgcs) for reason, pgcs in galaxies.items()})
     lines = [
-        f"- {n:,} × {escape(reason)} (PGC {first[reason]['pgc']}{', …' if n > 1 else ''})"
+        f"- {n:,} × {escape(reason)} (PGC {galaxies[reason][0]}{', …' if n > 1 else ''})"
         for reason, n in reasons.most_common(_REASONS)
     ]
     if len(reasons) > _REASONS:

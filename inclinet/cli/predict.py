@@ -249,7 +249,9 @@ def _what(row: dict[Any, Any]) -> dict[str, str]:
     if "image" in row:
         image = row["image"].rpartition("/")[2]
         return {"galaxy": row["galaxy"] or "–", "image": image or "–", "band": band_title(row["band"])}
-    return {"galaxy": row["galaxy"] or row["images"].rpartition("/")[2] or "–", "images": str(row["n_images"])}
+    from inclinet.prediction.galaxies import title_of
+
+    return {"galaxy": title_of(row["galaxy"], row["images"]) or "–", "images": str(row["n_images"])}
 
 
 def _angle(value: float) -> str:

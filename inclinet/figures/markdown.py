@@ -1,12 +1,13 @@
 """Markdown pages with their pictures inlined, for places that show Markdown and have no folder for files."""
 
-import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+
+from inclinet.figures.inline import data_address
 
 __all__ = ["PAGE_BYTES", "assemble", "escape", "figure", "picture", "table", "thumbnail"]
 
@@ -55,7 +56,7 @@ def thumbnail(pixels: np.ndarray, side: int, alt: str) -> str:
 def _picture(image: Image.Image, kind: str, alt: str, **how: object) -> str:
     file = io.BytesIO()
     image.save(file, kind, **how)
-    return f"![{escape(alt)}](data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()})"
+    return f"![{escape(alt)}]({data_address(file.getvalue(), kind.lower())})"
 
 
 def assemble(parts: Iterable[str], most: int = PAGE_BYTES) -> str:

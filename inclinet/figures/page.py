@@ -3,7 +3,6 @@
 A page needs no network and no script, reads on a phone, and prints.
 """
 
-import base64
 import io
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from inclinet.figures.inline import data_address
 from inclinet.storage.atomic import write_text
 
 __all__ = ["Card", "Figure", "Section", "name_page", "render_page"]
@@ -35,7 +35,7 @@ class Figure:
     @property
     def address(self) -> str:
         """The figure as a data address."""
-        return _address(self.path.read_bytes(), "png" if self.path.suffix == ".png" else "jpeg")
+        return data_address(self.path.read_bytes(), "png" if self.path.suffix == ".png" else "jpeg")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Card:
         assert self.image is not None
         file = io.BytesIO()
         Image.fromarray(self.image).save(file, "JPEG", quality=_QUALITY)
-        return _address(file.getvalue(), "jpeg")
+        return data_address(file.getvalue(), "jpeg")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,3 @@ def name_page(path: Path, facts: Mapping[str, str]) -> None:
     named = _NAMED.sub(lambda _: f"<!--names-->{rows}<!--/names-->", page, count=1)
     if named != page:
         write_text(path, named)
-
-
-def _address(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -12,7 +12,7 @@ from inclinet.evaluation.calibration import ESTIMATES, Calibration
 from inclinet.evaluation.galaxies import pool_images
 from inclinet.prediction.flags import IMAGE_NOT_USED
 
-__all__ = ["by_galaxy"]
+__all__ = ["by_galaxy", "title_of"]
 
 _SINES = ["sin_i", "log_1_sin_i", "log_1_sin_i_low", "log_1_sin_i_high"]
 
@@ -65,6 +65,11 @@ def by_galaxy(table: pd.DataFrame, calibration: Calibration | None) -> pd.DataFr
     result = rows[list(order)].reset_index(drop=True)
     result.attrs = table.attrs
     return result
+
+
+def title_of(galaxy: str, images: str) -> str:
+    """Return what an answer is headed with: the name of its galaxy, or else that of its first image's file."""
+    return galaxy or images.partition("; ")[0].rpartition("/")[2]
 
 
 def _number_galaxies(table: pd.DataFrame) -> np.ndarray:

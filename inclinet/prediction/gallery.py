@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from inclinet.data.images import BadImageError, open_image, square
 from inclinet.errors import InclinetError
 from inclinet.figures.page import Card, Section, render_page
 from inclinet.prediction.flags import FLAGS
+from inclinet.prediction.galaxies import title_of
 from inclinet.prediction.source import Source
 from inclinet.prediction.tables import check_place
 from inclinet.storage.atomic import write_text
@@ -109,8 +109,7 @@ def _picture(row: Mapping, known: Mapping[str, Source]) -> np.ndarray | None:
 
 
 def _card(row: Mapping, picture: np.ndarray | None) -> Card:
-    names = [row["image"]] if "image" in row else list(islice(row["images"].split("; "), 1))
-    title = row["galaxy"] or names[0].rpartition("/")[2] or "\N{EN DASH}"
+    title = title_of(row["galaxy"], row["image" if "image" in row else "images"]) or "\N{EN DASH}"
     if math.isnan(row["inclination"]):
         return Card(title, picture, [], row["problem"])
     lines = [f"{row['inclination']:.1f}°"]

@@ -1,7 +1,9 @@
 """Galaxies that are given by name or position: their images are fetched from an image server."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inclinet.cutouts.settings import Cutouts
 from inclinet.data.bands import COLOUR_LETTER
@@ -12,7 +14,10 @@ from inclinet.prediction.catalogues import is_catalogue
 from inclinet.prediction.source import Source
 from inclinet.storage.store import FolderStore
 
-__all__ = ["fetch_source", "is_galaxy_name"]
+if TYPE_CHECKING:
+    from inclinet.cutouts.fetch import Cutout
+
+__all__ = ["fetch_source", "is_galaxy_name", "with_cutout"]
 
 _NAME = re.compile(r"\d?[A-Za-z]+[A-Za-z\s_]*[\d+.-][\w\s+.-]*")
 
@@ -57,5 +62,10 @@ def fetch_source(
         if alone:
             raise
         return Source("", nowhere, "", pgc, galaxy, problem=str(error))
+    return with_cutout(Source("", nowhere, "", pgc, galaxy), cutout)
+
+
+def with_cutout(image: Source, cutout: "Cutout") -> Source:
+    """Return the source of a colour image that was fetched."""
     name = f"{cutout.row.survey}: {cutout.row.file}"
-    return Source(name, nowhere, "", pgc, galaxy, band=COLOUR_LETTER, content=cutout.content)
+    return replace(image, name=name, band=COLOUR_LETTER, content=cutout.content)

@@ -37,8 +37,8 @@ def result_line(version: str, info: VersionInfo) -> str:
 
 def verdict(version: str, info: VersionInfo, in_use: str | None) -> str:
     """Return the headline, and what follows from it, in Markdown; `in_use` is the version in use, None if none is."""
-    reason = why_not(info)
-    lines = [f"**{headline(info.test)[:1].upper()}{headline(info.test)[1:]}.**"]
+    reason, text = why_not(info), headline(info.test)
+    lines = [f"**{text[:1].upper()}{text[1:]}.**"]
     if in_use == version:
         lines.append(f"Version `{version}` is in use; next: `inclinet predict IMAGES`, or a run of `predict/batch`.")
     else:

@@ -13,6 +13,7 @@ from inclinet.cutouts.targets import Target, read_catalogue
 from inclinet.data.bands import COLOUR, COLOUR_LETTER
 from inclinet.data.galaxies import parse_pgc
 from inclinet.errors import InclinetError
+from inclinet.prediction.remote import with_cutout
 from inclinet.prediction.source import Source
 from inclinet.serve.sources import catalogue_file
 from inclinet.serve.uploads import Upload
@@ -57,4 +58,4 @@ def _fetch_image(client: Client, target: Target, what: Cutouts) -> Source:
         cutout = fetch_cutout(client, complete(client, target), what, COLOUR)
     except FetchError as error:
         return replace(image, problem=str(error))
-    return replace(image, name=f"{cutout.row.survey}: {cutout.row.file}", content=cutout.content)
+    return with_cutout(image, cutout)

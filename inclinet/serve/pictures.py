@@ -1,6 +1,5 @@
 """The picture of a galaxy as pages show it, and the measured ellipse on it."""
 
-import base64
 import io
 
 import numpy as np
@@ -9,6 +8,7 @@ from pydantic import Field
 
 from inclinet.data.images import jpeg, open_image, square
 from inclinet.data.padding import fill_padding
+from inclinet.figures.inline import data_address
 from inclinet.geometry.shape import NOT_FOUND, measure_shape
 from inclinet.records import Record
 
@@ -50,7 +50,6 @@ def make_picture(name: str, content: bytes, side: int = _SIDE) -> Picture:
     small.thumbnail((_MEASURED, _MEASURED), Image.Resampling.BILINEAR)
     shape = measure_shape(np.asarray(fill_padding(small)))
     width = small.width
-    data = base64.b64encode(jpeg(whole).getvalue()).decode()
     ellipse = None
     if shape.problem != NOT_FOUND:
         ellipse = Ellipse(
@@ -60,4 +59,4 @@ def make_picture(name: str, content: bytes, side: int = _SIDE) -> Picture:
             semi_minor=round(shape.semi_major * shape.axis_ratio / width, 4),
             position_angle=round(shape.position_angle, 1),
         )
-    return Picture(name=name, data=f"data:image/jpeg;base64,{data}", ellipse=ellipse)
+    return Picture(name=name, data=data_address(jpeg(whole).getvalue(), "jpeg"), ellipse=ellipse)

@@ -26,11 +26,13 @@ _WITHOUT_EFFECT = frozenset(
         "inclinet.errors",
         "inclinet.progress",
         "inclinet.settings",  # their values are part of every key
+        "inclinet.storage.addresses",
         "inclinet.storage.artifacts",
         "inclinet.storage.atomic",
         "inclinet.storage.cache",
         "inclinet.storage.code_digest",
         "inclinet.storage.lineage",
+        "inclinet.storage.s3",
         "inclinet.storage.store",
         "tasks.common",
     }

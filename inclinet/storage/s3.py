@@ -4,6 +4,7 @@
 |:--|:--|
 | `AWS_…` | boto3's own: endpoint, region, credentials, CA bundle |
 | `INCLINET_PROFILES` | other accounts and endpoints for some buckets: `bucket=profile`, with profiles of `~/.aws` |
+| `INCLINET_LINKS` | endpoint of the links that browsers open; the same unless set |
 | `INCLINET_S3_SSE` | server-side encryption of what is written: `AES256`, `aws:kms` or `aws:kms:dsse` |
 | `INCLINET_S3_KMS_KEY` | its key; the account's own unless set |
 | `INCLINET_S3_CHECKSUM` | checksum sent with what is written: `SHA256`, `SHA1`, `CRC32`, `CRC32C` or `CRC64NVME` |
@@ -15,7 +16,7 @@ from typing import Any
 
 from inclinet.errors import InclinetError
 
-__all__ = ["s3_client", "upload_options"]
+__all__ = ["link_client", "s3_client", "upload_options"]
 
 _SSE = ("AES256", "aws:kms", "aws:kms:dsse")
 _CHECKSUMS = ("SHA256", "SHA1", "CRC32", "CRC32C", "CRC64NVME")
@@ -33,13 +34,31 @@ def s3_client(bucket: str) -> Any:
     InclinetError
         `INCLINET_PROFILES` is malformed, or names a profile that does not exist.
     """
-    return _open_client(
-        _profile_of(bucket), frozenset(item for item in os.environ.items() if item[0].startswith("AWS_"))
-    )
+    return _open_client(_profile_of(bucket), _environment())
+
+
+def link_client(bucket: str) -> Any:
+    """Return a boto3 client that signs addresses for browsers: as `s3_client`, but at the endpoint `INCLINET_LINKS`.
+
+    Raises
+    ------
+    InclinetError
+        As for `s3_client`.
+    """
+    return _open_client(_profile_of(bucket), _environment(), os.environ.get("INCLINET_LINKS") or None, "s3v4")
+
+
+def _environment() -> frozenset[tuple[str, str]]:
+    return frozenset(item for item in os.environ.items() if item[0].startswith("AWS_"))
 
 
 @lru_cache(maxsize=8)
-def _open_client(profile: str | None, environment: frozenset[tuple[str, str]]) -> Any:
+def _open_client(
+    profile: str | None,
+    environment: frozenset[tuple[str, str]],
+    endpoint: str | None = None,
+    signature: str | None = None,
+) -> Any:
     """Return the client for a profile and an environment: opening one takes a tenth of a second."""
     import boto3
     from botocore.config import Config
@@ -52,9 +71,10 @@ def _open_client(profile: str | None, environment: frozenset[tuple[str, str]]) -
         "max_pool_connections": 32,
         "connect_timeout": 10,
         "read_timeout": 60,
+        "signature_version": signature,
     }
     if profile is None:
-        return boto3.session.Session().client("s3", config=Config(**options))
+        return boto3.session.Session().client("s3", endpoint_url=endpoint, config=Config(**options))
     try:
         session = boto3.session.Session(profile_name=profile)
     except ProfileNotFound as error:
@@ -65,7 +85,7 @@ def _open_client(profile: str | None, environment: frozenset[tuple[str, str]]) -
     return session.client(
         "s3",
         config=config,
-        endpoint_url=own.get("endpoint_url"),
+        endpoint_url=endpoint or own.get("endpoint_url"),
         region_name=own.get("region"),
         verify=own.get("ca_bundle"),
     )

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
-from inclinet.storage.s3 import s3_client, upload_options
+from inclinet.storage.s3 import link_client, s3_client, upload_options
 
 __all__ = ["LINK_DAYS", "Entry", "FolderStore", "S3Store", "Store", "check_key"]
 
@@ -240,15 +240,11 @@ class S3Store:
 
     def link(self, key: str) -> str:
         """Return a presigned address, which `INCLINET_LINKS` can put on another endpoint than the worker's own."""
-        import boto3
-        from botocore.config import Config
-
-        endpoint = os.environ.get("INCLINET_LINKS") or None
-        client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=Config(signature_version="s3v4"))
         kind, _ = mimetypes.guess_type(key)
         shown = {"ResponseContentType": f"{kind}; charset=utf-8" if kind == "text/html" else kind} if kind else {}
         seconds = LINK_DAYS * 24 * 3600
-        return client.generate_presigned_url("get_object", Params=self._object(key) | shown, ExpiresIn=seconds)
+        wanted = self._object(key) | shown
+        return link_client(self.bucket).generate_presigned_url("get_object", Params=wanted, ExpiresIn=seconds)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import boto3
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -164,6 +165,7 @@ def test_inputs_can_be_on_another_server_than_artifacts(archive, administrator, 
     survey, artifacts = open_store("s3://survey"), open_store(f"s3://{BUCKET}/two")
     artifacts.write("copy", survey.read("pgc1.png"))
     assert administrator.get_object(Bucket=BUCKET, Key="two/copy")["Body"].read() == b"light"
+    assert httpx.get(survey.link("pgc1.png")).content == b"light"
     monkeypatch.delenv("INCLINET_PROFILES")
     with pytest.raises(ClientError, match="NoSuchBucket"):
         open_store("s3://survey").write("a", b"")
