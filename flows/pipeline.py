@@ -1,6 +1,5 @@
 """The pipeline from images and catalogue to published networks, which `inclinet/full` and `inclinet/retrain` share."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from os import cpu_count
 from typing import Any
@@ -8,30 +7,28 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import opaque
 
-from flows.children import cancel_children, run_children
+from flows.children import cancel_children
 from flows.naming import folder_of_run, keep_typed, sample_name, tags_of, unique
+from flows.networks import train_networks
 from flows.showing import results
 from inclinet.data.bands import stored_band
-from inclinet.data.columns import parse_network_name
+from inclinet.data.columns import network_name, parse_network_name
 from inclinet.data.filenames import batch_folder
-from inclinet.errors import InclinetError
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.storage.artifacts import Reference
-from inclinet.storage.code_digest import code_digest
 from tasks.augment import augment_left_out_task, augment_task, augment_test_task
 from tasks.compress import compress_task
 from tasks.evaluate import evaluate_task
 from tasks.inputs import catalogue_task, inventory_task
 from tasks.label_errors import label_errors_task
-from tasks.live import RunPage, TrainingPage
+from tasks.live import RunPage
 from tasks.prep import prep_task
 from tasks.publish import fingerprint, publish_task
 from tasks.record import count_galaxies_task, index_task, skipped_task
 from tasks.split import split_task
 from tasks.start import check_starts_task, start_task
-from tasks.train import Session, find_network_task
+from tasks.training import Training
 
 __all__ = [
     "PIPELINE_OPTIONS",
@@ -192,7 +189,7 @@ def _check_starts(starts: References, samples: References, size: int, subsamples
         check_starts_task(starts, samples, size, subsamples, leave_out, return_state=True).result()
 
 
-def _train(
+def _trainings(
     size: int,
     settings: Train,
     batches: dict[int, list[Reference]],
@@ -200,56 +197,24 @@ def _train(
     samples: References,
     starts: References,
     label_errors: Reference | None,
-    page: RunPage,
-    tags: list[str],
-) -> References:
-    """Train every network on every subsample, in child runs on the work pool `gpu`; return the networks by name.
-
-    `page` shows the progress; `tags` are those of the child runs.
-
-    Raises
-    ------
-    InclinetError
-        When a child run completed but its network cannot be found.
-    """
-    sessions = {
-        f"{model}_{k}": Session(
-            model,
-            k,
-            size,
-            settings,
-            batches[k],
-            monitors["test"],
-            monitors[k],
-            samples,
-            starts.get(model),
-            label_errors,
+) -> dict[str, Training]:
+    """Return what every network is trained on, by the name of the network."""
+    return {
+        network_name(model, k): Training(
+            model=model,
+            subsample=k,
+            size=size,
+            settings=settings,
+            batches=tuple(batches[k]),
+            validation=monitors["test"],
+            left_out=monitors[k],
+            samples=samples,
+            start=starts.get(model),
+            label_errors=label_errors,
         )
         for model in settings.models
         for k in batches
     }
-    networks = _find(sessions, is_new=False)
-    missing = {name: session for name, session in sessions.items() if name not in networks}
-    children = {f"train-{session.name}": session for session in missing.values()}
-    run_children(
-        "train/gpu",
-        {name: session.parameters() | {"code": code_digest("tasks.train")} for name, session in children.items()},
-        {name: ["train", session.model, f"subsample-{session.subsample}", *tags] for name, session in children.items()},
-        TrainingPage(page, children),
-    )
-    made = _find(missing, is_new=True)
-    if lost := missing.keys() - made.keys():
-        raise InclinetError(
-            f"{', '.join(sorted(lost))}: trained, but stored under another key, because the workers of the pools cpu "
-            "and gpu run different code; update both to the same version"
-        )
-    return {name: (networks | made)[name] for name in sessions}
-
-
-def _find(sessions: Mapping[str, Session], is_new: bool) -> References:
-    """Return the networks that exist, by name; `is_new` says whether this run trained them."""
-    found = results({name: find_network_task.submit(opaque(session), is_new) for name, session in sessions.items()})
-    return {name: reference for name, reference in found.items() if reference is not None}
 
 
 @dataclass(frozen=True)
@@ -278,8 +243,8 @@ def run_pipeline(settings: PipelineSettings, labels: Reference, listings: Refere
     _check_starts(settings.starts, stored, size, split.subsamples, augmenting.leave_out)
     is_weighted = settings.train.label_weights == "inc_e"
     errors = label_errors_task(labels, return_state=True).result() if is_weighted else None
-    tags = tags_of(settings.sample, size)
-    networks = _train(size, settings.train, batches, monitors, stored, settings.starts, errors, page, tags)
+    trainings = _trainings(size, settings.train, batches, monitors, stored, settings.starts, errors)
+    networks = train_networks(trainings, page, tags_of(settings.sample, size))
     page.progress(1, "evaluate: the test set", now=True)
     evaluation = evaluate_task(
         networks, labels, stored, batches[0][0], prepared.skipped, size, return_state=True

@@ -1,4 +1,4 @@
-"""Flow `train`: train one network on one subsample in one process, with one task for each step."""
+"""Flow `train`: train networks in one process, one after the other, with one task for each step."""
 
 import time
 from typing import Annotated, cast
@@ -13,15 +13,16 @@ from prefect.utilities.annotations import opaque
 
 from flows.fence import fenced
 from flows.naming import keep_typed
+from flows.networks import name_of
 from flows.same_code import Code, check_same_code
 from flows.settings import in_form
 from inclinet.data.inclination import UNIT
-from inclinet.settings import Model, Train
-from inclinet.storage.artifacts import DamagedArtifactError, Reference
+from inclinet.storage.artifacts import DamagedArtifactError
 from inclinet.training.live import duration
 from tasks.common import DAMAGED
 from tasks.live import CurvePage, result_of_training
 from tasks.train import Session, finish_network_task, start_training_task, step_task
+from tasks.training import CODE, Training
 
 __all__ = ["train"]
 
@@ -68,36 +69,38 @@ def _advance(session: Session) -> None:
         update_progress_artifact(progress, 100, description=reason)
 
 
+def _train(training: Training) -> str:
+    """Train a network, and predict the test set and the left-out galaxies with it; returns what it led to."""
+    session = Session(training)
+    _advance(session)
+    network = finish_network_task(opaque(session), return_state=True).result()
+    session.close()
+    return f"{result_of_training(network, training)}; {network.key}"
+
+
 def _run_name() -> str:
-    return f"train-{flow_run.parameters['model']}-{flow_run.parameters['subsample']}"
+    return name_of([Training.model_validate(one) for one in flow_run.parameters["trainings"]])
 
 
 @flow(name="train", flow_run_name=keep_typed(_run_name), persist_result=False)
 def train(
-    model: Annotated[Model, in_form("Architecture", "Network.")],
-    subsample: Annotated[int, in_form("Subsample", "Subsample to train on; 0 is the whole training set.", ge=0)],
-    size: Annotated[int, in_form("Image size", "Side of the images in pixels.", ge=8)],
-    settings: Annotated[Train, in_form("Training", "Settings of the training.")],
-    batches: Annotated[list[Reference], in_form("Stored batches", "Stored batches.", min_length=1)],
-    validation: Annotated[Reference | None, in_form("Test set", "Augmented test set.")],
-    left_out: Annotated[Reference | None, in_form("Left-out galaxies", "Augmented; of the subsample.")],
-    samples: Annotated[dict[str, Reference], in_form("Samples", "Split artifacts by stored band, to predict.")],
-    start: Annotated[Reference | None, in_form("Start", "Network whose weights the training starts from.")] = None,
-    label_errors: Annotated[
-        Reference | None, in_form("Label errors", "Errors of the labels, which weigh them.")
-    ] = None,
+    trainings: Annotated[
+        list[Training],
+        in_form("Trainings", "Networks, and what each is trained on; one after the other.", min_length=1),
+    ],
     code: Code = "",
 ) -> State:
-    """Train one network on one subsample, then predict the test set and the left-out galaxies with it.
+    """Train networks, each on one subsample, and predict the test set and the left-out galaxies with each.
 
-    A retry, or another run of the same settings, resumes from the last snapshot.
+    A retry, or another run of the same settings, resumes from the last snapshot; a finished network is not trained
+    again.
     """
-    session = Session(model, subsample, size, settings, batches, validation, left_out, samples, start, label_errors)
     try:
-        check_same_code(code, "tasks.train")
+        check_same_code(code, CODE)
         with fenced():
-            _advance(session)
-            network = finish_network_task(opaque(session), return_state=True).result()
+            results = [_train(training) for training in trainings]
     except DamagedArtifactError as error:
         return Failed(name=DAMAGED, message=str(error))
-    return Completed(message=f"{result_of_training(network, session)}; {network.key}")
+    if len(results) == 1:
+        return Completed(message=results[0])
+    return Completed(message="\n".join(f"{one.name}: {result}" for one, result in zip(trainings, results, strict=True)))

@@ -5,7 +5,7 @@ A page that cannot be written never ends the run that it is about.
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ from inclinet.training.history import metrics_of_step
 from inclinet.training.live import draw_errors, duration, error_text
 from tasks.common import artifacts
 from tasks.train import Session
+from tasks.training import Training
 
 __all__ = ["SUMMARY", "CurvePage", "RunPage", "ShownArtifact", "StageProgress", "TrainingPage", "result_of_training"]
 
@@ -121,32 +122,35 @@ class TrainingPage:
     Parameters
     ----------
     page : RunPage
-    sessions : mapping of str to Session
-        What each child run trains, by the name of the child run.
+    runs : mapping of str to sequence of Training
+        What each child run trains, one after the other, by the name of the child run.
     """
 
-    def __init__(self, page: RunPage, sessions: Mapping[str, Session]) -> None:
-        self._page, self._sessions = page, dict(sessions)
-        self._records: dict[str, dict[str, dict]] = {name: {} for name in sessions}
+    def __init__(self, page: RunPage, runs: Mapping[str, Sequence[Training]]) -> None:
+        self._page = page
+        self._runs = {run: [one.name for one in trainings] for run, trainings in runs.items()}
+        self._trainings = {one.name: one for trainings in runs.values() for one in trainings}
+        self._records: dict[str, dict[str, dict]] = {name: {} for name in self._trainings}
         self._places = {
-            name: f"{one.snapshot_folder()}/{metrics_file(one.subsample, one.model)}" for name, one in sessions.items()
+            name: f"{one.snapshot_folder()}/{metrics_file(one.subsample, one.model)}"
+            for name, one in self._trainings.items()
         }
         self._due = 0.0
-        self._begun: tuple[float, float] | None = None
+        self._began: tuple[float, float] | None = None
 
     def __call__(self, running: Collection[str]) -> None:
         """Show how far the trainings are; `running` names the child runs that have not ended. Only every 10 s."""
         now = time.monotonic()
         if now < self._due:
             return
-        for name, session in self._sessions.items():
-            if len(self._records[name]) < session.steps:
+        for name, training in self._trainings.items():
+            if len(self._records[name]) < training.steps:
                 self._read(name)
-        begun = [name for name in running if self._records[name]]
-        fraction = self._fraction(running)
-        line = self._line(begun, len(running)) + self._left(now, fraction)
+        left = [name for run in running for name in self._left_of(self._runs[run])]
+        fraction = self._fraction(left)
+        line = self._line(left) + self._time_left(now, fraction)
         self._page.progress(fraction, f"training: {line}", now=True)
-        self._page.page(self._text(running), f"Training: {line}.")
+        self._page.page(self._text(left), f"Training: {line}.")
         self._due = time.monotonic() + _SECONDS_BETWEEN_PAGES
 
     def _read(self, name: str) -> None:
@@ -157,41 +161,43 @@ class TrainingPage:
         except Exception as error:
             get_run_logger().warning("%s: its metrics were not read: %s", name, error)
 
-    def _fraction(self, running: Collection[str]) -> float:
-        steps = sum(session.steps for session in self._sessions.values())
-        done = sum(
-            len(self._records[name]) if name in running else session.steps for name, session in self._sessions.items()
-        )
-        return done / steps
+    def _left_of(self, names: Sequence[str]) -> Sequence[str]:
+        """Return those of a child run's trainings that have not ended; one has when the next one has begun."""
+        begun = [number for number, name in enumerate(names) if self._records[name]]
+        return names[begun[-1] :] if begun else names
 
-    def _line(self, begun: Collection[str], running: int) -> str:
-        total = len(self._sessions)
-        done = total - running
+    def _fraction(self, left: Collection[str]) -> float:
+        steps = {name: training.steps for name, training in self._trainings.items()}
+        return sum(len(self._records[name]) if name in left else steps[name] for name in steps) / sum(steps.values())
+
+    def _line(self, left: Collection[str]) -> str:
+        total, begun = len(self._trainings), [name for name in left if self._records[name]]
+        done = total - len(left)
         if not begun:
             return f"{done} of {total} networks trained, the next one is about to start"
         if len(begun) > 1:
             return f"{done} of {total} networks trained, {len(begun)} under way"
         [name] = begun
-        metrics, steps = self._records[name], self._sessions[name].steps
+        metrics, steps = self._records[name], self._trainings[name].steps
         return f"network {done + 1} of {total}, step {len(metrics)} of {steps}, {error_text(_last(metrics))}"
 
-    def _left(self, now: float, fraction: float) -> str:
-        self._begun = self._begun or (now, fraction)
-        since, before = self._begun
+    def _time_left(self, now: float, fraction: float) -> str:
+        self._began = self._began or (now, fraction)
+        since, before = self._began
         if not before < fraction < 1:
             return ""
         return f", {duration((now - since) / (fraction - before) * (1 - fraction))} left"
 
-    def _text(self, running: Collection[str]) -> str:
+    def _text(self, left: Collection[str]) -> str:
         rows = []
-        for name, session in self._sessions.items():
+        for name, training in self._trainings.items():
             metrics = self._records[name]
-            state = "trained" if name not in running else "in training" if metrics else "waiting"
+            state = "trained" if name not in left else "in training" if metrics else "waiting"
             error = error_text(_last(metrics)) if metrics else ""
-            step = f"{len(metrics)} of {session.steps}"
-            rows.append({"network": _network(session), "state": state, "step": step, "error": error})
-        curves = {_network(session): self._records[name] for name, session in self._sessions.items()}
-        drawn = draw_errors(curves, max(session.steps for session in self._sessions.values()))
+            step = f"{len(metrics)} of {training.steps}"
+            rows.append({"network": _network(training), "state": state, "step": step, "error": error})
+        curves = {_network(training): self._records[name] for name, training in self._trainings.items()}
+        drawn = draw_errors(curves, max(training.steps for training in self._trainings.values()))
         return assemble(
             [
                 figure(drawn, "Errors of the networks against the step") if drawn else "",
@@ -201,8 +207,8 @@ class TrainingPage:
         )
 
 
-def _network(session: Session) -> str:
-    return network_name(session.model, session.subsample)
+def _network(training: Training) -> str:
+    return network_name(training.model, training.subsample)
 
 
 def _last(metrics: Mapping[str, dict]) -> dict:
@@ -221,16 +227,17 @@ class CurvePage:
         if time.monotonic() < self._due and not last:
             return
         session, run = self._session, self._session.run()
-        metrics = {str(step): metrics_of_step(run.history, step, session.plan) for step in range(1, run.step + 1)}
-        if drawn := draw_errors({_network(session): metrics}, session.steps):
+        plan = session.training.plan
+        metrics = {str(step): metrics_of_step(run.history, step, plan) for step in range(1, run.step + 1)}
+        if drawn := draw_errors({_network(session.training): metrics}, session.steps):
             line = f"Step {run.step} of {session.steps}, {error_text(_last(metrics))}."
             self._page.show(assemble([line, figure(drawn, "Errors against the step")]), line)
         self._due = time.monotonic() + _SECONDS_BETWEEN_PAGES
 
 
-def result_of_training(network: Reference, session: Session) -> str:
+def result_of_training(network: Reference, training: Training) -> str:
     """Return what the training of a network led to, in a clause."""
-    name = metrics_file(session.subsample, session.model)
+    name = metrics_file(training.subsample, training.model)
     with temporary_folder("live") as folder:
         [path] = artifacts().fetch(network, folder, [name])
         metrics = json.loads(path.read_text())

@@ -38,21 +38,25 @@ def test_the_stages_of_a_run_share_one_bar(prefect_api):
     assert shown(stages()) == {"progress": (100.0, "augment: 2 of 2 stored batches")}
 
 
-def session(k):
-    return SimpleNamespace(model="model4", subsample=k, steps=STEPS, snapshot_folder=lambda: f"snapshots/{k}")
+def training(k):
+    where = {"snapshot_folder": lambda: f"snapshots/{k}"}
+    return SimpleNamespace(name=f"model4-{k}", model="model4", subsample=k, steps=STEPS, **where)
 
 
 @flow
-def trainings(store, moments):
-    """Show a training of two networks at moments: the steps taken of each, and which are running; return each page."""
-    page = TrainingPage(RunPage(), {f"train-model4-{k}": session(k) for k in range(2)})
+def trainings(store, runs, moments):
+    """Show trainings of networks at moments: the steps taken of each, and which runs go on; return each page.
+
+    `runs` are the numbers of the networks that each child run trains.
+    """
+    page = TrainingPage(RunPage(), {f"run {r}": [training(k) for k in group] for r, group in enumerate(runs)})
     pages = []
     for taken, running in moments:
         for k, steps in enumerate(taken):
             metrics = {str(n): {"mae": 0.3 / n, "val_mae": None, "left_mae": 0.4 / n} for n in range(1, steps + 1)}
             if metrics:
                 store.write(f"snapshots/{k}/Uset_00{k}_model4_evalDict.json", json.dumps(metrics).encode())
-        page([f"train-model4-{k}" for k in running])
+        page([f"run {r}" for r in running])
         pages.append(shown(flow_run.id))
     return pages
 
@@ -60,7 +64,7 @@ def trainings(store, moments):
 def test_a_parent_shows_how_far_its_children_are(store, monkeypatch):
     monkeypatch.setattr(tasks.live, "_SECONDS_BETWEEN_PAGES", 0)
     waiting, first, both, last = trainings(
-        store, [((0, 0), [0, 1]), ((4, 0), [0, 1]), ((6, 2), [0, 1]), ((10, 5), [1])]
+        store, [[0], [1]], [((0, 0), [0, 1]), ((4, 0), [0, 1]), ((6, 2), [0, 1]), ((10, 5), [1])]
     )
     assert waiting["progress"] == (0.0, "training: 0 of 2 networks trained, the next one is about to start")
     percent, text = first["progress"]
@@ -76,6 +80,19 @@ def test_a_parent_shows_how_far_its_children_are(store, monkeypatch):
     assert last["progress"][0] == 75
     assert last["progress"][1].startswith("training: network 2 of 2, step 5 of 10")
     assert "| model4_0 | trained | 10 of 10 |" in last["summary"][0]
+
+
+def test_networks_of_one_child_are_shown_one_after_the_other(store, monkeypatch):
+    monkeypatch.setattr(tasks.live, "_SECONDS_BETWEEN_PAGES", 0)
+    moments = [((0, 0, 0), [0, 1]), ((8, 0, 0), [0, 1]), ((8, 5, 0), [0, 1]), ((8, 10, 5), [1])]
+    waiting, first, second, third = trainings(store, [[0, 1], [2]], moments)
+    assert waiting["progress"][1].startswith("training: 0 of 3 networks trained")
+    assert first["progress"][1].startswith("training: network 1 of 3, step 8 of 10")
+    # Patience ended the first one early.
+    assert second["progress"][0] == 50
+    assert second["progress"][1].startswith("training: network 2 of 3, step 5 of 10")
+    assert "| model4_0 | trained | 8 of 10 |" in second["summary"][0]
+    assert third["progress"][1].startswith("training: network 3 of 3, step 5 of 10")
 
 
 @flow

@@ -11,12 +11,13 @@ from inclinet.training.start import Start
 from tasks.common import artifacts
 from tasks.filenames import START_FILE, START_NETWORK_FILE
 from tasks.train import Session
+from tasks.training import Training
 from tests.inclinet.conftest import SIZE, stored  # noqa: F401
 
 
 @pytest.fixture
-def session(stored, tmp_path, monkeypatch):  # noqa: F811
-    """Return sessions on the stored batches of the plain discs, which share one store."""
+def training(stored, tmp_path, monkeypatch):  # noqa: F811
+    """Return trainings on the stored batches of the plain discs, which share one store."""
     monkeypatch.setenv("INCLINET_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("INCLINET_CACHE", str(tmp_path / "cache"))
 
@@ -38,7 +39,8 @@ def session(stored, tmp_path, monkeypatch):  # noqa: F811
     def new(passes, first=None, **settings):
         settings = {"schedule": "constant", "training_batch_size": 24, "seed": 1} | settings
         how = Train(N_batch_iter=passes, **settings)
-        return Session("model4", 0, SIZE, how, batches, None, left_out, {}, first)
+        what = {"batches": batches, "validation": None, "left_out": left_out, "samples": {}, "start": first}
+        return Training(model="model4", subsample=0, size=SIZE, settings=how, **what)
 
     return new
 
@@ -58,24 +60,24 @@ def start_of(seed, galaxies=(1,)):
     return artifacts().make("weights", "model4", inputs={}, settings=settings, code="", work=work)
 
 
-def train(session):
+def train(training):
     """Take all steps; returns the history and the weights of the finished network."""
-    with session.run() as run:
-        for step in range(run.step + 1, session.steps + 1):
+    with Session(training).run() as run:
+        for step in range(run.step + 1, training.steps + 1):
             run.reach(step)
         network = run.finish()
     return run.history.tobytes(), [array.tobytes() for array in network.get_weights()]
 
 
-def test_a_shorter_run_after_a_longer_one_gives_what_it_gives_at_once(session, tmp_path, monkeypatch):
-    short, long = session(2), session(3)
+def test_a_shorter_run_after_a_longer_one_gives_what_it_gives_at_once(training, tmp_path, monkeypatch):
+    short, long = training(2), training(3)
     assert short.snapshot_folder() == long.snapshot_folder()
     train(long)
-    after, again = train(short), train(session(3))
+    after, again = train(short), train(training(3))
     monkeypatch.setenv("INCLINET_STORE", str(tmp_path / "other"))
     shutil.copytree(tmp_path / "store" / "artifacts" / "test", tmp_path / "other" / "artifacts" / "test")
-    assert after == train(session(2))
-    assert again == train(session(3))  # resumes from step 4
+    assert after == train(training(2))
+    assert again == train(training(3))  # resumes from step 4
 
 
 @pytest.mark.parametrize(
@@ -92,39 +94,38 @@ def test_a_shorter_run_after_a_longer_one_gives_what_it_gives_at_once(session, t
         ({"seed": 2}, False),
     ],
 )
-def test_snapshots_are_shared_by_runs_that_take_the_same_steps(session, changed, same):
-    assert (session(**{"passes": 3} | changed).snapshot_folder() == session(3).snapshot_folder()) is same
+def test_snapshots_are_shared_by_runs_that_take_the_same_steps(training, changed, same):
+    assert (training(**{"passes": 3} | changed).snapshot_folder() == training(3).snapshot_folder()) is same
 
 
-def test_with_the_cosine_schedule_the_number_of_passes_changes_every_step(session):
-    assert session(3, schedule="cosine").snapshot_folder() != session(4, schedule="cosine").snapshot_folder()
+def test_with_the_cosine_schedule_the_number_of_passes_changes_every_step(training):
+    assert training(3, schedule="cosine").snapshot_folder() != training(4, schedule="cosine").snapshot_folder()
 
 
-def test_a_start_counts_by_its_weights_and_not_by_its_name(session):
-    random, started = session(3), session(3, start_of(7))
-    assert random.snapshot_folder() != started.snapshot_folder() != session(3, start_of(8)).snapshot_folder()
-    assert started.snapshot_folder() == session(3, start_of(7), start="elsewhere.keras").snapshot_folder()
-    other_galaxies = session(3, start_of(7, galaxies=(1, 2)))
+def test_a_start_counts_by_its_weights_and_not_by_its_name(training):
+    random, started = training(3), training(3, start_of(7))
+    assert random.snapshot_folder() != started.snapshot_folder() != training(3, start_of(8)).snapshot_folder()
+    assert started.snapshot_folder() == training(3, start_of(7), start="elsewhere.keras").snapshot_folder()
+    other_galaxies = training(3, start_of(7, galaxies=(1, 2)))
     assert started.snapshot_folder() == other_galaxies.snapshot_folder()
     # The record beside the network names them.
     assert started.network_key_parts() != other_galaxies.network_key_parts()
     assert started.network_key_parts()["inputs"]["start"] == started.start.digest
 
 
-def test_a_started_run_that_is_resumed_ends_as_at_once(session, tmp_path, monkeypatch):
+def test_a_started_run_that_is_resumed_ends_as_at_once(training, tmp_path, monkeypatch):
     start = start_of(7)
-    first = session(3, start)
-    with first.run() as run:
+    with Session(training(3, start)).run() as run:
         run.reach(2)
-    after = train(session(3, start))
-    assert after != train(session(3))
+    after = train(training(3, start))
+    assert after != train(training(3))
     monkeypatch.setenv("INCLINET_STORE", str(tmp_path / "other"))
     for stage in ("test", "weights"):
         shutil.copytree(tmp_path / "store" / "artifacts" / stage, tmp_path / "other" / "artifacts" / stage)
-    assert train(session(3, start)) == after
+    assert train(training(3, start)) == after
 
 
 @pytest.mark.parametrize("changed", [{"passes": 4}, {"patience": 2}, {"schedule": "cosine"}])
-def test_a_network_is_found_by_everything_that_changes_it(session, changed):
-    first, second = session(3), session(**{"passes": 3} | changed)
+def test_a_network_is_found_by_everything_that_changes_it(training, changed):
+    first, second = training(3), training(**{"passes": 3} | changed)
     assert first.network_key_parts() != second.network_key_parts()
