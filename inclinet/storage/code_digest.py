@@ -4,16 +4,15 @@ The files are read when this module is imported, at the start of the process. If
 goes on with the code that it has, and signs with the digest of that code.
 """
 
-import ast
 import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from modulefinder import ModuleFinder
 from pathlib import Path
-from threading import Lock
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from inclinet.errors import InclinetError
 from inclinet.storage.digests import json_digest
@@ -38,9 +37,6 @@ _WITHOUT_EFFECT = frozenset(
     }
 )
 """Modules that do not change what a stage writes; their imports are not followed either."""
-
-# CPython 3.11's parser fails when several threads use it at the same time.
-_parsing = Lock()
 
 
 def code_digest(*makers: object) -> str:
@@ -155,18 +151,29 @@ def _source(module: str) -> dict[str, str]:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Return the modules of the project that a module imports anywhere in its code."""
-    source = _source(module)
-    with _parsing:
-        tree = ast.parse(next(text for name, text in source.items() if name.endswith(".py")))
-    return frozenset(name for node in ast.walk(tree) for name in _imported(node) if name.split(".")[0] in _PROJECT)
+    """Return the modules of the project that a module imports anywhere in its code.
+
+    They are read from the compiled code, because `ast.parse` of CPython 3.11 fails when another thread, such as one of
+    Prefect's, uses it at the same time (https://github.com/python/cpython/issues/106905).
+    """
+    text = next(text for name, text in _source(module).items() if name.endswith(".py"))
+    compiled = compile(text, module, "exec", dont_inherit=True)
+    found = {name for code in _parts(compiled) for name in _imported(code)}
+    return frozenset(name for name in found if name.split(".")[0] in _PROJECT)
 
 
-def _imported(node: ast.AST) -> Iterator[str]:
-    """Yield the modules that an import statement names."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        for alias in node.names:
-            name = f"{node.module}.{alias.name}"
-            yield name if name in _modules else node.module
+def _parts(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of a module, and of every function and class in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts(constant)
+
+
+def _imported(code: CodeType) -> Iterator[str]:
+    """Yield the modules that the import statements of some code name."""
+    for kind, arguments in ModuleFinder().scan_opcodes(code):
+        if kind == "absolute_import":
+            attributes, module = arguments
+            members = [f"{module}.{attribute}" for attribute in attributes or ()]
+            yield from (member if member in _modules else module for member in members or [module])
