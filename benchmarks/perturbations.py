@@ -15,7 +15,7 @@ import typer
 from benchmarks.framing import crop, pad, predict_changed, read_originals, shift
 from inclinet.prediction.predictor import Predictor
 
-DOUBTS = "unlike|rounder|flatter|hidden|no galaxy|not predicted|nearly face-on"
+DOUBTS = "unlike|rounder|flatter|hidden|larger|no galaxy|not predicted|nearly face-on"
 
 
 def levels(values: np.ndarray) -> np.ndarray:

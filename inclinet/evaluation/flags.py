@@ -3,7 +3,7 @@
 import pandas as pd
 
 from inclinet.geometry.contradiction import find_contradiction, likely_reasons
-from inclinet.geometry.shape import HIDDEN, NOT_FOUND, Shape
+from inclinet.geometry.shape import HIDDEN, LARGER, NOT_FOUND, Shape
 
 __all__ = ["NEARLY_FACE_ON", "UNLIKE", "flags_of_shape", "is_nearly_face_on"]
 
@@ -25,7 +25,7 @@ def is_nearly_face_on(estimates: pd.DataFrame) -> pd.Series:
 
 def flags_of_shape(shape: Shape, inclination: float, error: float) -> list[str]:
     """Return the flags of an answer with its error bar (deg) that follow from the shape of the galaxy."""
-    if shape.problem in (NOT_FOUND, HIDDEN):
+    if shape.problem in (NOT_FOUND, HIDDEN, LARGER):
         return [shape.problem]
     contradiction = find_contradiction(shape, inclination, error)
     return [contradiction, *likely_reasons(contradiction, shape)] if contradiction else []

@@ -13,10 +13,13 @@ import sep
 from inclinet.data.bands import is_negative, sky
 from inclinet.geometry.peculiarity import ellipse_of, find_peculiarities
 
-__all__ = ["HIDDEN", "NOT_FOUND", "Shape", "measure_shape"]
+__all__ = ["HIDDEN", "LARGER", "NOT_FOUND", "Shape", "measure_shape"]
 
 HIDDEN = "partly hidden"
 """Problem of a shape a part of which shows no sky: it is filled."""
+
+LARGER = "larger than the image"
+"""Problem of a shape that the image cuts off so far inside that its answer is in doubt."""
 
 NOT_FOUND = "no galaxy found"
 """Problem of a shape that is the largest circle in the image."""
@@ -32,6 +35,7 @@ _DEBLEND = 0.05  # share of the light from which on a peak is an object of its o
 _FEWEST = 12  # pixels of a galaxy
 _REACH = 20  # pixels from the centre over which the preference for an object falls
 _EDGE = 2  # pixels: a galaxy that comes so close to the edge is cut off
+_LARGEST = 1.02  # half images along its major axis: 3 % of 250 images of 1.25 D25 have more, cut to 60 % half of them
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Shape:
     position_angle : float
         Of the major axis, in deg from the x axis towards the y axis, -90 to 90.
     problem : str
-        `NOT_FOUND`, `HIDDEN`, `cut off` by the edge of the image, or empty.
+        `NOT_FOUND`, `HIDDEN`, `LARGER`, `cut off` by the edge of the image, or empty.
     peculiarities : str
         What may make the isophote rounder or flatter than the disc, of bar, bulge, companion and star, separated by
         `; `.
@@ -90,9 +94,15 @@ def measure_shape(image: np.ndarray) -> Shape:
         semi_major=major * scale,
         axis_ratio=minor / major,
         position_angle=angle,
-        problem="cut off" if is_cut else "",
+        problem=LARGER if _reach(major, angle) > _LARGEST else "cut off" if is_cut else "",
         peculiarities="; ".join(sorted(find_peculiarities(light, mask, ellipse, objects, galaxy))),
     )
+
+
+def _reach(semi_major: float, angle: float) -> float:
+    """Return how far an ellipse around the centre reaches towards the edges of the image, which are at 1."""
+    direction = np.radians(angle)
+    return float(semi_major * max(abs(np.cos(direction)), abs(np.sin(direction))) / (_SIDE / 2))
 
 
 def _light(image: np.ndarray) -> tuple[np.ndarray, float]:

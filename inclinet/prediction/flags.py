@@ -7,7 +7,7 @@ import pandas as pd
 
 from inclinet.evaluation.flags import NEARLY_FACE_ON, UNLIKE, flags_of_shape
 from inclinet.geometry.contradiction import FLATTER, ROUNDER
-from inclinet.geometry.shape import HIDDEN, NOT_FOUND, Shape
+from inclinet.geometry.shape import HIDDEN, LARGER, NOT_FOUND, Shape
 
 __all__ = ["FLAGS", "IMAGE_NOT_USED", "SHAPE", "add_shapes"]
 
@@ -24,6 +24,7 @@ FLAGS = {
     "likely a companion": "another galaxy on it or close to it",
     NOT_FOUND: "nothing stands out from the sky near the centre; the image was taken as it is framed",
     HIDDEN: "a part of the galaxy lies where the image shows no sky; it was filled",
+    LARGER: "the image shows only the inner part of the galaxy; a wider one gives a better answer",
     "band not trained on": "the version was trained on other bands",
     "band guessed": "the file name does not tell the band; only the band column depends on it",
     "no error bar": "the version has too few left-out galaxies to calibrate error bars",

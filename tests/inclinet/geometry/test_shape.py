@@ -66,7 +66,12 @@ def test_where_there_is_no_galaxy_the_image_is_the_frame():
 
 
 def test_a_galaxy_that_reaches_the_edge_is_cut_off():
-    assert measure_shape(scene(width=0.4)).problem == "cut off"
+    assert measure_shape(scene(width=0.5)).problem == "cut off"
+
+
+@pytest.mark.parametrize("inclination", [50, 70, 85])
+def test_a_galaxy_of_which_the_image_shows_the_inner_part_is_larger_than_the_image(inclination):
+    assert measure_shape(scene(inclination=inclination, width=0.3)).problem == "larger than the image"
 
 
 @pytest.mark.parametrize(("shift", "width"), [((0.1, -0.05), 1.0), ((0, 0), 1.5), ((-0.1, 0.1), 2.0)])
