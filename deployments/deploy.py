@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import httpx
 import typer
@@ -36,6 +36,7 @@ from prefect.utilities.schema_tools import validate
 from prefect.utilities.templating import apply_values
 
 from deployments.merging import Merge, Path, describe, digests_of, merge
+from deployments.prefect_server import wait_for_pools
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
 
@@ -78,7 +79,7 @@ def connect() -> SyncPrefectClient:
     return get_client(sync_client=True)
 
 
-def deploy(client: SyncPrefectClient, project: FilePath) -> list[str]:
+def deploy(client: SyncPrefectClient, project: FilePath, *, wait: bool = False) -> list[str]:
     """Apply the `prefect.yaml` of a project, all of which is checked first.
 
     Parameters
@@ -87,6 +88,8 @@ def deploy(client: SyncPrefectClient, project: FilePath) -> list[str]:
         Of the server.
     project
         Folder of `prefect.yaml`, and the current directory.
+    wait
+        Wait, once everything is checked, for a server that starts, and for its work pools.
 
     Returns
     -------
@@ -101,6 +104,8 @@ def deploy(client: SyncPrefectClient, project: FilePath) -> list[str]:
     content = _read_yaml(project / "prefect.yaml")
     retrain = FilePath(os.environ.get("INCLINET_RETRAIN", project / RETRAIN_FILE))
     wanted = [_want(spec, content.get("pull"), retrain) for spec in content.get("deployments", [])]
+    if wait:
+        wait_for_pools(client, sorted({one.values[("work_pool_name",)] for one in wanted}))
     record = client.read_variable_by_name(_RECORD)
     before = cast(dict[str, dict[str, str]], record.value) if record else {}
     try:
@@ -277,9 +282,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command(help=__doc__)
-def _deploy() -> None:
+def _deploy(
+    wait: Annotated[bool, typer.Option(help="Wait for a server that starts, and for its work pools.")] = False,
+) -> None:
     with connect() as client:
-        for line in deploy(client, FilePath.cwd()):
+        for line in deploy(client, FilePath.cwd(), wait=wait):
             typer.echo(line)
 
 

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import httpx
 import psutil
@@ -28,13 +30,18 @@ from deployments.settings import POOLS, WORKER_SETTINGS, Service
 from inclinet.errors import InclinetError
 
 __all__ = [
-    "apply_deployments",
     "create_pools",
+    "deploying",
     "mark_dead_runs",
     "prefect_client",
     "server_program",
+    "wait_for_pools",
     "worker_program",
 ]
+
+
+START_SECONDS = 180.0
+"""How long the server may take to start on a busy machine, and all that waits for it."""
 
 
 @contextlib.contextmanager
@@ -72,7 +79,7 @@ def server_program(service: Service, client: SyncPrefectClient) -> Program:
         _python("deployments.server", "server", "start", "--host", HOST, "--port", str(service.prefect_port)),
         service.prefect_environment | settings,
         lambda process: _admits_only(service, client),
-        deadline=180,  # on a busy machine
+        deadline=START_SECONDS,
     )
 
 
@@ -100,11 +107,11 @@ def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Pr
     return Program(
         f"worker-{pool}",
         f"work pool {pool}",
-        _python("prefect", "worker", "start", "--pool", pool, "--name", name, "--type", "process"),
+        _python("deployments.pool_worker", "--pool", pool, "--name", name, "--type", "process"),
         # Prefect keeps files of all runs in `runner_storage` of this folder, which two users cannot share.
         service.environment | WORKER_SETTINGS | {"TMPDIR": str(service.folder / "tmp")},
         ready,
-        deadline=60,
+        deadline=START_SECONDS,
     )
 
 
@@ -152,29 +159,54 @@ def _is_prefect(pid: int) -> bool:
     return False
 
 
-def apply_deployments(service: Service) -> None:
-    """Apply the project's `prefect.yaml`, keep what people have set, and print what was changed and kept.
+def wait_for_pools(client: SyncPrefectClient, pools: Sequence[str], seconds: float = START_SECONDS) -> None:
+    """Wait until the server answers and has the work pools.
 
     Raises
     ------
     InclinetError
-        A file or the server refused it; with the end of the log.
+        When it does not within `seconds`.
     """
-    start = time.monotonic()
-    path = log_file(service.folder, "deploy")
-    with path.open("w") as log:
-        result = subprocess.run(
-            _python("deployments.deploy"),
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            if {pool.name for pool in client.read_work_pools()}.issuperset(pools):
+                return
+        time.sleep(0.1)
+    raise InclinetError(f"the Prefect server has no work pool {', '.join(pools)} after {seconds:g} s")
+
+
+@contextlib.contextmanager
+def deploying(service: Service) -> Iterator[Callable[[], None]]:
+    """Apply the project's `prefect.yaml`, and keep what people have set, in a process that loads the flows at once.
+
+    Yields what waits for the end of it and prints what was changed and kept; it raises an `InclinetError`, with the end
+    of the log, when a file or the server refused it. Unless that was called, the process is stopped.
+    """
+    log = log_file(service.folder, "deploy")
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            _python("deployments.deploy", "--wait"),
             cwd=service.project,
             env=clean_environment(service.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=errors,
             text=True,
-            check=False,
-        )
-    if result.returncode != 0:
-        raise InclinetError(f"{service.project / 'prefect.yaml'} was not deployed.\n{tail(path)}")
+        ) as process,
+    ):
+        try:
+            yield partial(_finish_deploying, service, process, log)
+        finally:
+            process.kill()
+
+
+def _finish_deploying(service: Service, process: subprocess.Popen[str], log: Path) -> None:
+    start = time.monotonic()
+    lines, _ = process.communicate()
+    if process.returncode != 0:
+        raise InclinetError(f"{service.project / 'prefect.yaml'} was not deployed.\n{tail(log)}")
     print_status("deployments", "prefect.yaml", f"applied in {time.monotonic() - start:.1f} s")
-    for line in result.stdout.splitlines():
+    for line in lines.splitlines():
         print_status("", line, "")

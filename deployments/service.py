@@ -27,6 +27,7 @@ from deployments.processes import (
     FOREIGN,
     Launch,
     bypass_proxies,
+    find,
     find_all,
     records,
     stop_programs,
@@ -133,22 +134,28 @@ def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
     service.store.folder.mkdir(mode=0o700, exist_ok=True)
     store = service.store.program()
     launch.start(store)
-    launch.wait(store)
-    create_bucket(service.store.client(), BUCKET)
-    with prefect_server.prefect_client(service, timeout=5) as client:
+    with (
+        prefect_server.prefect_client(service, timeout=5) as client,
+        prefect_server.deploying(service) as finish_deploying,
+    ):
         server = prefect_server.server_program(service, client)
+        workers = [prefect_server.worker_program(service, client, pool) for pool in pools]
         launch.start(server)
-        # Workers and `prefect deploy` would start a server of their own if this one did not answer.
+        # They load Prefect while the server starts; whether one that runs is well, the server will know.
+        for worker in workers:
+            if find(service.folder, worker.name) is None:
+                launch.start(worker)
+        launch.wait(store)
+        create_bucket(service.store.client(), BUCKET)
         launch.wait(server)
         prefect_server.create_pools(client, limits={"gpu": max(1, len(gpus()))})
         stop_programs(service.folder, [f"worker-{pool}" for pool in POOLS if pool not in pools])
-        workers = [prefect_server.worker_program(service, client, pool) for pool in pools]
-        for worker in workers:
-            launch.start(worker)
         prefect_server.mark_dead_runs(client)
-        prefect_server.apply_deployments(service)  # while the workers start
+        finish_deploying()
         apply_automations(client)
         for worker in workers:
+            if worker.name not in launch.started:
+                launch.start(worker)
             launch.wait(worker)
 
 

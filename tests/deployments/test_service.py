@@ -249,7 +249,7 @@ def test_failed_start_stops_what_it_started(state, project, monkeypatch):
     monkeypatch.setattr(processes, "stop", lambda ps, stop=processes.stop: stop(spawned.extend(ps) or spawned))
     with pytest.raises(InclinetError, match="no server"):
         up(state, project, free_port(), free_port())
-    assert len(spawned) == 1
+    assert spawned
     assert alive(spawned) == []
     assert status(state) == {}
 
