@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["rotate", "start_rotating"]
 
-_LARGEST = 10 * 2**20  # bytes
+_LARGEST = 10 * 2**20  # bytes; with _KEPT, as compose has it
 _KEPT = 3  # older logs: `.1` is the newest
 _SECONDS = 10.0
 

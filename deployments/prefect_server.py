@@ -26,7 +26,7 @@ from prefect.workers.process import ProcessWorker
 
 from deployments.ports import HOST
 from deployments.processes import Program, clean_environment, log_file, print_status, tail
-from deployments.settings import POOLS, WORKER_SETTINGS, Service
+from deployments.settings import POOLS, SERVER_SETTINGS, WORKER_SETTINGS, Service
 from inclinet.errors import InclinetError
 
 __all__ = [
@@ -67,17 +67,12 @@ def server_program(service: Service, client: SyncPrefectClient) -> Program:
         "PREFECT_UI_STATIC_DIRECTORY": str(service.folder / "ui"),
         # The UI would look for port 4200; behind a proxy, the operator names its address.
         "PREFECT_SERVER_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", service.api),
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_METRICS_ENABLED": "true",  # for Prometheus, at /api/metrics
-        # Runs go from the database 90 days after their end, events (signs of life are most of them) after 7.
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }
     return Program(
         "prefect-server",
         service.ui,
         _python("deployments.server", "server", "start", "--host", HOST, "--port", str(service.prefect_port)),
-        service.prefect_environment | settings,
+        service.prefect_environment | SERVER_SETTINGS | settings,
         lambda process: _admits_only(service, client),
         deadline=START_SECONDS,
     )

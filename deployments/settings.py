@@ -8,11 +8,20 @@ from deployments.auth import read_auth_string
 from deployments.object_store import ObjectStore, read_key_pair
 from deployments.ports import HOST
 
-__all__ = ["BUCKET", "FOLDER", "POOLS", "PROJECT", "WORKER_SETTINGS", "Service"]
+__all__ = ["BUCKET", "FOLDER", "POOLS", "PROJECT", "SERVER_SETTINGS", "WORKER_SETTINGS", "Service"]
 
 BUCKET = "inclinet"
 POOLS = ("cpu", "gpu")
 _LOGS = "INCLINET_LOGS"  # `json`: the logs of server, workers and runs are JSON
+
+SERVER_SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_METRICS_ENABLED": "true",  # for Prometheus, at /api/metrics
+    # Runs go from the database 90 days after their end, events (signs of life are most of them) after 7.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+}
+"""Prefect settings of the server. Compose and the Helm charts state the same."""
 
 WORKER_SETTINGS = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",

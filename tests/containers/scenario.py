@@ -186,16 +186,16 @@ def wait_for(engine, name, path):
 
 
 def check_server(engine):
-    """The UI is there, and the API lets nobody in without the auth string."""
+    """The UI is there, the API lets nobody in without the auth string, and has figures for Prometheus."""
     code = """
-import sys, urllib.error, urllib.request
-try:
-    print(urllib.request.urlopen(sys.argv[1]).status)
-except urllib.error.HTTPError as error:
-    print(error.code)
+import sys, httpx
+user, _, password = sys.argv[2].partition(":")
+print(httpx.get(sys.argv[1], auth=(user, password) if user else None, follow_redirects=True).status_code)
 """
-    for path, status in {"/": "200", "/v2": "200", "/api/health": "200", "/api/admin/version": "401"}.items():
-        found = engine.run("prefect-server", "python", "-c", code, f"http://prefect-server:4200{path}").strip()
+    answers = {"/": "200", "/v2": "200", "/api/health": "200", "/api/admin/version": "401", "/api/metrics": "200"}
+    for path, status in answers.items():
+        auth = SETTINGS["PREFECT_AUTH_STRING"] if path == "/api/metrics" else ""
+        found = engine.run("prefect-server", "python", "-c", code, f"http://prefect-server:4200{path}", auth).strip()
         assert found == status, f"{path}: {found}, not {status}\n{engine.tail('prefect-server')}"
     assert "postgresql" in engine.run("prefect-server", "prefect", "config", "view", "--show-sources", check=False)
 

@@ -16,7 +16,8 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from deployments.settings import WORKER_SETTINGS
+from deployments import logs
+from deployments.settings import SERVER_SETTINGS, WORKER_SETTINGS
 from tests.containers.compose import compose, merge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,6 +268,25 @@ def test_workers_know_the_server_and_the_store(services):
         assert environment["AWS_ENDPOINT_URL"] == "http://object-store:9000"
         assert f"WORKDIR {environment['INCLINET_HOME']}" in stages()["runtime"]
         assert environment.items() >= WORKER_SETTINGS.items()
+
+
+def test_the_server_has_the_settings_of_make_up(services):
+    assert services["prefect-server"]["environment"].items() >= SERVER_SETTINGS.items()
+
+
+def test_workers_have_the_settings_of_the_runs(services):
+    """Those of the runs themselves are in prefect.yaml."""
+    runs = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["environment"]
+    for name in ("worker-cpu", "worker-gpu"):
+        assert services[name]["environment"].items() >= runs.items()
+
+
+def test_logs_are_limited_as_those_of_make_up(services):
+    for name, service in services.items():
+        assert service["logging"]["driver"] == "json-file", name  # the options are this driver's
+        options = service["logging"]["options"]
+        assert int(options["max-size"].removesuffix("m")) * 2**20 == logs._LARGEST
+        assert int(options["max-file"]) == 1 + logs._KEPT
 
 
 def test_gpu_worker_reserves_a_gpu_and_is_started_on_demand(services):

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from deployments.settings import POOLS, WORKER_SETTINGS
+from deployments.settings import POOLS, SERVER_SETTINGS, WORKER_SETTINGS
 from tests.conftest import ROOT
 
 TEXT, YES, NUMBER = {"type": "string"}, {"type": "boolean"}, {"type": "integer"}
@@ -73,6 +73,11 @@ def values(name):
 @pytest.mark.parametrize(("name", "schema"), [("server", SERVER), ("worker-cpu", WORKER), ("worker-gpu", WORKER)])
 def test_the_values_are_those_that_the_charts_document(name, schema):
     jsonschema.validate(values(name), schema)
+
+
+def test_the_server_has_the_settings_of_make_up():
+    given = {one["name"]: one["value"] for one in values("server")["global"]["prefect"]["env"]}
+    assert given.items() >= SERVER_SETTINGS.items()
 
 
 def test_the_server_asks_for_the_auth_string_that_the_workers_have():
