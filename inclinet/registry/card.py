@@ -249,6 +249,18 @@ def _result_text(metrics: Mapping[str, Any] | None) -> str:
     )
 
 
+def _networks_text(networks: list[str], size: int) -> str:
+    if len(networks) == 1:
+        who, answer, whose = f"1 network ({networks[0]}) that tells", "its answer", "its"
+    else:
+        who, answer, whose = f"{len(networks)} networks ({', '.join(networks)}) that tell", "their median", "their"
+    return (
+        f"{who} the inclination of a spiral galaxy, from 0 deg (face-on) to 90 deg (edge-on), from an image of "
+        f"{size}×{size} pixels. The prediction is {answer}, minus {whose} mean error on left-out galaxies if there "
+        "were enough of those; of a galaxy with several images, it is the median of the predictions for its images."
+    )
+
+
 def _model_card(
     info: VersionInfo,
     networks: list[str],
@@ -258,10 +270,7 @@ def _model_card(
 ) -> str:
     return f"""# Inclinations of spiral galaxies from their pictures
 
-{len(networks)} networks ({", ".join(networks)}) that tell the inclination of a spiral galaxy, from 0 deg (face-on) to
-90 deg (edge-on), from an image of {info.size}×{info.size} pixels. The prediction is the median of all networks, minus
-their mean error on left-out galaxies if there were enough of those; of a galaxy with several images, it is the median
-of the predictions for its images.
+{_networks_text(networks, info.size)}
 
 **This version was {state(info)}.**
 

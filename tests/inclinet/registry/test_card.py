@@ -12,7 +12,7 @@ from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
 from inclinet.evaluation.evaluate import report
 from inclinet.registry.admission import why_not_in_use
-from inclinet.registry.card import assemble, code_facts, count_training
+from inclinet.registry.card import _networks_text, assemble, code_facts, count_training
 from inclinet.registry.versions import CARD_FILE, VersionInfo
 from inclinet.training.filenames import start_file
 from inclinet.training.start import StartRecord
@@ -75,11 +75,19 @@ def test_the_model_card_says_what_it_is(made):
     _, folder = made()
     card = (folder / CARD_FILE).read_text()
     assert card.startswith("# Inclinations of spiral galaxies")
+    assert "1 network (model4_0) that tells the inclination" in card
+    assert "The prediction is its answer, minus its mean error" in card
     assert "5 galaxies labelled 45 deg or more (5 in colour, 5 in r)." in card
     assert "200 images of 200 galaxies" in card
     assert "too few left-out galaxies to calibrate error bars" in card
     assert "simulated" not in card
     assert "**This version was trained on 5 real galaxies; tested error 2." in card
+
+
+def test_the_model_card_names_several_networks():
+    text = _networks_text(["model4_0", "residual_0"], 64)
+    assert text.startswith("2 networks (model4_0, residual_0) that tell the inclination")
+    assert "The prediction is their median, minus their mean error" in text
 
 
 def test_a_version_without_exported_networks_is_not_published(tmp_path):
