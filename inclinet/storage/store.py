@@ -127,10 +127,18 @@ class FolderStore:
                     yield Entry(f"{prefix}{entry.name}", stat.st_size, str(stat.st_mtime_ns), stat.st_mtime)
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        """Yield the files in a folder and in all folders below it."""
+        """Yield the files in a folder and in all folders below it; not again those that a link leads back to."""
+        yield from self._walk(folder, frozenset())
+
+    def _walk(self, folder: str, above: frozenset[str]) -> Iterator[Entry]:
+        """Yield the files of `walk`, except in folders that this one is in: `above` holds them, links followed."""
+        prefix = _folder_prefix(folder)
+        here = os.path.realpath(self.folder / prefix)
+        if here in above:
+            return
         yield from self.list(folder)
         for name in list(self.folders(folder)):
-            yield from self.walk(f"{_folder_prefix(folder)}{name}")
+            yield from self._walk(f"{prefix}{name}", above | {here})
 
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the names of the folders directly in a folder."""

@@ -45,6 +45,19 @@ def test_the_tag_changes_with_the_content(store):
     assert before.tag != after.tag
 
 
+def test_links_that_form_a_circle_are_not_followed_for_ever(tmp_path):
+    store = open_store(str(tmp_path))
+    store.write("one/a", b"1")
+    store.write("two/b", b"2")
+    (tmp_path / "one" / "up").symlink_to(tmp_path)
+    (tmp_path / "one" / "other").symlink_to(tmp_path / "two")
+    (tmp_path / "two" / "back").symlink_to(tmp_path / "one")
+    (tmp_path / "two" / "itself").symlink_to("itself")
+    keys = ["one/a", "one/other/b", "two/b", "two/back/a"]
+    assert sorted(entry.key for entry in store.walk("")) == keys
+    assert sorted(entry.key for entry in store.walk("one/up/two")) == ["one/up/two/b", "one/up/two/back/a"]
+
+
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../../b", "a\\b", "a\0b"])
 def test_keys_cannot_leave_the_store(store, key):
     for use in (store.read, store.delete, lambda k: store.write(k, b"")):
