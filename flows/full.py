@@ -6,7 +6,7 @@ from prefect.states import Completed
 
 from flows.fence import fenced
 from flows.naming import add_tags, tags_of
-from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, find_starts, list_images, run_pipeline
+from flows.pipeline import PIPELINE_OPTIONS, PipelineSettings, find_starts, list_images, rename_by_sample, run_pipeline
 from flows.repair import remake_damaged
 from flows.settings import AUGMENT, SIZE, TRAIN, AugmentField, ImageSize, SampleField, SplitField, TrainField
 from flows.showing import summarize
@@ -37,6 +37,7 @@ def full(
     check_fits(train.models, size)
     add_tags(tags_of(sample, size))
     sample = choose_sample_task(sample, return_state=True).result()
+    rename_by_sample(sample, size)
     settings, page = PipelineSettings(size, sample, split, augment, train), RunPage()
 
     with fenced():

@@ -8,19 +8,15 @@ from uuid import UUID
 
 from coolname.data import config
 from prefect import get_client
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from flows.proposed import ADJECTIVES, ANIMALS, GREEK, PLACES, THINGS
 from inclinet.settings import Sample
 
-__all__ = ["add_tags", "folder_of", "folder_of_run", "keep_typed", "sample_name", "tags_of", "unique"]
+__all__ = ["add_tags", "folder_of", "folder_of_run", "keep_typed", "rename", "sample_name", "tags_of", "unique"]
 
 _GENERIC = {"galaxies", "images", "input"}
-_GREEK = (
-    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|phi|chi"
-    "|psi|omega"
-)
-# Names that the forms of Prefect's two UIs propose: omega980-sagittarii-nebula, and Practical-Onager.
-_PROPOSED = re.compile(rf"({_GREEK})\d{{0,3}}(-[a-z]+)+|[A-Z][a-z]+-[A-Z][a-z]+")
 _LONGEST = 80
 
 
@@ -38,15 +34,34 @@ def keep_typed(name: Callable[[], str]) -> Callable[[], str]:
 
 
 def is_random(name: str) -> bool:
-    """Return whether Prefect has made up a name."""
-    return not name or bool(_PROPOSED.fullmatch(name)) or all(word in _random_words() for word in name.split("-"))
+    """Return whether Prefect has made up a name: its server, such as vegan-poodle, or one of the forms of its UIs."""
+    first, _, rest = name.partition("-")
+    if first in _random_words("adj_any") and rest in _random_words("subj"):
+        return True
+    if first in ADJECTIVES and rest in ANIMALS:
+        return True
+    place, _, thing = rest.rpartition("-")
+    is_place = rest in PLACES or (place in PLACES and thing in THINGS)
+    return not name or (re.sub(r"\d{1,3}$", "", first) in GREEK and is_place)
 
 
 @cache
-def _random_words() -> set[str]:
-    parts = cast(dict[str, dict[str, Any]], config)
-    lists = (part["words"] for part in parts.values() if part["type"] == "words")
-    return {word for words in lists for word in words}
+def _random_words(name: str) -> frozenset[str]:
+    """Return the words of a list of coolname, which the server takes two of: any adjective and a subject."""
+    part = cast(dict[str, dict[str, Any]], config)[name]
+    if part["type"] == "words":
+        return frozenset(part["words"])
+    return frozenset[str]().union(*map(_random_words, part["lists"]))
+
+
+def rename(name: str) -> None:
+    """Give this run another name, for the server and for what follows in this process."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(context.flow_run.id, name=name)
+    context.flow_run.name = name
 
 
 def unique(name: str) -> str:

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.children import cancel_children
-from flows.naming import folder_of_run, keep_typed, sample_name, tags_of, unique
+from flows.naming import folder_of_run, keep_typed, rename, sample_name, tags_of, unique
 from flows.networks import train_networks
 from flows.showing import results
 from inclinet.data.bands import stored_band
@@ -37,6 +37,7 @@ __all__ = [
     "References",
     "find_starts",
     "list_images",
+    "rename_by_sample",
     "run_pipeline",
     "samples_of",
 ]
@@ -46,9 +47,18 @@ Monitors = dict[str | int, Reference | None]
 
 
 def _run_name() -> str:
+    return _name_of(Sample.model_validate(flow_run.parameters["sample"]), flow_run.parameters["size"])
+
+
+def _name_of(sample: Sample, size: int) -> str:
     """Return a name that says sample, bands and size."""
-    sample = Sample.model_validate(flow_run.parameters["sample"])
-    return unique("-".join([sample_name(sample.images), *sample.bands, f"{flow_run.parameters['size']}px"]))
+    return unique("-".join([sample_name(sample.images), *sample.bands, f"{size}px"]))
+
+
+def rename_by_sample(chosen: Sample, size: int) -> None:
+    """Name this run after the sample that it has chosen, unless a person has named it."""
+    if flow_run.name == _run_name() != (name := _name_of(chosen, size)):
+        rename(name)
 
 
 PIPELINE_OPTIONS = {
