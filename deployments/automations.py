@@ -1,11 +1,12 @@
 """Automations of the service: what the Prefect server does by itself.
 
-`python -m deployments.automations` applies them to the server at PREFECT_API_URL. Run it after `prefect deploy`.
+`python -m deployments.automations` applies them to the server at PREFECT_API_URL, and keeps what people have set there.
+Run it after `python -m deployments.deploy`.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -14,10 +15,13 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from pydantic_core import to_jsonable_python
 
 from deployments.alerts import RECEIVER, alerts, receivers, save_receiver
+from deployments.merging import Path, digests_of, merge, report
+from deployments.record import read_record, update_record
 from deployments.terminal import run_commands
 
 __all__ = ["IMAGES_ARRIVED", "apply_automations"]
@@ -30,6 +34,7 @@ _MISSED_HEARTBEATS = 6  # 3 minutes: a run waits for two for a server that is aw
 _CHILDREN = ("train/gpu", "evaluate/test-set")
 """Deployments whose runs are started again by their parent."""
 
+_SINGLE = {"description", "enabled", "tags", "actions", "actions_on_trigger", "actions_on_resolve"}
 _HEAL = "heal/crashed"
 _REPORTED_TWICE = timedelta(seconds=15)  # a worker reports a crash again some seconds after the first time
 
@@ -118,17 +123,49 @@ def _new_images(retrain: UUID) -> AutomationCore:
     )
 
 
-def _content(automation: AutomationCore) -> dict:
-    """Return the definition of an automation, without the ids that the server assigns."""
-    # Not as JSON: sets become lists there, whose order may differ from one call to the next.
-    content = automation.model_dump(exclude={"id": True, "trigger": {"id"}})
-    return {name: content[name] for name in AutomationCore.model_fields if name in content}
+def _values(automation: AutomationCore, with_trigger: bool = True) -> dict[Path, Any]:
+    """Return everything that people may change about an automation, by path, ready for JSON."""
+    # The server gives the trigger an id at every update.
+    content = automation.model_dump(include=_SINGLE | {"trigger"}, exclude={"trigger": {"id"}})
+    values: dict[Path, Any] = {(name,): _plain(content[name]) for name in sorted(_SINGLE)}
+    if with_trigger:
+        values |= {("trigger", name): _plain(value) for name, value in content["trigger"].items()}
+    return values
 
 
-def apply_automations(client: SyncPrefectClient) -> None:
-    """Create the automations that do not exist, and update those that differ from the definitions here.
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it. A set becomes a sorted list: else its order may differ every time."""
+    return to_jsonable_python(sorted(value) if isinstance(value, set) else value, timedelta_mode="float")
 
-    The others are left alone, because an automation that is updated forgets the runs that it watches.
+
+def _update(
+    client: SyncPrefectClient, existing: Automation, wanted: AutomationCore, before: Mapping[str, str] | None
+) -> str | None:
+    """Update an automation, and keep what a person has set; return a line for it, None if there is nothing to say."""
+    # A trigger of another kind is a person's as a whole.
+    of_a_kind = existing.trigger.type == wanted.trigger.type
+    found = _values(existing, of_a_kind)
+    if before is None:  # made before there was a record: by whom, only tells whether it is enabled
+        before = digests_of(found | {("enabled",): True})
+    merged = merge(_values(wanted, of_a_kind), found, before)
+    # Not if nothing has changed: an automation that is updated forgets the runs that it watches.
+    if merged.changed:
+        content: dict[str, Any] = {path[0]: value for path, value in merged.values.items() if len(path) == 1}
+        trigger = {path[1]: value for path, value in merged.values.items() if path[0] == "trigger"}
+        content |= {"name": wanted.name, "trigger": trigger or existing.trigger}
+        client.update_automation(existing.id, AutomationCore.model_validate(content))
+    return report(wanted.name, merged)
+
+
+def apply_automations(client: SyncPrefectClient) -> list[str]:
+    """Create the automations that do not exist, and update those of which the definitions here have changed.
+
+    What a person has changed on the server stays, as with deployments; so does one that a person has disabled.
+
+    Returns
+    -------
+    list of str
+        A line for each automation that was changed, or kept as a person has set it.
     """
     deployments = _deployments(client)
     watched = _frequencies(deployments)
@@ -141,12 +178,15 @@ def apply_automations(client: SyncPrefectClient) -> None:
     if "inclinet/retrain" in deployments:  # a project may have no such deployment in its prefect.yaml
         automations.append(_new_images(deployments["inclinet/retrain"].id))
     automations += alerts(receivers(client), _runs_of(parents))
+    before, lines = read_record(client), []
     for automation in automations:
         existing = client.read_automations_by_name(automation.name)
         if not existing:
             client.create_automation(automation)
-        elif _content(existing[0]) != _content(automation):
-            client.update_automation(existing[0].id, automation)
+        elif line := _update(client, existing[0], automation, before.get(automation.name)):
+            lines.append(line)
+    update_record(client, {one.name: digests_of(_values(one)) for one in automations})
+    return lines
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -164,7 +204,8 @@ def _apply(
     if alerts:
         save_receiver(alerts, name)
     with get_client(sync_client=True) as client:
-        apply_automations(client)
+        for line in apply_automations(client):
+            typer.echo(line)
         typer.echo(f"alerts go to {len(receivers(client))} receivers")
 
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -22,8 +22,6 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
     DeploymentUpdate,
-    VariableCreate,
-    VariableUpdate,
 )
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
@@ -35,8 +33,9 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validate
 from prefect.utilities.templating import apply_values
 
-from deployments.merging import Merge, Path, describe, digests_of, merge
+from deployments.merging import Merge, Path, digests_of, merge, report
 from deployments.prefect_server import wait_for_pools
+from deployments.record import read_record, update_record
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
 
@@ -46,7 +45,6 @@ RETRAIN_FILE = "retrain.yaml"
 """Usual name of the operator's file of parameters, beside `prefect.yaml`."""
 
 _RETRAIN = "inclinet/retrain"
-_RECORD = "inclinet_deployed"  # the variable on the server that holds the digests of what was last wanted
 _UNKNOWN = ("build", "push", "triggers", "sla")
 _GROUPS = ("parameters", "job_variables")
 _SINGLE = ("description", "work_pool_name", "work_queue_name", "concurrency_limit", "paused")
@@ -106,17 +104,12 @@ def deploy(client: SyncPrefectClient, project: FilePath, *, wait: bool = False) 
     wanted = [_want(spec, content.get("pull"), retrain) for spec in content.get("deployments", [])]
     if wait:
         wait_for_pools(client, sorted({one.values[("work_pool_name",)] for one in wanted}))
-    record = client.read_variable_by_name(_RECORD)
-    before = cast(dict[str, dict[str, str]], record.value) if record else {}
+    before = read_record(client)
     try:
         lines = [line for one in wanted if (line := _apply(client, one, before.get(one.name)))]
     except httpx.HTTPStatusError as error:
         raise InclinetError(f"the Prefect server refused it: {error.response.text}") from error
-    now = before | {one.name: digests_of(one.values) for one in wanted}
-    if record is None:
-        client.create_variable(VariableCreate(name=_RECORD, value=now, tags=["inclinet"]))
-    elif now != before:
-        client.update_variable(VariableUpdate(name=_RECORD, value=now))
+    update_record(client, {one.name: digests_of(one.values) for one in wanted})
     return lines
 
 
@@ -243,7 +236,7 @@ def _apply(client: SyncPrefectClient, wanted: _Wanted, before: Mapping[str, str]
     if merged.changed or any(getattr(existing, key) != value for key, value in wanted.code.items()):
         client.update_deployment(existing.id, DeploymentUpdate(**wanted.code, **_fields(merged.values)))
     _change_schedules(client, existing, merged)
-    return _report(wanted.name, merged)
+    return report(wanted.name, merged)
 
 
 def _change_schedules(client: SyncPrefectClient, existing: DeploymentResponse, merged: Merge) -> None:
@@ -267,15 +260,6 @@ def _fields(values: Mapping[Path, Any]) -> dict[str, Any]:
         name: {path[1]: value for path, value in values.items() if path[0] == name} for name in (*_GROUPS, "tags")
     }
     return single | groups | {"tags": list(groups["tags"])}
-
-
-def _report(name: str, merged: Merge) -> str | None:
-    parts = []
-    if merged.changed:
-        parts.append("changed " + ", ".join(describe(path, change) for path, change in merged.changed.items()))
-    if merged.kept:
-        parts.append("kept as set on the server: " + ", ".join(map(describe, merged.kept)))
-    return f"{name}: {'; '.join(parts)}" if parts else None
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -1,7 +1,7 @@
-"""What an upgrade changes of a deployment, and what a person has set and keeps: a three-way merge of values by path.
+"""What an upgrade changes of a deployment or an automation, and what a person has set and keeps.
 
-Compared are what the project wants now, what the server has, and what the project wanted the last time. Of the last,
-the digests are enough.
+It is a three-way merge of values by path. Compared are what the project wants now, what the server has, and what the
+project wanted the last time. Of the last, the digests are enough.
 """
 
 from collections.abc import Mapping, Set
@@ -10,7 +10,7 @@ from typing import Any
 
 from inclinet.storage.digests import json_digest
 
-__all__ = ["MISSING", "Merge", "Path", "describe", "digests_of", "merge"]
+__all__ = ["MISSING", "Merge", "Path", "describe", "digests_of", "merge", "report"]
 
 Path = tuple[str, ...]
 """Where a value is, such as `("parameters", "size")`."""
@@ -98,3 +98,13 @@ def describe(path: Path, change: tuple[Any, Any] | None = None) -> str:
         return name
     shown = [value if value is MISSING else repr(value) for value in change]
     return f"{name} {shown[0]} → {shown[1]}" if max(map(len, shown)) <= _SHOWN else name
+
+
+def report(name: str, merged: Merge) -> str | None:
+    """Return a line that says what was changed of something and what was kept; None if there is nothing to say."""
+    parts = []
+    if merged.changed:
+        parts.append("changed " + ", ".join(describe(path, change) for path, change in merged.changed.items()))
+    if merged.kept:
+        parts.append("kept as set on the server: " + ", ".join(map(describe, merged.kept)))
+    return f"{name}: {'; '.join(parts)}" if parts else None

@@ -29,6 +29,7 @@ from deployments.processes import (
     bypass_proxies,
     find,
     find_all,
+    print_status,
     records,
     stop_programs,
     write_private,
@@ -152,7 +153,8 @@ def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
         stop_programs(service.folder, [f"worker-{pool}" for pool in POOLS if pool not in pools])
         prefect_server.mark_dead_runs(client)
         finish_deploying()
-        apply_automations(client)
+        for line in apply_automations(client):
+            print_status("", line, "")
         for worker in workers:
             if worker.name not in launch.started:
                 launch.start(worker)

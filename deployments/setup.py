@@ -29,7 +29,8 @@ def _setup() -> None:
         create_pools(client, limits={})  # each worker limits its runs by its GPUs
         for line in deploy(client, Path.cwd()):
             typer.echo(line)
-        apply_automations(client)
+        for line in apply_automations(client):
+            typer.echo(line)
 
 
 if __name__ == "__main__":

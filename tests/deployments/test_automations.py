@@ -1,4 +1,4 @@
-"""Automations: what they watch, and that they are compared by what they do."""
+"""Automations: what they watch, and what of them a person keeps."""
 
 from datetime import timedelta
 from itertools import combinations
@@ -10,10 +10,15 @@ import yaml
 
 pytest.importorskip("prefect", reason="needs the extra `service`")
 
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect import flow, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, VariableUpdate
+from prefect.events.schemas.automations import AutomationCore, CompoundTrigger, EventTrigger, Posture
 
-from deployments.automations import _CHILDREN, _content, _frequencies, _silent_runs
+from deployments.automations import _CHILDREN, _frequencies, _silent_runs, _values, apply_automations
 from tests.conftest import ROOT
+from tests.tasks.conftest import prefect_api  # noqa: F401
+
+SILENT = "inclinet: mark silent runs as crashed"
 
 
 def automation(expect):
@@ -26,8 +31,8 @@ def test_the_order_of_a_set_is_no_difference():
     names = [f"event.{n}" for n in range(100)]
     # Strings that fall into the same place of a set come out in the order in which they went in.
     one, two = next((a, b) for a, b in combinations(names, 2) if list({a, b}) != list({b, a}))
-    assert _content(automation({one, two})) == _content(automation({two, one}))
-    assert _content(automation({one})) != _content(automation({two}))
+    assert _values(automation({one, two})) == _values(automation({two, one}))
+    assert _values(automation({one})) != _values(automation({two}))
 
 
 def deployed(frequency=None):
@@ -62,3 +67,87 @@ def test_child_runs_are_left_to_their_parents():
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     names = {f"{one['entrypoint'].partition(':')[2]}/{one['name']}" for one in deployments}
     assert names >= set(_CHILDREN)
+
+
+@flow(name="watched")
+def watched():
+    """Never called."""
+
+
+@pytest.fixture
+def client(prefect_api):  # noqa: F811
+    """A client of a server with one deployment whose runs give a sign of life every 30 s, and its automation."""
+    with get_client(sync_client=True) as client:
+        client.create_deployment(client.create_flow(watched), name="watched", job_variables=environment("30"))
+        apply_automations(client)
+        yield client
+        client.delete_automation(found(client).id)
+        client.delete_deployment(client.read_deployment_by_name("watched/watched").id)
+
+
+def environment(frequency):
+    return {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": frequency}}
+
+
+def found(client):
+    [one] = client.read_automations_by_name(SILENT)
+    return one
+
+
+def set_frequency(client, frequency):
+    deployment = client.read_deployment_by_name("watched/watched")
+    client.update_deployment(deployment.id, DeploymentUpdate(job_variables=environment(frequency)))
+
+
+@pytest.mark.service
+@pytest.mark.xdist_group("tasks")
+class TestServer:
+    """Automations on a real server."""
+
+    def test_what_has_not_changed_is_left_alone(self, client):
+        before = found(client)
+        assert apply_automations(client) == []
+        assert found(client) == before
+
+    def test_what_the_project_changes_is_changed(self, client):
+        set_frequency(client, "60")
+        [line] = apply_automations(client)
+        assert line == f"{SILENT}: changed actions, description, trigger within 180.0 → 360.0"
+        assert found(client).trigger.within == timedelta(minutes=6)
+
+    def test_what_a_person_has_set_stays(self, client):
+        client.pause_automation(found(client).id)
+        assert apply_automations(client) == [f"{SILENT}: kept as set on the server: enabled"]
+        assert not found(client).enabled
+        # As the UI does it.
+        own = found(client)
+        own.trigger.within = timedelta(minutes=20)
+        content = own.model_dump(exclude={"id", "owner_resource"})
+        client.update_automation(own.id, AutomationCore.model_validate(content))
+        set_frequency(client, "60")
+        [line] = apply_automations(client)
+        kept = "kept as set on the server: enabled, trigger within"
+        assert line == f"{SILENT}: changed actions, description; {kept}"
+        kept = found(client)
+        assert (kept.enabled, kept.trigger.within) == (False, timedelta(minutes=20))
+        assert "silent for 360 s" in kept.description
+        assert kept.actions[0].message.startswith("Silent for 360 s")
+
+    def test_a_trigger_of_another_kind_stays_whole(self, client):
+        own = found(client)
+        both = CompoundTrigger(require="any", within=timedelta(minutes=3), triggers=[own.trigger])
+        client.update_automation(own.id, AutomationCore(name=SILENT, trigger=both, actions=own.actions))
+        set_frequency(client, "60")
+        apply_automations(client)
+        assert found(client).trigger.type == "compound"
+        assert found(client).actions[0].message.startswith("Silent for 360 s")
+
+    def test_of_one_without_a_record_only_what_is_disabled_is_a_persons(self, client):
+        client.pause_automation(found(client).id)
+        record = client.read_variable_by_name("inclinet_deployed").value
+        del record[SILENT]
+        client.update_variable(VariableUpdate(name="inclinet_deployed", value=record))
+        set_frequency(client, "60")
+        apply_automations(client)
+        assert not found(client).enabled
+        assert found(client).trigger.within == timedelta(minutes=6)
