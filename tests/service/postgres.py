@@ -22,11 +22,22 @@ class Postgres:
 
     @property
     def url(self):
-        return f"postgresql+asyncpg://{self.user}@127.0.0.1:{self.port}/postgres"
+        return self.url_of(self.user, "postgres")
+
+    def url_of(self, user, database):
+        return f"postgresql+asyncpg://{user}@127.0.0.1:{self.port}/{database}"
 
     def call(self, program, *arguments):
         command = [self.binaries / program, "-D", self.folder, *arguments]
         subprocess.run(command, user=self.user, cwd="/", check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+    def shell(self, command, folder):
+        """Execute a command line that calls PostgreSQL's programs, in a folder; return what it printed."""
+        own = {"PATH": f"{self.binaries}:/usr/bin:/bin", "PGHOST": "127.0.0.1", "PGPORT": str(self.port)}
+        own["PGUSER"] = self.user
+        done = subprocess.run(command, shell=True, cwd=folder, env=own, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def start(self):
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"

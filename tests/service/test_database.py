@@ -1,5 +1,6 @@
-"""The database of the Prefect server: PostgreSQL, away for a while."""
+"""The database of the Prefect server: PostgreSQL, away for a while, and restored from a copy."""
 
+import re
 import shutil
 import tempfile
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect import get_client
+from prefect.client.schemas.actions import VariableCreate
 from prefect.deployments import run_deployment
+from prefect.flows import Flow
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.prefect_server import create_pools, prefect_client, server_program, worker_program
@@ -49,6 +52,16 @@ def postgres():
             yield server
 
 
+def server_on(url, service, client):
+    """Return a Prefect server as the containers have it, on a database."""
+    server = server_program(service, client)
+    return replace(
+        server,
+        command=[part.replace("deployments.server", "prefect") for part in server.command],
+        environment=server.environment | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url},
+    )
+
+
 @pytest.fixture
 def on_postgres(postgres, tmp_path, monkeypatch):
     """A Prefect server on PostgreSQL, a worker, and a deployment with the environment of `prefect.yaml`."""
@@ -59,12 +72,7 @@ def on_postgres(postgres, tmp_path, monkeypatch):
     launch = Launch(tmp_path)
     environment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["environment"]
     with prefect_client(service, timeout=5) as client:
-        server = server_program(service, client)
-        server = replace(
-            server,
-            command=[part.replace("deployments.server", "prefect") for part in server.command],
-            environment=server.environment | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url},
-        )
+        server = server_on(postgres.url, service, client)
         launch.start(server)
         launch.wait(server)
         create_pools(client, limits={})
@@ -105,3 +113,39 @@ def test_a_run_survives_a_database_that_is_away_for_15_seconds(on_postgres):
         done = finish(client, run.id)
     assert done.state.name == "Completed", done.state.message
     assert done.run_count == 1
+
+
+def documented(program):
+    """Return the command line in docs/operations.md that calls a program of PostgreSQL, without its container."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    [line] = re.findall(rf"^docker compose exec -T postgres ({program} .*)$", page, re.MULTILINE)
+    return line
+
+
+def test_a_database_is_restored_from_a_copy_made_while_the_server_works(postgres, tmp_path):
+    postgres.shell("createuser --superuser prefect && createdb --owner=prefect prefect", tmp_path)
+    (tmp_path / "logs").mkdir()
+    service = Service(tmp_path, ROOT, free_port(), free_port())
+    launch = Launch(tmp_path)
+    with prefect_client(service, timeout=30) as client:
+        server = server_on(postgres.url_of("prefect", "prefect"), service, client)
+        try:
+            launch.start(server)
+            launch.wait(server)
+            run = client.create_flow_run(Flow(lambda: None, name="nightly"), name="before")
+            client.create_variable(VariableCreate(name="setting", value="a person's"))
+            postgres.shell(documented("pg_dump"), tmp_path)
+            client.delete_variable_by_name("setting")
+            client.create_flow_run(Flow(lambda: None, name="later"), name="after")
+            stop_programs(tmp_path, ["prefect-server"])
+            postgres.shell(documented("pg_restore"), tmp_path)
+            launch.start(server)
+            launch.wait(server)
+            assert client.read_variable_by_name("setting").value == "a person's"
+            assert [(one.id, one.name) for one in client.read_flow_runs()] == [(run.id, "before")]
+        finally:
+            stop_programs(tmp_path, ["prefect-server"])
+    # Into the empty database of another machine.
+    postgres.shell("dropdb prefect && createdb --owner=prefect prefect", tmp_path)
+    postgres.shell(documented("pg_restore"), tmp_path)
+    assert postgres.shell("psql -At -d prefect -c 'SELECT name FROM flow_run'", tmp_path) == "before\n"

@@ -1,5 +1,6 @@
 """Which endpoint, account, encryption and checksum a bucket has, on real S3 servers."""
 
+import json
 import re
 from pathlib import Path
 from uuid import uuid4
@@ -48,10 +49,16 @@ def administrator(server, monkeypatch):
     return client
 
 
+def documented(first):
+    """Return the JSON in docs/operations.md whose first name is this."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    [text] = re.findall(rf"```json\n(\{{\n *\"{first}\".*?\n\}})\n```", page, re.DOTALL)
+    return text
+
+
 def documented_policy():
     """Return the policy in docs/operations.md, for the buckets of these tests."""
-    page = (ROOT / "docs" / "operations.md").read_text()
-    [text] = re.findall(r"```json\n(\{\n *\"Version\".*?\n\})\n```", page, re.DOTALL)
+    text = documented("Version")
     for name, value in {"BUCKET": BUCKET, "PREFIX": PREFIX, "INPUT": INPUT}.items():
         assert name in text
         text = text.replace(name, value)
@@ -89,6 +96,21 @@ def test_the_documented_policy_is_enough(restricted, tmp_path):
     source = open_store(f"s3://{INPUT}")
     assert [entry.key for entry in source.list("sdss")] == ["sdss/pgc1.png"]
     assert source.read("sdss/pgc1.png") == b"light"
+
+
+def test_the_documented_rule_removes_uploads_that_were_cut_off(administrator):
+    rules = json.loads(documented("Rules").replace("PREFIX", PREFIX))
+    administrator.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration=rules)
+    [rule] = administrator.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert rule == rules["Rules"][0]
+    assert rule["Status"] == "Enabled"
+    assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] > 1  # longer than any upload
+    # It removes nothing else, and covers all that Inclinet writes.
+    assert not rule.keys() & {"Expiration", "Transitions", "NoncurrentVersionExpiration"}
+    store = open_store(f"s3://{BUCKET}/{PREFIX}")
+    store.write("runs/a", b"1")
+    [written] = administrator.list_objects_v2(Bucket=BUCKET, Prefix=rule["Filter"]["Prefix"] + "runs/")["Contents"]
+    assert written["Key"] == f"{PREFIX}/runs/a"
 
 
 @pytest.mark.parametrize(
