@@ -26,7 +26,7 @@ from prefect.workers.process import ProcessWorker
 
 from deployments.ports import HOST
 from deployments.processes import Program, clean_environment, log_file, print_status, tail
-from deployments.settings import POOLS, SERVER_SETTINGS, WORKER_SETTINGS, Service
+from deployments.settings import POOLS, SERVER_SETTINGS, WORKER_SETTINGS, Service, limit_options
 from inclinet.errors import InclinetError
 
 __all__ = [
@@ -102,7 +102,7 @@ def worker_program(service: Service, client: SyncPrefectClient, pool: str) -> Pr
     return Program(
         f"worker-{pool}",
         f"work pool {pool}",
-        _python("deployments.pool_worker", "--pool", pool, "--name", name, "--type", "process"),
+        _python("deployments.pool_worker", "--pool", pool, "--name", name, "--type", "process", *limit_options(pool)),
         # Prefect keeps files of all runs in `runner_storage` of this folder, which two users cannot share.
         service.environment | WORKER_SETTINGS | {"TMPDIR": str(service.folder / "tmp")},
         ready,

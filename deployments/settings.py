@@ -7,8 +7,18 @@ from pathlib import Path
 from deployments.auth import read_auth_string
 from deployments.object_store import ObjectStore, read_key_pair
 from deployments.ports import HOST
+from inclinet.networks.devices import gpus
 
-__all__ = ["BUCKET", "FOLDER", "POOLS", "PROJECT", "SERVER_SETTINGS", "WORKER_SETTINGS", "Service"]
+__all__ = [
+    "BUCKET",
+    "FOLDER",
+    "POOLS",
+    "PROJECT",
+    "SERVER_SETTINGS",
+    "WORKER_SETTINGS",
+    "Service",
+    "limit_options",
+]
 
 BUCKET = "inclinet"
 POOLS = ("cpu", "gpu")
@@ -36,6 +46,11 @@ FOLDER = Path(".service")
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The folder of this project."""
+
+
+def limit_options(pool: str) -> list[str]:
+    """Return the options that limit how many runs a worker of a pool executes: in `gpu`, one for each GPU, or one."""
+    return ["--limit", str(max(1, len(gpus())))] if pool == "gpu" else []
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ import httpx
 import typer
 
 from deployments.processes import CONSOLE, bypass_proxies, clean_environment
-from deployments.settings import FOLDER, PROJECT, WORKER_SETTINGS
+from deployments.settings import FOLDER, PROJECT, WORKER_SETTINGS, limit_options
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
-from inclinet.networks.devices import gpus
 from inclinet.storage.addresses import open_named_store
 
 __all__ = ["read_environment", "worker_command"]
@@ -51,8 +50,7 @@ def read_environment(path: Path) -> dict[str, str]:
 def worker_command(pool: str) -> list[str]:
     """Return the command that serves a work pool, with one run at a time for each GPU if it is the pool `gpu`."""
     name = f"{pool}-{socket.gethostname()}"
-    limit = ["--limit", str(max(1, len(gpus())))] if pool == "gpu" else []
-    arguments = ["--pool", pool, "--name", name, "--type", "process", *limit]
+    arguments = ["--pool", pool, "--name", name, "--type", "process", *limit_options(pool)]
     return [sys.executable, "-m", "prefect", "worker", "start", *arguments]
 
 
