@@ -31,7 +31,7 @@ IMAGES_ARRIVED = "inclinet.images.arrived"
 
 _FREQUENCY = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 _MISSED_HEARTBEATS = 6  # 3 minutes: a run waits for two for a server that is away, and is alive after that
-_CHILDREN = ("train/gpu", "evaluate/test-set")
+_CHILDREN = ("train/gpu", "evaluate/test-set", "predict/share")
 """Deployments whose runs are started again by their parent."""
 
 _SINGLE = {"description", "enabled", "tags", "actions", "actions_on_trigger", "actions_on_resolve"}

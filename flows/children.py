@@ -26,27 +26,38 @@ from prefect.states import Cancelled, Cancelling
 from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import DAMAGED
 
-__all__ = ["ChildRunError", "cancel_children", "run_children"]
+__all__ = [
+    "RESTARTS",
+    "ChildRunError",
+    "cancel_children",
+    "cancel_unfinished",
+    "run_children",
+    "start_child",
+    "unfinished_children",
+]
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 1
 _NO_WORKER_SECONDS = 3600.0  # then a run that waits for a pool without a worker gives up
 _LOOK_SECONDS = 30.0  # between two looks at a pool
-_RESTARTS = 3
 _ATTEMPTS, _RETRY_SECONDS = 20, 3  # to start a child while the server is away
-_ENDING = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED, StateType.CANCELLING]
+_ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
+
+RESTARTS = 3
+"""How often a child run whose process died is followed by another one."""
 
 
 class ChildRunError(Exception):
     """Child runs did not complete; the message names them."""
 
 
-def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list[str]) -> UUID:
+def start_child(deployment: str, name: str, parameters: Mapping[str, Any], tags: list[str], round_of: str = "") -> UUID:
     """Start a child run; return its id, or that of the child which an earlier attempt of this parent left running.
 
     The idempotency key counts attempts. So a child that is still running is never doubled, and one that has ended is
-    followed by a new one, which reuses what it made.
+    followed by a new one, which reuses what it made. Children of another round of the parent's work (`round_of` names
+    it) are left out of account.
     """
 
     def start(attempt: int) -> FlowRun:
@@ -55,7 +66,7 @@ def _start(deployment: str, name: str, parameters: Mapping[str, Any], tags: list
             parameters=dict(parameters),
             flow_run_name=f"{name} of {flow_run.name}",
             timeout=0,
-            idempotency_key=f"{flow_run.id}-{name}-{attempt}",
+            idempotency_key=f"{flow_run.id}-{round_of}{name}-{attempt}",
             tags=tags,
         )
         return cast(FlowRun, child)
@@ -101,7 +112,7 @@ def run_children(
     ChildRunError
         When a child did not complete for another reason; raised after all children have ended.
     """
-    failed = _follow(children, lambda name: _start(deployment, name, children[name], tags[name]), watch)
+    failed = _follow(children, lambda name: start_child(deployment, name, children[name], tags[name]), watch)
     if damaged := {str(state.message) for state in failed.values() if state.name == DAMAGED}:
         raise DamagedArtifactError("; ".join(sorted(damaged)))
     if failed:
@@ -127,7 +138,7 @@ def _follow(
                 if state is None or not state.is_final():
                     waiting += [run] if state and state.is_scheduled() else []
                     continue
-                if state.is_crashed() and crashes[name] < _RESTARTS:
+                if state.is_crashed() and crashes[name] < RESTARTS:
                     crashes[name] += 1
                     logger.warning("%s crashed (%s); starting it again", name, state.message)
                     running[name] = start(name)
@@ -176,14 +187,24 @@ class _Workers:
             )
 
 
+def unfinished_children(client: SyncPrefectClient, parent: UUID) -> list[FlowRun]:
+    """Return the child runs of a run that have not ended."""
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=_ENDED)),
+        )
+    )
+
+
 def cancel_children(flow: Any, flow_run: FlowRun, state: Any) -> None:
     """Cancel the child runs of a run that is being cancelled; a hook of flows."""
     with get_client(sync_client=True) as client:
-        children = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(flow_run.id))]),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=_ENDING)),
-            )
-        )
-        for child in children:
-            client.set_flow_run_state(child.id, Cancelling(message="its parent run was cancelled"))
+        cancel_unfinished(client, UUID(str(flow_run.id)), "its parent run was cancelled")
+
+
+def cancel_unfinished(client: SyncPrefectClient, parent: UUID, reason: str) -> None:
+    """Cancel the child runs of a run that have not ended."""
+    for child in unfinished_children(client, parent):
+        if child.state is None or child.state.type != StateType.CANCELLING:
+            client.set_flow_run_state(child.id, Cancelling(message=reason))

@@ -1,4 +1,4 @@
-"""Workers of one version: a run on another pool does nothing before it knows that its parent runs the same code."""
+"""Workers of one version: a child run does nothing before it knows that its parent runs the same code."""
 
 from typing import Annotated
 
@@ -23,6 +23,6 @@ def check_same_code(expected: str, module: str) -> None:
     """
     if expected and expected != code_digest(module):
         raise InclinetError(
-            "the workers of the pools cpu and gpu run different code, so nothing was done: bring both to the same "
-            "version of Inclinet, restart them, and retry the parent run"
+            "the workers run different code, so nothing was done: bring all of them, of the pools cpu and gpu, to the "
+            "same version of Inclinet, restart them, and retry the parent run"
         )

@@ -22,17 +22,27 @@ from inclinet.prediction.sources import in_store
 from inclinet.records import read_record
 from inclinet.registry.choice import choose
 from inclinet.settings import Predict
-from inclinet.storage.artifacts import Reference
+from inclinet.storage.artifacts import DamagedArtifactError, Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.digests import json_digest
 from inclinet.storage.store import Entry, Store
 from tasks.batch_summary import batch_headline, batch_summary
-from tasks.common import artifacts, locate, make_artifact, stage_task
+from tasks.common import artifacts, finished, locate, make_artifact, stage_task
 from tasks.drift import report_drift
 from tasks.filenames import IMAGES_FILE, IMAGES_TABLE_FILE, SUMMARY_FILE
-from tasks.predict import Image, find_predicted, read_images
+from tasks.predict import Image, chunk_file, find_predicted, read_images
 
-__all__ = ["Listing", "find_version_task", "gather_task", "list_images_task"]
+__all__ = [
+    "Listing",
+    "children_for",
+    "chunks_of",
+    "find_listing_task",
+    "find_version_task",
+    "gather_task",
+    "list_images_task",
+]
+
+_SMALLEST, _CHUNKS_EACH = 256, 16  # of chunks that are shared out: images, and how many each run gets
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class Listing:
         Artifact with the lists: of all images, and of each chunk.
     predicted : list of Reference
         Artifacts of the predict stage that hold the others.
+    children : int
+        With how many child runs the chunks are to be shared.
     """
 
     images: int
@@ -58,6 +70,36 @@ class Listing:
     chunks: list[str]
     reference: Reference
     predicted: list[Reference]
+    children: int
+
+
+def children_for(chunks: int, free: int) -> int:
+    """Return with how many child runs a run shares its chunks when a pool has room for `free` more runs.
+
+    One for every two chunks after the first: one or two chunks are predicted before a child run has started.
+    """
+    return max(0, min(free, (chunks - 1) // 2))
+
+
+@stage_task("find", "find-listing")
+def find_listing_task(key: str) -> State:
+    """Look up the lists of images that another run has made; the data are their `Reference`.
+
+    Raises
+    ------
+    DamagedArtifactError
+        When they are missing or damaged.
+    """
+    reference = artifacts().find(key)
+    if reference is None:
+        raise DamagedArtifactError(f"{key}: missing or damaged")
+    return finished(reference)
+
+
+def chunks_of(listing: Reference) -> list[str]:
+    """Return the chunks of a listing, in order."""
+    names = (Path(name).stem for name in listing.files if name != IMAGES_FILE)
+    return sorted(names, key=int)
 
 
 @stage_task("find", "find-version")
@@ -69,11 +111,13 @@ def find_version_task(version: str) -> State:
 
 
 @stage_task("listing", "listing")
-def list_images_task(what: Predict, version: str) -> State:
-    """List the images, and share those that the version has not predicted yet out over chunks.
+def list_images_task(what: Predict, version: str, free: int = 0) -> State:
+    """List the images, and cut those that the version has not predicted yet into chunks.
 
     An image that any run has predicted with this version and this code is not predicted again unless it was
-    rewritten, however the folder has grown since: one image more costs one image. The data are a `Listing`.
+    rewritten, however the folder has grown since: one image more costs one image. Chunks that are shared with child
+    runs, for which there are `free` places, are small enough for all to end at about the same time. The data are a
+    `Listing`.
     """
     store, prefix = locate(what.images, artifacts().store)
     entries = _list_files(store, prefix, what.recursive)
@@ -89,8 +133,9 @@ def list_images_task(what: Predict, version: str) -> State:
     missing = {key: [size, tag] for key, size, tag in images}
     predicted = [one for one in find_predicted(version, store) if _take(missing, read_images(one))]
     todo = [image for image in images if image[0] in missing]
-    chunks = {f"{n:03d}": todo[n * what.chunk : (n + 1) * what.chunk] for n in range(-(-len(todo) // what.chunk))}
-    lists = {IMAGES_FILE: images} | {f"{chunk}.json": members for chunk, members in chunks.items()}
+    children = children_for(_count(len(todo), what.chunk), free)
+    chunks = _cut(todo, what.chunk, children)
+    lists = {IMAGES_FILE: images} | {chunk_file(chunk): members for chunk, members in chunks.items()}
 
     def work(folder: Path) -> dict[str, int]:
         for name, members in lists.items():
@@ -100,7 +145,20 @@ def list_images_task(what: Predict, version: str) -> State:
     inputs = {name: json_digest(members) for name, members in lists.items()}
     reference = make_artifact("listing", "images", inputs=inputs, settings={"store": store.uri}, work=work)
     message = f"{len(images):,} images, {len(images) - len(todo):,} of them predicted before"
-    return Completed(message=message, data=Listing(len(images), len(todo), list(chunks), reference, predicted))
+    return Completed(
+        message=message, data=Listing(len(images), len(todo), list(chunks), reference, predicted, children)
+    )
+
+
+def _count(images: int, chunk: int) -> int:
+    return -(-images // chunk)
+
+
+def _cut(images: list[Image], chunk: int, children: int) -> dict[str, list[Image]]:
+    """Return chunks of at most `chunk` images by their names."""
+    if children:
+        chunk = min(chunk, max(_SMALLEST, _count(len(images), _CHUNKS_EACH * (children + 1))))
+    return {f"{n:03d}": images[n * chunk : (n + 1) * chunk] for n in range(_count(len(images), chunk))}
 
 
 def _list_files(store: Store, prefix: str, recursive: bool) -> list[Entry]:

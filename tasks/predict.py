@@ -15,10 +15,10 @@ from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.code_digest import code_digest
 from inclinet.storage.store import Store
-from tasks.common import artifacts, locate, make, stage_task
+from tasks.common import artifacts, is_transient, locate, make, stage_task
 from tasks.filenames import IMAGES_FILE
 
-__all__ = ["Image", "find_predicted", "predict_chunk_task", "read_images"]
+__all__ = ["Image", "chunk_file", "find_chunk", "find_predicted", "predict_chunk_task", "read_images"]
 
 Image = list
 """One image of a list of them: its key in the store of the images, its size in bytes, and its tag."""
@@ -31,6 +31,11 @@ def read_images(reference: Reference, name: str = IMAGES_FILE) -> list[Image]:
     with temporary_folder("predict") as folder:
         [path] = artifacts().fetch(reference, folder, [name])
         return json.loads(path.read_text())
+
+
+def chunk_file(chunk: str) -> str:
+    """Return the name of the file of a listing that holds the images of a chunk."""
+    return f"{chunk}.json"
 
 
 def _key_parts(version: str, store: Store, images: str) -> dict:
@@ -66,12 +71,31 @@ def predict_chunk_task(what: Predict, version: str, listing: Reference, chunk: s
         use_one_gpu()
         from inclinet.prediction.predictor import open_predictor
 
-        artifacts().fetch(listing, out, [f"{chunk}.json"])[0].rename(out / IMAGES_FILE)
+        artifacts().fetch(listing, out, [chunk_file(chunk)])[0].rename(out / IMAGES_FILE)
         images = json.loads((out / IMAGES_FILE).read_text())
         sources = [source(store, key, f"{store.uri}/{key}", size) for key, size, _ in images]
         table = open_predictor(artifacts().store, version).predict(sources, per_image=True)
         table.to_csv(out / PREDICTIONS_FILE, index=False)
         return {"images": len(table)}
 
-    parts = _key_parts(version, store, listing.files[f"{chunk}.json"])
-    return make("predict", f"{version}-{chunk}", work=work, **parts)
+    return make("predict", _chunk_name(version, chunk), work=work, **_chunk_parts(version, store, listing, chunk))
+
+
+def find_chunk(what: Predict, version: str, listing: Reference, chunk: str) -> Reference | None:
+    """Return a chunk of a listing if it has been predicted; None, too, while the store does not answer."""
+    store, _ = locate(what.images, artifacts().store)
+    parts = _chunk_parts(version, store, listing, chunk)
+    try:
+        return artifacts().find(artifacts().key("predict", _chunk_name(version, chunk), **parts))
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        return None
+
+
+def _chunk_name(version: str, chunk: str) -> str:
+    return f"{version}-{chunk}"
+
+
+def _chunk_parts(version: str, store: Store, listing: Reference, chunk: str) -> dict:
+    return _key_parts(version, store, listing.files[chunk_file(chunk)])

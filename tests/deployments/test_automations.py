@@ -16,6 +16,7 @@ from prefect.events.schemas.automations import AutomationCore, CompoundTrigger, 
 
 from deployments.automations import _CHILDREN, _frequencies, _silent_runs, _values, apply_automations
 from tests.conftest import ROOT
+from tests.deployments.test_deployments import name_of
 from tests.tasks.conftest import prefect_api  # noqa: F401
 
 SILENT = "inclinet: mark silent runs as crashed"
@@ -65,8 +66,7 @@ def test_every_deployment_of_the_project_carries_the_settings_of_its_runs():
 
 def test_child_runs_are_left_to_their_parents():
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    names = {f"{one['entrypoint'].partition(':')[2]}/{one['name']}" for one in deployments}
-    assert names >= set(_CHILDREN)
+    assert {name_of(one) for one in deployments} >= set(_CHILDREN)
 
 
 @flow(name="watched")

@@ -14,16 +14,20 @@ def deployments():
     return yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
+def name_of(deployment):
+    """Return the name of a deployment of `prefect.yaml` as Prefect has it, with that of its flow."""
+    path, name = deployment["entrypoint"].split(":")
+    flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+    return f"{flow.name}/{deployment['name']}"
+
+
 def test_deployments_run_flows_that_exist(deployments):
     pytest.importorskip("prefect", reason="needs the extra `service`")
-    names = set()
-    for deployment in deployments:
-        path, name = deployment["entrypoint"].split(":")
-        flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
-        names.add(f"{flow.name}/{deployment['name']}")
-        assert deployment["work_pool"]["name"] in POOLS
-    works = {"train/gpu", "evaluate/test-set", "predict/batch", "cutouts/batch", "heal/crashed", "prune/weekly"}
-    assert names == {"inclinet/full", "inclinet/retrain"} | works
+    names = {name_of(deployment) for deployment in deployments}
+    assert {deployment["work_pool"]["name"] for deployment in deployments} == set(POOLS)
+    children = {"train/gpu", "evaluate/test-set", "predict/share"}
+    works = {"predict/batch", "cutouts/batch", "heal/crashed", "prune/weekly"}
+    assert names == {"inclinet/full", "inclinet/retrain"} | children | works
 
 
 def test_deployments_differ_in_description_and_tags(deployments):

@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import (
 from prefect.states import Completed, Crashed, Failed, Running
 
 import flows.children
-from flows.children import ChildRunError, cancel_children, run_children
+from flows.children import ChildRunError, cancel_children, run_children, start_child
 from inclinet.storage.artifacts import DamagedArtifactError
 from tasks.common import DAMAGED
 
@@ -110,7 +110,7 @@ def test_a_child_that_was_given_damaged_artifacts_says_so(run):
 def test_a_running_child_is_not_started_again_by_a_retry(deployment):
     @flow
     def parent():
-        return [flows.children._start(deployment, "train-a", {"number": 1}, []) for _ in range(2)]
+        return [start_child(deployment, "train-a", {"number": 1}, []) for _ in range(2)]
 
     first, second = parent()
     assert first == second
@@ -121,7 +121,7 @@ def test_children_are_cancelled_with_their_parent(deployment):
     def parent():
         from prefect.runtime import flow_run
 
-        return flow_run.id, flows.children._start(deployment, "train-a", {"number": 1}, [])
+        return flow_run.id, start_child(deployment, "train-a", {"number": 1}, [])
 
     parent_id, child_id = parent()
     with get_client(sync_client=True) as client:

@@ -11,5 +11,5 @@ def test_the_same_code_and_an_unknown_one_pass():
 
 
 def test_other_code_is_refused():
-    with pytest.raises(InclinetError, match="cpu and gpu run different code, so nothing was done"):
+    with pytest.raises(InclinetError, match="the workers run different code, so nothing was done"):
         check_same_code(code_digest("tasks.train"), "tasks.champion")

@@ -12,7 +12,7 @@ from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.settings import Predict
 from inclinet.storage.artifacts import DamagedArtifactError
-from tasks.batch import find_version_task, gather_task, list_images_task
+from tasks.batch import _cut, children_for, find_version_task, gather_task, list_images_task
 from tasks.predict import predict_chunk_task
 
 pytestmark = pytest.mark.xdist_group("tasks")
@@ -206,3 +206,26 @@ def test_a_folder_of_broken_images_alone_fails_and_says_why(versions, predict, s
     with pytest.raises(InclinetError, match=r"nothing was predicted: not a readable image .*\(2 of 2 galaxies"):
         predict()
     assert [row["inclination"] for row in read(store, "predictions.csv")] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "free", "children"),
+    [(1, 5, 0), (2, 5, 0), (3, 5, 1), (4, 5, 1), (5, 5, 2), (100, 5, 5), (100, 0, 0), (0, 5, 0)],
+)
+def test_few_chunks_are_not_shared(chunks, free, children):
+    assert children_for(chunks, free) == children
+
+
+@pytest.mark.parametrize(
+    ("images", "children", "sizes"),
+    [
+        (5000, 0, [2000, 2000, 1000]),
+        (5000, 1, [256] * 19 + [136]),
+        (64_000, 1, [2000] * 32),
+        (20_000, 3, [313] * 63 + [281]),
+    ],
+)
+def test_shared_chunks_are_small_enough_to_end_together(images, children, sizes):
+    chunks = _cut(list(range(images)), 2000, children)
+    assert [len(members) for members in chunks.values()] == sizes
+    assert [image for members in chunks.values() for image in members] == list(range(images))
