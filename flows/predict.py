@@ -60,13 +60,14 @@ def _predict_chunk(what: Predict, version: str, listing: Listing, chunk: str) ->
     return predict_chunk_task(what, version, opaque(listing.reference), chunk, return_state=True).result()
 
 
-def _predict(what: Predict, version: str, statement: str, free: int) -> str:
+def _predict(what: Predict, version: str, statement: str) -> str:
     """Predict what is missing, write the tables of all galaxies and images, and show their summary.
 
-    Returns what was done; `statement` is that of the version, and `free` the number of places for child runs.
+    Returns what was done; `statement` is that of the version.
     """
     end_children()
-    listing, page, run = list_images_task(what, version, free, return_state=True).result(), RunPage(), folder_of_run()
+    listing = list_images_task(what, version, free_places(), return_state=True).result()
+    page, run = RunPage(), folder_of_run()
     parts = [*listing.predicted, *_predict_missing(what, version, listing, page)]
     gathered = gather_task(run, what, version, statement, opaque(listing.reference), opaque(parts), return_state=True)
     headline = gathered.result()
@@ -86,7 +87,6 @@ def predict(
     has room for more runs, child runs predict some of the chunks.
     """
     with fenced():
-        free = free_places()
         version, statement = find_version_task(what.version, return_state=True).result()
-        message = remake_damaged(lambda: _predict(what, version, statement, free))
+        message = remake_damaged(lambda: _predict(what, version, statement))
     return Completed(message=message)
