@@ -34,7 +34,7 @@ SERVER_SETTINGS = {
 """Prefect settings of the server. Compose and the Helm charts state the same."""
 
 WORKER_SETTINGS = {
-    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
     # Patience with a server that is away, or without its database (500), as runs have it by `prefect.yaml`.
     "PREFECT_CLIENT_MAX_RETRIES": "6",
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",

@@ -1,7 +1,7 @@
 """What runs are called: the name that a person gave, or else one that says what the run is about; tags; folders."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 from uuid import UUID
@@ -14,7 +14,17 @@ from prefect.runtime import flow_run
 from flows.proposed import ADJECTIVES, ANIMALS, GREEK, PLACES, THINGS
 from inclinet.settings import Sample
 
-__all__ = ["add_tags", "folder_of", "folder_of_run", "keep_typed", "rename", "sample_name", "tags_of", "unique"]
+__all__ = [
+    "add_tags",
+    "folder_of",
+    "folder_of_run",
+    "keep_typed",
+    "name_of_trainings",
+    "rename",
+    "sample_name",
+    "tags_of",
+    "unique",
+]
 
 _GENERIC = {"galaxies", "images", "input"}
 _LONGEST = 80
@@ -95,6 +105,12 @@ def sample_name(images: str) -> str:
 def tags_of(sample: Sample, size: int) -> list[str]:
     """Return the tags that tell runs apart in lists: the size of the images, and each band."""
     return [f"{size}px", *sample.bands]
+
+
+def name_of_trainings(names: Sequence[str]) -> str:
+    """Return the name of a child run that trains networks, such as `residual-0`, one after the other."""
+    more = f"-and-{len(names) - 1}-more" if len(names) > 1 else ""
+    return f"train-{names[0]}{more}"
 
 
 def add_tags(tags: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from prefect.utilities.annotations import opaque
 
 from flows.children import run_children
+from flows.naming import name_of_trainings
 from flows.showing import results
 from inclinet.errors import InclinetError
 from inclinet.storage.artifacts import Reference
@@ -13,7 +14,7 @@ from tasks.live import RunPage, TrainingPage
 from tasks.train import find_network_task
 from tasks.training import CODE, Training
 
-__all__ = ["group_trainings", "name_of", "train_networks"]
+__all__ = ["group_trainings", "train_networks"]
 
 _SHARED_SECONDS = 300.0  # what a run of several trainings takes at most on two CPU cores, roughly
 
@@ -58,13 +59,7 @@ def group_trainings(trainings: Iterable[Training]) -> dict[str, list[Training]]:
             groups[-1].append(training)
         else:
             groups.append([training])
-    return {name_of(group): group for group in groups}
-
-
-def name_of(group: Sequence[Training]) -> str:
-    """Return the name of the child run of some trainings."""
-    more = f"-and-{len(group) - 1}-more" if len(group) > 1 else ""
-    return f"train-{group[0].name}{more}"
+    return {name_of_trainings([one.name for one in group]): group for group in groups}
 
 
 def _tags(group: Sequence[Training]) -> list[str]:

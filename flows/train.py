@@ -12,8 +12,7 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import opaque
 
 from flows.fence import fenced
-from flows.naming import keep_typed
-from flows.networks import name_of
+from flows.naming import keep_typed, name_of_trainings
 from flows.same_code import Code, check_same_code
 from flows.settings import in_form
 from inclinet.data.inclination import UNIT
@@ -79,7 +78,7 @@ def _train(training: Training) -> str:
 
 
 def _run_name() -> str:
-    return name_of([Training.model_validate(one) for one in flow_run.parameters["trainings"]])
+    return name_of_trainings([Training.model_validate(one).name for one in flow_run.parameters["trainings"]])
 
 
 @flow(name="train", flow_run_name=keep_typed(_run_name), persist_result=False)

@@ -6,7 +6,6 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-from inclinet.cutouts.targets import read_targets
 from inclinet.data.bands import COLOUR_LETTER, band_letter
 from inclinet.data.catalog import Catalog
 from inclinet.data.galaxies import galaxy_title
@@ -125,6 +124,9 @@ def _positions(catalog: Catalog | None) -> dict[int, tuple[float, float]]:
     """Return the positions (deg) of a catalogue's galaxies, as far as it has any."""
     if catalog is None:
         return {}
+    # It imports astropy's coordinates, which take half a second.
+    from inclinet.cutouts.targets import read_targets
+
     with suppress(InclinetError):  # it has no positions
         targets = zip(catalog.table.index.tolist(), read_targets(catalog.table), strict=True)
         return {pgc: (one.ra, one.dec) for pgc, one in targets if one.ra is not None and one.dec is not None}

@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from inclinet.figures.inline import data_address
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["PAGE_BYTES", "assemble", "escape", "figure", "picture", "table", "thumbnail"]
 
@@ -34,7 +37,7 @@ def table(rows: Sequence[Mapping[str, str]], numbers: Iterable[str] = ()) -> str
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def figure(drawn: Figure, alt: str) -> str:
+def figure(drawn: "Figure", alt: str) -> str:
     """Return a Matplotlib figure as a picture; `alt` says what it shows."""
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=_DPI, facecolor="white")

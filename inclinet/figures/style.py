@@ -1,17 +1,19 @@
 """The look of every figure.
 
 Figures are made with `matplotlib.figure.Figure` and styled piece by piece. Matplotlib's global state is never used, so
-that several threads can draw at once.
+that several threads can draw at once. It is imported when the first figure is made: it takes half a second, and what
+imports this module may draw nothing.
 """
 
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
@@ -47,12 +49,14 @@ _DPI = 150
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> "Figure":
     """Return an empty figure; width and height are in inches."""
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: "Figure", path: str | Path) -> Path:
     """Save a figure as PNG or JPEG, by the suffix of `path`; returns `path`.
 
     Raises
@@ -70,7 +74,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     return path
 
 
-def dress(axes: Axes, x: str, y: str) -> None:
+def dress(axes: "Axes", x: str, y: str) -> None:
     """Label axes, and give them the look of every figure."""
     axes.set_xlabel(x, **LABEL)
     axes.set_ylabel(y, **LABEL)

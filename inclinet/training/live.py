@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from inclinet.data.inclination import UNIT
 from inclinet.figures.style import BLUE, GRAY, GREEN, LEGEND, ORANGE, PURPLE, VERMILLION, dress, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["MEASURED_ON", "draw_errors", "duration", "error_text"]
 
@@ -36,7 +39,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def draw_errors(networks: Mapping[str, Metrics], steps: int) -> Figure | None:
+def draw_errors(networks: Mapping[str, Metrics], steps: int) -> "Figure | None":
     """Draw the mean absolute errors (deg) of networks, by name, against the step; None if there is no step yet.
 
     A colour for each network: thick, on left-out galaxies (without any, on the test set); thin, in training. The axis
