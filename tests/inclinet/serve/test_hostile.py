@@ -171,12 +171,12 @@ def test_twenty_clients_with_hostile_uploads_leave_the_memory_flat(server):
     memory = []
     with ThreadPoolExecutor(20) as clients:
         assert list(clients.map(post, [good] * 20)) == [200] * 20
-        for _ in range(5):
+        for _ in range(10):
             assert list(clients.map(post, uploads)) == [200] + [422] * (len(uploads) - 1)
             memory.append(psutil.Process(process.pid).memory_info().rss)
-    # What the first rounds free is kept for those that follow.
-    assert memory[-1] < memory[1] + 100 * MIB
-    assert memory[-1] < 1000 * MIB
+    # What a round frees is kept for those that follow, or not.
+    assert max(memory[5:]) < max(memory[:5]) + 100 * MIB
+    assert max(memory) < 1000 * MIB
     opened = [file.path for file in psutil.Process(process.pid).open_files()]
     assert not [path for path in opened if Path(path).name.startswith(("inclinet-", "tmp"))]
     assert post(good) == 200
