@@ -90,11 +90,9 @@ def main(
     rows = []
     for name, changed in answers.items():
         moved = np.abs(changed - plain)[usable, 0]
-        half = plain[usable, 1] / 2
-        share = f"{100 * np.mean(moved < half):.0f} %"
-        rows.append(
-            {"": name, "median (deg)": np.median(moved), "RMS (deg)": np.sqrt(np.mean(moved**2)), "within": share}
-        )
+        bars = {"before": plain[usable, 1], "after": changed[usable, 1]}
+        shares = {f"within, {when}": f"{100 * np.mean(moved < bar / 2):.0f} %" for when, bar in bars.items()}
+        rows.append({"": name, "median (deg)": np.median(moved), "RMS (deg)": np.sqrt(np.mean(moved**2)), **shares})
     print(pd.DataFrame(rows).round(2).to_string(index=False))
     print(f"{usable.sum()} galaxies of 50 deg and more; within: moved by less than half of the error bar")
 

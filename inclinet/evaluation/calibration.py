@@ -33,6 +33,7 @@ __all__ = [
     "combine",
     "coverage",
     "third",
+    "widen",
 ]
 
 LEVELS = (68, 95)
@@ -46,6 +47,10 @@ THIRDS = (45, 60, 75, 90)
 
 MIDDLE = (THIRDS[0] + THIRDS[-1]) / 2
 """Centre (deg) of the inclinations: the offset of an `ErrorModel` is a polynomial about it."""
+
+_LONGER = 1.3
+"""How much longer the error bar is of a galaxy that is larger than its image: in a cross-validation of 500 galaxies,
+images cropped to 60 % had an RMS of 3.7 deg instead of 2.9."""
 
 Factors = tuple[float, float, float]
 """One factor for each third of the inclinations."""
@@ -154,6 +159,25 @@ class Calibration(ErrorBars):
         """
         known = [bands for bands in self.of_galaxies if bands <= number]
         return self.of_galaxies[max(known)] if known else None
+
+
+def widen(estimates: pd.DataFrame, rows: ArrayLike) -> pd.DataFrame:
+    """Return answers with longer error bars where the image shows only the inner part of the galaxy.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        As `ErrorBars.intervals` returns, and any other columns.
+    rows : array_like of bool, shape (N,)
+        Which ones are to have longer error bars.
+    """
+    factors = np.where(rows, _LONGER, 1.0)
+    centre = estimates["inclination"]
+    ends = {
+        name: np.minimum(centre + factors * (estimates[name] - centre), THIRDS[-1])
+        for name in (f"{end}{level}" for level in LEVELS for end in ("low", "high"))
+    }
+    return estimates.assign(error=factors * estimates["error"], **ends)
 
 
 def _interval_ends(centre: np.ndarray, bar: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:

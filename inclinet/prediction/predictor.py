@@ -13,12 +13,12 @@ import pandas as pd
 from inclinet.data.bands import COLOUR_LETTER, is_colour
 from inclinet.data.columns import network_name, spread_column
 from inclinet.data.images import BadImageError
-from inclinet.evaluation.calibration import ESTIMATES, Calibration, combine
+from inclinet.evaluation.calibration import ESTIMATES, Calibration, combine, widen
 from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.flags import NEARLY_FACE_ON, UNLIKE, is_nearly_face_on
 from inclinet.evaluation.novelty import Novelty
 from inclinet.geometry.framing import small_pixels
-from inclinet.geometry.shape import Shape
+from inclinet.geometry.shape import LARGER, Shape
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.infer import predict_images
 from inclinet.networks.load import load_network
@@ -222,8 +222,10 @@ class Predictor:
         if pixels:
             colour = np.array([_is_colour(image) for image in pixels.values()], bool)
             images = np.stack([_in_three_channels(image) for image in pixels.values()])
+            shapes = [loaded[row][1] for row in pixels]
             predicted = self.predict_pixels(images, colour).set_axis(list(pixels), axis=0)
-            predicted = add_shapes(predicted, [loaded[row][1] for row in pixels])
+            predicted = widen(predicted, [shape is not None and shape.problem == LARGER for shape in shapes])
+            predicted = add_shapes(predicted.round(2), shapes)
         return self._make_rows(chunk, [image for image, _ in loaded], predicted)
 
     def _make_rows(self, chunk: list[Source], loaded: list[np.ndarray | str], predicted: pd.DataFrame) -> pd.DataFrame:

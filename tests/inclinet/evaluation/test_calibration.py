@@ -6,7 +6,7 @@ import pytest
 
 from inclinet.evaluation import calibrate as module
 from inclinet.evaluation.calibrate import _cross_fitting_folds, calibrate
-from inclinet.evaluation.calibration import LEVELS, Calibration, combine, coverage, third
+from inclinet.evaluation.calibration import LEVELS, Calibration, combine, coverage, third, widen
 
 TRAIN, TEST, SUBSAMPLES = 20_000, 20_000, 4
 
@@ -82,6 +82,18 @@ def test_the_error_is_half_the_interval(tested):
     assert (beyond["error"] > 0.5).all()
     assert (beyond["high68"] >= beyond["low68"]).all()
     assert (beyond["inclination"] <= 90).all()
+
+
+def test_some_answers_have_longer_error_bars(tested):
+    intervals = tested[2]
+    widened = widen(intervals, np.arange(len(intervals)) % 2 == 0)
+    pd.testing.assert_frame_equal(widened[1::2], intervals[1::2])
+    assert (widened["inclination"] == intervals["inclination"]).all()
+    assert widened["error"][::2].to_numpy() == pytest.approx(1.3 * intervals["error"][::2])
+    for level in LEVELS:
+        assert (widened[f"low{level}"][::2] < intervals[f"low{level}"][::2]).all()
+        assert (widened[f"high{level}"] >= intervals[f"high{level}"]).all()
+        assert (widened[f"high{level}"] <= 90).all()
 
 
 def test_a_sample_of_300_galaxies_covers_its_share_on_average():
