@@ -115,7 +115,8 @@ def test_logs_of_server_workers_and_runs_are_json(json_logs):
     of_worker = lines["worker-cpu"]
     assert any(one["name"].startswith("prefect.flow_runs.worker") for one in of_worker)
     assert "of the library\nin two lines" in [one["msg"] for one in of_worker if one["name"] == "inclinet"]
-    [failed] = [one for one in of_worker if one["exc_info"] and one.get("flow_run_name") == run.name]
+    of_run = [one for one in of_worker if one.get("flow_run_name") == run.name]
+    [failed] = [one for one in of_run if one["exc_info"] and one["exc_info"]["type"] == "ValueError"]
     assert failed["levelname"] == "ERROR"
     assert failed["exc_info"]["message"] == "no galaxy " + 300 * "x"
     assert "failing.py" in failed["exc_info"]["traceback"]
