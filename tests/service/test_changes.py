@@ -53,6 +53,7 @@ def run(service, put, folder):
             "index",
             "publish",
             "decide",
+            "summary",
         }
         return made
 

@@ -20,7 +20,6 @@ from tests.service.runs import (
     keys,
     kill_process_of,
     made_by,
-    retry,
     run_full,
     running_child,
     start_full,
@@ -163,7 +162,7 @@ def test_the_worker_of_the_run_is_killed(service, sample, bucket, api, undisturb
     kill(service, "worker-cpu")
     assert finish(api, run.id).state.name == "Crashed"
     up(service.folder, service.project)
-    assert_same(bucket, retry(api, run), undisturbed)
+    assert_same(bucket, healed(api, run), undisturbed)
 
 
 def test_the_worker_of_the_training_is_killed(service, sample, bucket, api, undisturbed, fresh):
