@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.service, pytest.mark.slow, pytest.mark.xdist_group("se
 
 SIZE = 26
 BANDS = ("g", "r", "i", "gri")
-NETWORKS = {"network-model4-0", "network-model4-1"}
+NETWORKS = {"network-residual-0", "network-residual-1"}
 BATCHES = {"augment-0-01", "augment-0-02", "augment-1-01", "augment-1-02"}
 MONITORS = {"augment-test", "augment-left-0", "augment-left-1"}
 
@@ -71,7 +71,7 @@ def test_another_augmentation_seed(run):
 
 
 def test_one_more_network(run):
-    settings = {"models": ["model4", "model6"], "N_batch_iter": 2, "training_batch_size": 16}
+    settings = {"models": ["residual", "model6"], "N_batch_iter": 2, "training_batch_size": 16}
     assert run(train=settings) == {"network-model6-0", "network-model6-1", "evaluate-all"}
 
 
@@ -134,7 +134,7 @@ def test_a_network_leads_back_to_its_images(run, service):
         key=lambda key: bucket.head_object(Bucket=BUCKET, Key=key)["LastModified"],
     )
     networks = read(newest)["networks"]
-    assert set(networks) == {"model4-0", "model4-1"}
+    assert set(networks) == {"residual-0", "residual-1"}
     for lineage in networks.values():
         assert len(lineage["catalogue"]) == 1
         assert len(lineage["images"]) == len(BANDS)
