@@ -151,7 +151,6 @@ def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
         launch.wait(server)
         prefect_server.create_pools(client, limits={"gpu": max(1, len(gpus()))})
         stop_programs(service.folder, [f"worker-{pool}" for pool in POOLS if pool not in pools])
-        prefect_server.mark_dead_runs(client)
         finish_deploying()
         for line in apply_automations(client):
             print_status("", line, "")
@@ -159,6 +158,8 @@ def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
             if worker.name not in launch.started:
                 launch.start(worker)
             launch.wait(worker)
+        # By now the server surely looks at events, and runs again those that crashed.
+        prefect_server.mark_dead_runs(client)
 
 
 def _write_env(service: Service) -> None:
