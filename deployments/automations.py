@@ -22,6 +22,7 @@ from pydantic_core import to_jsonable_python
 from deployments.alerts import RECEIVER, alerts, receivers, save_receiver
 from deployments.merging import Path, digests_of, merge, report
 from deployments.record import read_record, update_record
+from deployments.settings import HEAL
 from deployments.terminal import run_commands
 
 __all__ = ["IMAGES_ARRIVED", "apply_automations"]
@@ -35,7 +36,6 @@ _CHILDREN = ("train/gpu", "evaluate/test-set", "predict/share")
 """Deployments whose runs are started again by their parent."""
 
 _SINGLE = {"description", "enabled", "tags", "actions", "actions_on_trigger", "actions_on_resolve"}
-_HEAL = "heal/crashed"
 _REPORTED_TWICE = timedelta(seconds=15)  # a worker reports a crash again some seconds after the first time
 
 
@@ -90,7 +90,7 @@ def _crashed_runs(deployments: Iterable[DeploymentResponse], heal: UUID) -> Auto
     """Return the automation that starts heal/crashed, which runs a crashed run again if that may help."""
     return AutomationCore(
         name="inclinet: run crashed runs again",
-        description=f"Starts {_HEAL}, which runs a crashed run again, at most 5 times, unless it crashes at once.",
+        description=f"Starts {HEAL}, which runs a crashed run again, at most 5 times, unless it crashes at once.",
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             match_related=_runs_of(deployments),
@@ -172,9 +172,9 @@ def apply_automations(client: SyncPrefectClient) -> list[str]:
     automations = []
     if watched:
         automations.append(_silent_runs([deployments[name] for name in watched], max(watched.values())))
-    parents = [deployments[name] for name in watched if name not in (*_CHILDREN, _HEAL)]
-    if _HEAL in deployments:
-        automations.append(_crashed_runs(parents, deployments[_HEAL].id))
+    parents = [deployments[name] for name in watched if name not in (*_CHILDREN, HEAL)]
+    if HEAL in deployments:
+        automations.append(_crashed_runs(parents, deployments[HEAL].id))
     if "inclinet/retrain" in deployments:  # a project may have no such deployment in its prefect.yaml
         automations.append(_new_images(deployments["inclinet/retrain"].id))
     automations += alerts(receivers(client), _runs_of(parents))

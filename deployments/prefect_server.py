@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import psutil
@@ -15,6 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_REQUEST_TIMEOUT,
@@ -26,7 +28,7 @@ from prefect.workers.process import ProcessWorker
 
 from deployments.ports import HOST
 from deployments.processes import Program, clean_environment, log_file, print_status, tail
-from deployments.settings import POOLS, SERVER_SETTINGS, WORKER_SETTINGS, Service, limit_options
+from deployments.settings import HEAL, POOLS, SERVER_SETTINGS, WORKER_SETTINGS, Service, limit_options
 from inclinet.errors import InclinetError
 
 __all__ = [
@@ -133,9 +135,10 @@ def create_pools(client: SyncPrefectClient, limits: Mapping[str, int]) -> None:
 
 
 def mark_dead_runs(client: SyncPrefectClient) -> None:
-    """Mark runs as crashed if their process died together with its worker, so that they free their place in a pool.
+    """Mark runs as crashed if their process died together with its worker, and have them run again.
 
-    The automation for silent runs does the same, but only after a while, and only for runs that the server saw alive.
+    The automations for silent and for crashed runs do the same, but only after a while: a server that was itself
+    started again holds events of runs back for 15 minutes, as long as it has not seen the ones before.
     """
     own = {_worker_name(pool) for pool in POOLS}
     begun = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING])
@@ -146,6 +149,15 @@ def mark_dead_runs(client: SyncPrefectClient) -> None:
         if is_own and pid.isdecimal() and not _is_prefect(int(pid)):
             client.set_flow_run_state(run.id, Crashed(message="Its process died with its worker."))
             print_status("dead run", run.name, "marked as crashed")
+            if run.parent_task_run_id is None and run.state and run.state.is_running():
+                _heal(client, run.id)
+
+
+def _heal(client: SyncPrefectClient, run: UUID) -> None:
+    """Have a crashed run run again, as the automation does; it does not matter if that does it, too."""
+    with contextlib.suppress(ObjectNotFound):  # a project without it
+        heal = client.read_deployment_by_name(HEAL)
+        client.create_flow_run_from_deployment(heal.id, parameters={"run": str(run)})
 
 
 def _is_prefect(pid: int) -> bool:

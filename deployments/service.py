@@ -158,7 +158,6 @@ def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
             if worker.name not in launch.started:
                 launch.start(worker)
             launch.wait(worker)
-        # By now the server surely looks at events, and runs again those that crashed.
         prefect_server.mark_dead_runs(client)
 
 

@@ -12,6 +12,7 @@ from inclinet.networks.devices import gpus
 __all__ = [
     "BUCKET",
     "FOLDER",
+    "HEAL",
     "POOLS",
     "PROJECT",
     "SERVER_SETTINGS",
@@ -22,6 +23,10 @@ __all__ = [
 
 BUCKET = "inclinet"
 POOLS = ("cpu", "gpu")
+
+HEAL = "heal/crashed"
+"""The deployment that runs crashed runs again."""
+
 _LOGS = "INCLINET_LOGS"  # `json`: the logs of server, workers and runs are JSON
 
 SERVER_SETTINGS = {
