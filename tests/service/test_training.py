@@ -55,7 +55,7 @@ def straight(service, sample):
 def what_is_left(bucket, run):
     """Return the last snapshot in the store, and the metrics and the file of the only network of a run."""
     [last] = [key for key in keys(bucket, "artifacts/snapshots/") if key.endswith(f"step_{STEPS:04d}.npz")]
-    models = f"runs/{run.name}/models/Uset_000_model4"
+    models = f"runs/{run.name}/models/Uset_000_residual"
     wanted = [last, f"{models}_evalDict.json", f"{models}.keras"]
     return [bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in wanted]
 
@@ -90,7 +90,7 @@ def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(straight):
     its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[straight[1].id]))
     with get_client(sync_client=True) as client:
         shown = {artifact.key: artifact for artifact in client.read_artifacts(artifact_filter=its)}
-    device, progress = shown["device-model4-0"], shown["train-model4-0"]
+    device, progress = shown["device-residual-0"], shown["train-residual-0"]
     assert "(no GPU here)" in device.data
     assert "| precision | " in device.data
     assert float(progress.data) == 100
