@@ -234,7 +234,7 @@ def test_damaged_objects_are_remade(service, sample, bucket, api, undisturbed, f
     def content(key):
         return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
-    forget(bucket, service, rows["network-model4-0"])
+    forget(bucket, service, rows["network-residual-0"])
     forget(bucket, service, "artifacts/snapshots/")
     [batch] = objects("augment-0-02")
     flipped = bytearray(content(batch))
@@ -246,4 +246,4 @@ def test_damaged_objects_are_remade(service, sample, bucket, api, undisturbed, f
 
     run, *_ = run_full(api, sample=sample, **SETTINGS)
     assert_same(bucket, run, undisturbed)
-    assert made_by(bucket, run) == {"compress-r", "split-i", "augment-0-02", "network-model4-0"}
+    assert made_by(bucket, run) == {"compress-r", "split-i", "augment-0-02", "network-residual-0"}
