@@ -10,13 +10,10 @@ import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
-from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
+from share import children_of
 from tables import print_header, print_row
 
 from deployments.demo import AUGMENT, GALAXIES, SIZE, SPLIT, TRAIN
@@ -52,7 +49,7 @@ def plain(images: Path, out: Path) -> float:
 def in_service(service: Service, sample: Sample, number: int) -> dict[str, float]:
     """Run the pipeline through the service; return the seconds of its parts.
 
-    `number` is the seed of the training, so that no run reuses another's networks.
+    `number` is the seed of the augmentation, so that no run reuses another's stored batches and networks.
     """
     stages = {"sample": sample, "split": SPLIT, "augment": AUGMENT.model_copy(update={"seed": number}), "train": TRAIN}
     parameters = {"size": SIZE, **{name: settings.model_dump() for name, settings in stages.items()}}
@@ -60,7 +57,7 @@ def in_service(service: Service, sample: Sample, number: int) -> dict[str, float
         began = time.time()
         run = run_deployment("inclinet/full", parameters=parameters, poll_interval=0.5)
         assert run.state is not None and run.state.is_completed(), run.state
-        children = children_of(client, run.id)
+        children = children_of(client, run)
     waits = [seconds(child.created, child.start_time) for child in children]
     return {
         "run": seconds(run.start_time, run.end_time),
@@ -69,13 +66,6 @@ def in_service(service: Service, sample: Sample, number: int) -> dict[str, float
         "before them": sum(waits),
         "in them": sum(seconds(child.start_time, child.end_time) for child in children),
     }
-
-
-def children_of(client: SyncPrefectClient, parent: UUID) -> list[FlowRun]:
-    """Return the child runs of a run."""
-    return client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent]))
-    )
 
 
 def timestamp(moment: datetime | None) -> float:

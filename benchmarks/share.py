@@ -19,7 +19,6 @@ from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.ports import free_port
 from deployments.prefect_server import prefect_client, worker_program
@@ -88,8 +87,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="inclinet-share-"))
     try:
         service = up(folder, PROJECT, free_port(_PORTS), free_port(_PORTS), workers=())
-        settings = {PREFECT_API_URL: service.api, PREFECT_API_AUTH_STRING: service.auth_string}
-        with temporary_settings(settings), prefect_client(service) as client:
+        with prefect_client(service) as client:
             for workers in (1, 2) * options.rounds:
                 client.update_work_pool("gpu", WorkPoolUpdate(concurrency_limit=workers))
                 start_workers(service, client, workers)
