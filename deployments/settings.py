@@ -18,6 +18,7 @@ __all__ = [
     "SERVER_SETTINGS",
     "WORKER_SETTINGS",
     "Service",
+    "gpu_runs",
     "limit_options",
 ]
 
@@ -53,9 +54,14 @@ PROJECT = Path(__file__).resolve().parents[1]
 """The folder of this project."""
 
 
+def gpu_runs() -> int:
+    """Return how many runs of the pool `gpu` this machine executes at a time: one for each GPU, or one."""
+    return max(1, len(gpus()))
+
+
 def limit_options(pool: str) -> list[str]:
-    """Return the options that limit how many runs a worker of a pool executes: in `gpu`, one for each GPU, or one."""
-    return ["--limit", str(max(1, len(gpus())))] if pool == "gpu" else []
+    """Return the options that limit how many runs a worker of a pool executes."""
+    return ["--limit", str(gpu_runs())] if pool == "gpu" else []
 
 
 @dataclass(frozen=True)
