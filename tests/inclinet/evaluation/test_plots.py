@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from inclinet.errors import InclinetError
@@ -194,7 +195,7 @@ def test_failure_leaves_the_old_figure(tmp_path, monkeypatch):
         file.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(drawing.Figure, "savefig", half)
+    monkeypatch.setattr(Figure, "savefig", half)
     with pytest.raises(OSError, match="disk full"):
         charts.inclination_histogram([60], [60], path)
     assert path.read_bytes() == old
