@@ -19,6 +19,7 @@ _STEP = 40  # difference to what lies beside it, from which on a white area is n
 _GROW = 2  # pixels that compression spoils beside the area
 _BESIDE = 8  # pixels beside the area that tell the sky
 _HOLE = 3  # pixels around a small hole that tell what is in it
+_VALUES = np.arange(256)
 
 
 def border_of(pixels: np.ndarray) -> np.ndarray:
@@ -30,10 +31,6 @@ def brightest_channel(pixels: np.ndarray) -> np.ndarray:
     """Return the largest of the channels, uint8 (height, width), of an image, (height, width) or (height, width, 3)."""
     # NumPy's maximum over a short axis takes ten times as long.
     return reduce(cv2.max, cv2.split(pixels))
-
-
-def _darkest_channel(pixels: np.ndarray) -> np.ndarray:
-    return reduce(cv2.min, cv2.split(pixels))
 
 
 def fill_missing(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
@@ -74,40 +71,67 @@ def fill_padding(image: Image.Image) -> Image.Image:
     image : Image
         In mode L or RGB.
     """
-    original = filled = np.asarray(image)
-    for mask in (_darkest_channel(original) >= _WHITE, brightest_channel(original) <= _BLACK):
-        filled = _fill(filled, mask)
-    return image if filled is original else Image.fromarray(filled)
+    original = filled = list(cv2.split(np.asarray(image)))
+    for is_padding in (reduce(cv2.min, original) >= _WHITE, reduce(cv2.max, original) <= _BLACK):
+        filled = _fill(filled, is_padding)
+    return image if filled is original else Image.fromarray(cv2.merge(filled))
 
 
-def _fill(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the pixels with the areas of a mask, (height, width), filled where they are padding."""
+def _fill(channels: list[np.ndarray], mask: np.ndarray) -> list[np.ndarray]:
+    """Return the channels, each uint8 (height, width), with the areas of a mask filled where they are padding."""
     if not border_of(mask).any():
-        return pixels
-    _, areas, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+        return channels
+    _, areas, found, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     share = found[:, cv2.CC_STAT_AREA] / mask.size
     chosen = [area for area in np.unique(border_of(areas)).tolist() if area and share[area] >= _LEAST]
     if not chosen:
-        return pixels
+        return channels
     total = share[chosen].sum()
     is_padding = np.zeros(len(found), bool)
     is_padding[chosen] = True
-    padding = is_padding[areas]
+    padding = is_padding.take(areas)
     is_frame = _is_rectangle(~padding)
     if total > (_MOST_OF_FRAME if is_frame else _MOST):
-        return pixels
+        return channels
     grown = _dilate(padding, _GROW)
     beside = _dilate(grown, _BESIDE) & ~grown
     if not beside.any():
-        return pixels
-    sky = np.median(pixels[beside], axis=0)
-    if total > _HALF and not is_frame and np.median(np.abs(pixels[beside] - sky)) > _EVEN:
-        return pixels
-    if np.abs(sky - np.median(pixels[padding], axis=0)).mean() < _STEP and pixels[padding].mean() > 127:
-        return pixels
-    filled = pixels.copy()
-    filled[grown] = np.rint(sky)
-    return filled
+        return channels
+    sky, filling = _histograms(channels, beside), _histograms(channels, padding)
+    level = _medians(sky)
+    if total > _HALF and not is_frame and _median_deviation(sky, level) > _EVEN:
+        return channels
+    if np.abs(level - _medians(filling)).mean() < _STEP and np.average(_VALUES, weights=filling.sum(axis=0)) > 127:
+        return channels
+    levels = np.rint(level).astype(np.uint8)
+    return [
+        cv2.copyTo(np.full_like(channel, value), grown.view(np.uint8), channel)
+        for channel, value in zip(channels, levels, strict=True)
+    ]
+
+
+def _histograms(channels: list[np.ndarray], area: np.ndarray) -> np.ndarray:
+    """Return how many pixels of an area, bool (height, width), have each value: (channels, 256).
+
+    Medians and means follow from it in a fraction of the time that NumPy takes to pick the pixels out.
+    """
+    mask = area.view(np.uint8)
+    return np.array([cv2.calcHist([channel], [0], mask, [256], [0, 256]).ravel() for channel in channels], float)
+
+
+def _medians(histograms: np.ndarray) -> np.ndarray:
+    """Return the median of each histogram, (..., 256); of an even number of pixels, the mean of the middle two."""
+    below = histograms.cumsum(axis=-1)
+    middle = below[..., -1:] / 2
+    return (np.argmax(below >= middle, axis=-1) + np.argmax(below > middle, axis=-1)) / 2
+
+
+def _median_deviation(histograms: np.ndarray, level: np.ndarray) -> float:
+    """Return the median distance of the pixels of all channels from the level of their channel."""
+    distances = np.abs(_VALUES - level[:, None]).ravel()
+    order = np.argsort(distances)
+    below = histograms.ravel()[order].cumsum()
+    return float(distances[order][np.searchsorted(below, below[-1] / 2)])
 
 
 def _is_rectangle(area: np.ndarray) -> bool:

@@ -83,8 +83,9 @@ def _framed(
         return [image.resize((size, size), Image.Resampling.BICUBIC)], None
     opened = open_image(source, colour, at_least=4 * size)
     image = fill_padding(opened)
-    # What shows no sky is no content: a blank tile at the edge of a survey is half black, half of one grey.
-    check_content(np.asarray(image).reshape(image.width * image.height, -1))
+    if image is not opened:
+        # What shows no sky is no content: a blank tile at the edge of a survey is half black, half of one grey.
+        check_content(np.asarray(image).reshape(image.width * image.height, -1))
     whole = square(image)
     shape = measure_shape(np.asarray(whole))
     if image is not opened and not shape.problem and _hidden_share(opened, image, shape) > _HIDDEN:

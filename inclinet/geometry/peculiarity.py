@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import cv2
 import numpy as np
 
 __all__ = ["Ellipse", "Peculiarity", "ellipse_of", "find_peculiarities"]
@@ -36,13 +37,15 @@ def ellipse_of(mask: np.ndarray) -> Ellipse:
     angle : float
         Position angle of the major axis, deg from the x axis towards the y axis, -90 to 90.
     """
-    y, x = np.nonzero(mask)
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    sums = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
     # A pixel's own extent: 1/12 is the variance over its width.
-    variances, axes = np.linalg.eigh(np.cov(x, y) + np.eye(2) / 12)
+    variances, axes = np.linalg.eigh(sums / (moments["m00"] - 1) + np.eye(2) / 12)
     # An ellipse with semi-axis a has the variance a²/4 along it.
     minor, major = (2 * np.sqrt(variances)).tolist()
     angle = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
-    return float(x.mean()), float(y.mean()), major, minor, (angle + 90) % 180 - 90
+    x, y = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    return x, y, major, minor, (angle + 90) % 180 - 90
 
 
 def find_peculiarities(
