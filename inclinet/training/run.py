@@ -90,6 +90,7 @@ class TrainingRun:
         self._next: tuple[int, Future[Batch]] | None = None
         self._saver = SnapshotSaver(plan, self._snapshots, lambda history: self._record(history, False))
         self._best_weights: dict[str, np.ndarray] | None = None
+        self._best_unsaved: Snapshot | None = None
         snapshot = self._find_snapshot()
         self.precision = snapshot.precision if snapshot else choose_precision(plan.settings.precision)
         self._stepper = self._new_stepper()
@@ -178,6 +179,7 @@ class TrainingRun:
         elif self._start:
             self._stepper.start_from(self._start())
         self._history = snapshot.history if snapshot else new_history()
+        self._best_unsaved = None
         self._saver.step = self.step
         self._network_is_valid = True
 
@@ -237,8 +239,21 @@ class TrainingRun:
         return self._fetch(number)
 
     def _save_if_worthwhile(self) -> None:
-        if self._saver.step < self.step and self._saver.is_worthwhile(self.step, self.best):
-            self._saver.save(self._take_snapshot)
+        """Save the state if it is worthwhile, and with it the best one since the last time.
+
+        At first every step is the best one so far, and few of them stay it until then.
+        """
+        if self._saver.step >= self.step:
+            return
+        if self._saver.is_worthwhile(self.step):
+            self._save()
+        elif self.step == self.best:
+            self._best_unsaved = self._take_snapshot()
+
+    def _save(self) -> None:
+        best = self._best_unsaved
+        self._saver.save(self._take_snapshot, best if best and best.step == self.best else None)
+        self._best_unsaved = None
 
     def _take_snapshot(self) -> Snapshot:
         return Snapshot(self._stepper.state(), self.step, self._history, self.precision)
@@ -254,7 +269,7 @@ class TrainingRun:
             When a weight or an optimizer variable is not finite.
         """
         if self._saver.step < self.step:
-            self._saver.save(self._take_snapshot)
+            self._save()
         self._saver.wait()
         self._record(self._history, True)
         step, weights = self.step, self._stepper.weights()

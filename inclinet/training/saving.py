@@ -57,29 +57,29 @@ class SnapshotSaver:
         self._due = 0.0
         self.step = 0
 
-    def is_worthwhile(self, step: int, best: int | None) -> bool:
+    def is_worthwhile(self, step: int) -> bool:
         """Return whether to save a step: its snapshot will be kept, or enough time has passed since the last one.
 
         On a machine with few cores, saving slows down training. If a step takes less than ten times as long as saving
         its snapshot, some snapshots are left out, and a killed run has to repeat a few more steps.
         """
         every = self._plan.settings.keep_every
-        is_kept = step >= self._plan.steps - 1 or step == best or (every and step % every == 0)
+        is_kept = step >= self._plan.steps - 1 or (every and step % every == 0)
         return bool(is_kept) or time.monotonic() >= self._due
 
-    def save(self, take: Callable[[], Snapshot]) -> None:
-        """Save the snapshot that `take` returns.
+    def save(self, take: Callable[[], Snapshot], best: Snapshot | None = None) -> None:
+        """Save the snapshot that `take` returns and, before it, that of the best step, if it is not saved yet.
 
-        `take` is called when the snapshot before is saved: memory holds only one, besides the live network.
+        `take` is called when the snapshots before are saved.
 
         Raises
         ------
         Exception
-            The error of the snapshot before, if it could not be saved.
+            The error of a snapshot before, if it could not be saved.
         """
         self.wait()
         snapshot = take()
-        self._saving = self._thread.submit(self._save, snapshot)
+        self._saving = self._thread.submit(self._save, snapshot, best)
         self.step = snapshot.step
 
     def wait(self) -> None:
@@ -103,10 +103,14 @@ class SnapshotSaver:
         """Wait for the snapshot that is being saved, whatever becomes of it."""
         self._thread.shutdown()
 
-    def _save(self, snapshot: Snapshot) -> None:
-        check_finite(snapshot.state, snapshot.step, self._plan)
+    def _save(self, snapshot: Snapshot, best: Snapshot | None) -> None:
+        # The best one first, because a run that resumes from the other one needs it.
+        several = [one for one in (best, snapshot) if one]
+        for one in several:
+            check_finite(one.state, one.step, self._plan)
         start = time.monotonic()
-        self._snapshots.save(snapshot)
+        for one in several:
+            self._snapshots.save(one)
         end = time.monotonic()
         self._due = end + (end - start) / _SHARE_OF_TIME
         self._snapshots.prune(self._kept_before(snapshot), before=snapshot.step)
