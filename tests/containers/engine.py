@@ -129,7 +129,7 @@ class Engine:
         try:
             yield replace(image, layers=(layer, *image.layers)), root
         finally:
-            run("umount", "--recursive", "--lazy", root)
+            run("umount", "--lazy", root)  # with all that is mounted below
 
     def _do_env(self, image, rest):
         pairs = [word.partition("=") for word in shlex.split(rest)]
