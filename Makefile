@@ -48,6 +48,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: name another with make PYTHON=python3.12" if not (3, 11) <= v <= (3, 13) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@$(BIN)/python -m deployments.database
 	@touch $@
 
 demo: $(INSTALLED) ## the whole service on simulated galaxies; your own: IMAGES= CATALOG= IMROOT= BANDS=

@@ -14,8 +14,10 @@ from prefect.cli import app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
+from deployments.database import provide_database
 from deployments.logs import start_rotating
 
 __all__ = ["WriteLockingSqlite"]
@@ -35,5 +37,8 @@ class WriteLockingSqlite(AioSqliteConfiguration):
 
 if __name__ == "__main__":
     start_rotating(Path.cwd())  # the folder of the logs
-    MODELS_DEPENDENCIES["database_config"] = WriteLockingSqlite(PREFECT_API_DATABASE_CONNECTION_URL.value())
+    config = WriteLockingSqlite(PREFECT_API_DATABASE_CONNECTION_URL.value())
+    if not config.is_inmemory():
+        provide_database(Path(str(make_url(config.connection_url).database)))
+    MODELS_DEPENDENCIES["database_config"] = config
     app()
