@@ -34,9 +34,10 @@ from deployments.processes import (
     stop_programs,
     write_private,
 )
-from deployments.settings import BUCKET, FOLDER, POOLS, PROJECT, Service, gpu_runs
+from deployments.settings import BUCKET, FOLDER, POOLS, PROJECT, Service
 from deployments.terminal import PrefectPort, StorePort, run_commands
 from inclinet.errors import InclinetError
+from inclinet.networks.devices import runs_at_once
 
 __all__ = ["BUCKET", "POOLS", "Service", "bucket_client", "down", "status", "up"]
 
@@ -148,7 +149,7 @@ def _bring_up(service: Service, launch: Launch, pools: Sequence[str]) -> None:
         launch.wait(store)
         create_bucket(service.store.client(), BUCKET)
         launch.wait(server)
-        prefect_server.create_pools(client, limits={"gpu": gpu_runs()})
+        prefect_server.create_pools(client, limits={"gpu": runs_at_once()})
         stop_programs(service.folder, [f"worker-{pool}" for pool in POOLS if pool not in pools])
         finish_deploying()
         for line in apply_automations(client):

@@ -7,7 +7,7 @@ from pathlib import Path
 from deployments.auth import read_auth_string
 from deployments.object_store import ObjectStore, read_key_pair
 from deployments.ports import HOST
-from inclinet.networks.devices import gpus
+from inclinet.networks.devices import runs_at_once
 
 __all__ = [
     "BUCKET",
@@ -18,7 +18,6 @@ __all__ = [
     "SERVER_SETTINGS",
     "WORKER_SETTINGS",
     "Service",
-    "gpu_runs",
     "limit_options",
 ]
 
@@ -54,14 +53,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 """The folder of this project."""
 
 
-def gpu_runs() -> int:
-    """Return how many runs of the pool `gpu` this machine executes at a time: one for each GPU, or one."""
-    return max(1, len(gpus()))
-
-
 def limit_options(pool: str) -> list[str]:
     """Return the options that limit how many runs a worker of a pool executes."""
-    return ["--limit", str(gpu_runs())] if pool == "gpu" else []
+    return ["--limit", str(runs_at_once())] if pool == "gpu" else []
 
 
 @dataclass(frozen=True)

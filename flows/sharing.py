@@ -28,7 +28,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 
 from flows.children import RESTARTS, cancel_unfinished, start_child, unfinished_children
-from inclinet.networks.devices import gpus
+from inclinet.networks.devices import runs_at_once
 from inclinet.storage.artifacts import DamagedArtifactError, Reference
 from tasks.batch import children_for
 from tasks.common import DAMAGED
@@ -60,7 +60,7 @@ def free_places() -> int:
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[name])),
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OCCUPYING))),
         )
-    limit, places = pool.concurrency_limit, len(online) * max(1, len(gpus()))
+    limit, places = pool.concurrency_limit, len(online) * runs_at_once()
     if limit is not None:
         places = min(places, limit) if pool.type == "process" else limit
     return max(0, places - sum(not _is_for_later(run) for run in runs))

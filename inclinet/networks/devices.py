@@ -21,6 +21,7 @@ __all__ = [
     "gpus",
     "on_gpu",
     "onednn_may_use_bfloat16",
+    "runs_at_once",
     "share_among_gpus",
     "use_one_gpu",
 ]
@@ -47,6 +48,11 @@ def gpus() -> list[str]:
         for uuid in present if visible is None else _visible(visible, present):
             found.append(uuid)  # one by one: those before an error count
     return found
+
+
+def runs_at_once() -> int:
+    """Return how many runs of the pool `gpu` this machine executes at a time: one for each GPU, or one."""
+    return max(1, len(gpus()))
 
 
 def _visible(names: str, present: Sequence[str]) -> Iterator[str]:

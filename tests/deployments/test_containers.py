@@ -131,7 +131,7 @@ def test_worker_serves_its_own_pool_as_an_ordinary_user(target):
     assert f"prefect worker start --pool {target} --type process" in command
     # The HEALTHCHECK asks the server that this option starts.
     assert "--with-healthcheck" in command
-    assert ("--limit $(python -c 'from inclinet.networks.devices import gpus;" in command) == (target == "gpu")
+    assert ("--limit $(python -c 'from inclinet.networks.devices import runs_at_once;" in command) == (target == "gpu")
 
 
 def test_workers_are_built_from_the_dockerfile(services):

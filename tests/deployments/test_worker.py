@@ -11,9 +11,9 @@ pytest.importorskip("prefect", reason="needs the extra `service`")
 
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments import settings
 from deployments.worker import app, read_environment, worker_command
 from inclinet.errors import InclinetError
+from inclinet.networks import devices
 from tests.conftest import ROOT, free_port
 
 NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
@@ -43,7 +43,7 @@ def test_a_file_that_is_missing_or_empty_is_named(tmp_path):
 
 def test_a_worker_is_named_after_its_machine_and_takes_as_many_trainings_as_it_has_gpus(monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "node07")
-    monkeypatch.setattr(settings, "gpus", lambda: ["GPU-1", "GPU-2"])
+    monkeypatch.setattr(devices, "gpus", lambda: ["GPU-1", "GPU-2"])
     assert worker_command("gpu")[-8:] == ["--pool", "gpu", "--name", "gpu-node07", "--type", "process", "--limit", "2"]
     assert "--limit" not in worker_command("cpu")
 

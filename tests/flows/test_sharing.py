@@ -15,6 +15,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Running, Sched
 import flows.sharing
 from flows.share import share
 from flows.sharing import Claims, Sharing, end_children, free_places, order_for
+from inclinet.networks import devices
 from inclinet.storage.artifacts import DamagedArtifactError, Reference
 from tasks.common import DAMAGED
 
@@ -231,7 +232,7 @@ def free(client, pool, monkeypatch):
     """A function that returns the free places as a run of the pool sees them."""
 
     def look(limit=None, others=(), gpus=0):
-        monkeypatch.setattr(flows.sharing, "gpus", lambda: ["GPU"] * gpus)
+        monkeypatch.setattr(devices, "gpus", lambda: ["GPU"] * gpus)
         client.update_work_pool("some", WorkPoolUpdate(concurrency_limit=limit))
         here = client.create_flow_run(count, work_pool_name="some", state=Running())
         runs = [client.create_flow_run(count, work_pool_name="some", state=state) for state in others]

@@ -100,7 +100,7 @@ def test_the_page_of_a_run_says_what_it_trains_on_and_how_far_it_is(straight):
 
 
 def test_the_pool_takes_as_many_runs_as_there_are_gpus(service):
-    from inclinet.networks.devices import gpus
+    from inclinet.networks.devices import runs_at_once
 
     with get_client(sync_client=True) as client:
-        assert client.read_work_pool("gpu").concurrency_limit == max(1, len(gpus()))
+        assert client.read_work_pool("gpu").concurrency_limit == runs_at_once()
