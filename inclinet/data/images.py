@@ -23,7 +23,6 @@ __all__ = [
     "choose_images",
     "jpeg",
     "open_image",
-    "save_jpeg",
     "square",
 ]
 
@@ -142,15 +141,3 @@ def jpeg(image: Image.Image) -> io.BytesIO:
     content = io.BytesIO()
     image.save(content, "JPEG", quality=_QUALITY, subsampling=0)
     return content
-
-
-def save_jpeg(image: Image.Image, path: Path) -> None:
-    """Save as JPEG with full colour resolution.
-
-    Raises
-    ------
-    OSError
-        When it cannot be written.
-    """
-    # Encoded in memory first: Pillow's own error on a full disk does not give the cause.
-    path.write_bytes(jpeg(image).getbuffer())

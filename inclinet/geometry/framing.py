@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from inclinet.data.content import check_content
+from inclinet.data.content import BadImageError, check_content
 from inclinet.data.images import jpeg, open_image, square
 from inclinet.data.padding import brightest_channel, fill_padding
 from inclinet.geometry.shape import HIDDEN, Shape, measure_shape
 from inclinet.settings import Framing
 
-__all__ = ["FIELD", "ZOOMS", "frame", "small_pixels", "to_small"]
+__all__ = ["FIELD", "ZOOMS", "frame", "small_jpeg", "small_pixels", "to_small"]
 
 FIELD = 2.3
 """Width of a frame in semi-major axes of the galaxy. The isophote of `measure_shape` has a median semi-major axis of
@@ -72,6 +72,22 @@ def to_small(
     """
     (image,), shape = _framed(source, size, colour, framing, (1.0,))
     return image, shape
+
+
+def small_jpeg(
+    source: Path | BinaryIO | BadImageError, size: int, colour: bool | None, framing: Framing = "given"
+) -> tuple[bytes, Shape | None] | BadImageError:
+    """Do as `to_small` does; return the JPEG file and the shape, or why the image cannot be used.
+
+    What could not even be found passes through.
+    """
+    if isinstance(source, BadImageError):
+        return source
+    try:
+        image, shape = to_small(source, size, colour, framing)
+    except BadImageError as error:
+        return error
+    return jpeg(image).getvalue(), shape
 
 
 def _framed(

@@ -30,7 +30,7 @@ from inclinet.preparation.transformation import (
 from inclinet.progress import Track, silent
 from inclinet.settings import Augment
 from inclinet.storage.npz import Rows, rows_per_chunk
-from inclinet.storage.threads import in_threads
+from inclinet.storage.parallel import in_threads
 
 __all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "validation_batch", "write_training_batch"]
 

@@ -14,21 +14,22 @@ import pandas as pd
 from inclinet.data.bands import is_band, is_colour
 from inclinet.data.catalog import Catalog, read_catalog
 from inclinet.data.filenames import band_folder, parse_cutout, parse_image, shapes_file, skipped_file, small_image
-from inclinet.data.images import BadImageError, choose_images, save_jpeg
+from inclinet.data.images import BadImageError, choose_images
 from inclinet.errors import InclinetError
-from inclinet.geometry.framing import to_small
+from inclinet.geometry.framing import small_jpeg
 from inclinet.geometry.shape import Shape
 from inclinet.progress import Track, silent
 from inclinet.settings import Framing
 from inclinet.storage.addresses import split_address
 from inclinet.storage.atomic import atomic_file, atomic_folder
-from inclinet.storage.threads import in_threads
+from inclinet.storage.parallel import in_processes, in_threads
 
 __all__ = ["Prepared", "check_bands", "downsample", "prep", "prep_bands", "write_shapes", "write_skipped"]
 
 logger = logging.getLogger(__name__)
 
 _NAMED = 3  # files that a warning names
+_FEW = 100  # images: for fewer, starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def prep_bands(
         within the folder or s3:// addresses; `{band}` in its name stands for the band.
     outfolder : Path
     workers : int, optional
-        Threads; None takes one per core.
+        Images at a time; None takes one per core.
     track : Track
         Shows the progress over the images.
 
@@ -248,31 +249,34 @@ def downsample(
         Pixels a side of the downsampled images.
     framing : {'measured', 'given'}
     workers : int, optional
-        Threads; None takes one per core.
+        Images at a time; None takes one per core.
     track : Track
         Shows the progress over the images.
     """
+    labelled = {pgc: name for pgc, name in chosen.items() if pgc in labels}
+    small = partial(small_jpeg, size=size, colour=is_colour(band), framing=framing)
+    found = in_threads(partial(_find, locate), labelled.values(), workers)
+    made = (in_processes if len(labelled) >= _FEW else in_threads)(small, found, workers)
     shapes: dict[int, Shape] = {}
-
-    def downsample_one(item: tuple[int, str]) -> str | None:
-        """Write one image; return why it was skipped, if it was."""
-        pgc, name = item
-        try:
-            image, shape = to_small(locate(name), size, is_colour(band), framing)
-        except BadImageError as error:
-            return f"{name}: {error}"
+    skipped: dict[int | str, str] = {}
+    for (pgc, name), one in zip(labelled.items(), track(made, f"prep {band}", len(labelled)), strict=True):
+        if isinstance(one, BadImageError):
+            skipped[pgc] = f"{name}: {one}"
+            continue
+        content, shape = one
+        (outfolder / small_image(pgc, size, labels[pgc], band)).write_bytes(content)
         if shape:
             shapes[pgc] = shape
-        save_jpeg(image, outfolder / small_image(pgc, size, labels[pgc], band))
-        return None
-
-    labelled = [(pgc, name) for pgc, name in chosen.items() if pgc in labels]
-    # Threads are enough: Pillow releases the interpreter lock while it decodes, resamples and encodes.
-    reasons = list(track(in_threads(downsample_one, labelled, workers), f"prep {band}", len(labelled)))
-    skipped: dict[int | str, str] = {}
-    skipped |= {pgc: reason for (pgc, _), reason in zip(labelled, reasons, strict=True) if reason}
     skipped |= {pgc: f"{name}: not in the catalogue" for pgc, name in chosen.items() if pgc not in labels}
     return skipped, shapes
+
+
+def _find(locate: Callable[[str], Path | BinaryIO], name: str) -> Path | BinaryIO | BadImageError:
+    """Return where an image is, or why it cannot be read."""
+    try:
+        return locate(name)
+    except BadImageError as error:
+        return error
 
 
 def write_shapes(path: Path, shapes: Mapping[int, Shape]) -> Path:

@@ -17,7 +17,7 @@ from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
 from inclinet.settings import Split
 from inclinet.storage.npz import Rows, read_arrays, write_arrays
-from inclinet.storage.threads import in_threads
+from inclinet.storage.parallel import in_threads
 
 __all__ = [
     "hash_fraction",

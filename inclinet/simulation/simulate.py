@@ -2,14 +2,11 @@
 
 import io
 import math
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -25,6 +22,7 @@ from inclinet.simulation.photometry import axis_ratios
 from inclinet.simulation.population import Case, Mock, draw_cases, draw_companion, draw_spiral, without_disc
 from inclinet.simulation.stretch import to_colour, to_negatives
 from inclinet.storage.atomic import atomic_file
+from inclinet.storage.parallel import in_processes
 
 __all__ = ["simulate"]
 
@@ -96,10 +94,7 @@ def simulate(
     if workers == 1:
         rows = list(track(map(make_galaxy, jobs), "mock galaxies", n))
     else:
-        # Spawned, not forked: the caller may well have threads.
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            rows = list(track(pool.map(make_galaxy, jobs, chunksize=4), "mock galaxies", n))
+        rows = list(track(in_processes(make_galaxy, jobs, workers), "mock galaxies", n))
     catalog = outfolder / "catalog.csv"
     _write(catalog, catalogue_text(rows).encode())
     return catalog

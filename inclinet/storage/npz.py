@@ -22,7 +22,7 @@ from numpy.typing import DTypeLike
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 from inclinet.storage.deflate import END, Piece, compress_rows, index_of, read_index, unpack
-from inclinet.storage.threads import in_threads
+from inclinet.storage.parallel import in_threads
 
 __all__ = ["Rows", "checksum", "read_arrays", "rows_per_chunk", "write_arrays"]
 
