@@ -1,37 +1,34 @@
 """Tables as people have them, read into cells of text: text with columns, ECSV, FITS and VOTable; plain or gzipped."""
 
 import codecs
-import csv
 import gzip
 import io
 import re
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from inclinet.data.delimited import read_delimited
 from inclinet.errors import InclinetError
 
-__all__ = ["find_columns", "read_table"]
+__all__ = ["cells_of", "find_columns", "read_table"]
 
 _MAX_BYTES = 512 * 2**20
-_SEPARATORS = "|\t;,"
 _GZIP, _FITS, _ECSV = b"\x1f\x8b", b"SIMPLE  =", b"# %ECSV"
-_COMMENTS = re.compile(r"(?:#[^\r\n]*(?:\r\n?|\n))*")
 _ENCODING = re.compile(r"""(<\?xml[^>]*?)\s+encoding=["'][^"']*["']""")
+_EXACT = 2.0**53  # floats hold all whole numbers below
 _SEEN = 64  # bytes that tell UTF-16 without a byte order mark
 
 
 def read_table(path: Path, name: str | None = None) -> tuple[pd.DataFrame, dict[int | str, str]]:
     """Read a table, whatever its file name ends in.
 
-    Text has columns separated by `|`, tabs, `;` or `,`, and their names in its first line; lines before it that start
-    with `#` are skipped. Text, ECSV and VOTable too, is UTF-8, UTF-16 or Latin-1. Of FITS and VOTable files, the first
-    table is read.
+    Text is read as `inclinet.data.delimited.read_delimited` says. Text, ECSV and VOTable too, is UTF-8, UTF-16 or
+    Latin-1. Of FITS and VOTable files, the first table is read.
 
     Parameters
     ----------
@@ -66,7 +63,7 @@ def read_table(path: Path, name: str | None = None) -> tuple[pd.DataFrame, dict[
     except Exception as error:  # astropy raises all kinds
         reason = str(error).partition("\n")[0][:200]
         raise InclinetError(f"{name}: the catalogue cannot be read ({reason})", setting="catalog") from None
-    return _read_text(_decode(raw), name)
+    return read_delimited(_decode(raw), name)
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
@@ -119,49 +116,40 @@ def _from_astropy(raw: bytes, kind: str) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about units and dialects, which do not matter here
         table = Table.read(io.BytesIO(raw), format=kind)
-    columns = {" ".join(str(name).split()): [_cell(value) for value in table[name]] for name in table.colnames}
-    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(table) + 1), dtype=str)
+    return cells_of((name, table[name]) for name in table.colnames)
+
+
+def cells_of(columns: Iterable[tuple[object, Iterable[object]]]) -> pd.DataFrame:
+    """Return columns of any values, by name, as `read_table` returns a table: rows are counted from 1.
+
+    Raises
+    ------
+    InclinetError
+        When two columns have the same name.
+    """
+    cells: dict[str, list[str]] = {}
+    for key, values in columns:
+        name = " ".join(str(key).split())
+        if name in cells:
+            raise InclinetError(f"the table names the column {name!r} more than once", setting="catalog")
+        cells[name] = [_cell(value) for value in values]
+    length = max(map(len, cells.values()), default=0)
+    return pd.DataFrame(cells, index=pd.RangeIndex(1, length + 1), dtype=str)
 
 
 def _cell(value: object) -> str:
-    """Return a cell as text: empty if it is masked or not a number."""
-    if np.ma.is_masked(value) or (isinstance(value, float | np.floating) and np.isnan(value)):
+    """Return a cell as text: empty if it is masked, missing or not a number; whole floats with all their digits."""
+    if value is None or value is pd.NA or value is pd.NaT or np.ma.is_masked(value):
         return ""
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if np.isnan(number):
+            return ""
+        if number.is_integer() and abs(number) < _EXACT:
+            return f"{number:.1f}"
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()
     return str(value).strip()
-
-
-def _read_text(text: str, name: str) -> tuple[pd.DataFrame, dict[int | str, str]]:
-    comments = _COMMENTS.match(text)[0]  # type: ignore[index]  # matches anything
-    start = len(re.findall(r"\r\n?|\n", comments))
-    text = text[len(comments) :]
-    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
-    separator = max(_SEPARATORS, key=first.count) if any(map(first.count, _SEPARATORS)) else "|"
-    rows: dict[int, list[str]] = {}
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
-        names = [" ".join(column.split()) for column in next(reader, [])]
-        line = reader.line_num
-        for row in reader:
-            rows[start + line + 1] = row
-            line = reader.line_num
-    except csv.Error as error:
-        raise InclinetError(
-            f"{name}: the catalogue cannot be read as text separated by {separator!r} ({error})"
-        ) from None
-    repeated = sorted({column for column in names if column and names.count(column) > 1})
-    if repeated:
-        raise InclinetError(f"{name}: the catalogue names the column {repeated[0]!r} more than once")
-    fitting = {line: row for line, row in rows.items() if len(row) == len(names)}
-    ragged: dict[int | str, str] = {
-        f"line {line}": f"has {len(row)} cells, the first line {len(names)}"
-        for line, row in rows.items()
-        if len(row) != len(names) and "".join(row).strip()
-    }
-    table = pd.DataFrame.from_dict(fitting, orient="index", columns=names, dtype=str)
-    return table.apply(lambda column: column.str.strip()), ragged
 
 
 def find_columns(table: pd.DataFrame, wanted: Mapping[str, str], name: str) -> dict[str, str]:

@@ -120,3 +120,11 @@ def test_a_column_name_of_two_lines_is_one(tmp_path):
     table, _ = read_table(path)
     assert table.columns.tolist() == ["pgc", "inc (deg)"]
     assert table.index.tolist() == [3]
+
+
+def test_whole_numbers_in_floats_keep_their_digits(tmp_path):
+    numbers = Table({"pgc": np.array([2241912, 7, np.nan], "f4"), "mag": np.array([1e-30, 12.5, 1e30])})
+    numbers.write(tmp_path / "c.fits")
+    table, _ = read_table(tmp_path / "c.fits")
+    assert table.to_numpy().tolist() == [["2241912.0", "1e-30"], ["7.0", "12.5"], ["", "1e+30"]]
+    assert [one.pgc for one in read_galaxies(tmp_path / "c.fits")] == [2241912, 7, None]
