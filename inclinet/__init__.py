@@ -57,9 +57,10 @@ def predict(
     images
         Path (with `~` or wildcards) of an image, a folder of images or a catalogue (CSV, ECSV, FITS or VOTable); s3://
         address of an image or a folder; name of a galaxy, whose image is fetched; array (height, width[, 3]), PIL
-        image, bytes of a file, file object, astropy NDData or HDU; DataFrame or astropy Table of galaxies; or a
-        sequence of any of them. Images are FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or JPEG 2000, of any size, in colour
-        or gray, bright on a dark sky or dark on a bright sky. The galaxy is near the centre.
+        image, bytes of a file, file object, astropy NDData, HDU or list of HDUs; DataFrame or astropy Table of
+        galaxies; or a sequence, iterator or Series of any of them. Images are FITS, PNG, JPEG, TIFF, WebP, BMP, GIF or
+        JPEG 2000, of any size, in colour or gray, bright on a dark sky or dark on a bright sky. The galaxy is near the
+        centre.
     impath : str or Path, optional
         Folder with the images of a catalogue's galaxies. Default: `galaxies` beside the catalogue if there is such a
         folder, else the catalogue's own folder.

@@ -13,7 +13,7 @@ from inclinet.data.inclination import MIN_INCLINATION, numeric_label
 from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
-__all__ = ["SIMULATED_PGC", "Catalog", "Galaxy", "read_catalog", "read_galaxies"]
+__all__ = ["SIMULATED_PGC", "Catalog", "Galaxy", "find_galaxies", "read_catalog", "read_galaxies"]
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +175,18 @@ def read_galaxies(path: Path, *, columns: Mapping[str, str] | None = None) -> li
         When the file cannot be read, or no column names the galaxies.
     """
     table, ragged = _read(path, str(path), columns or {})
+    return [*_galaxies(table, ragged)]
+
+
+def find_galaxies(
+    cells: pd.DataFrame, name: str = "the table", *, columns: Mapping[str, str] | None = None
+) -> list[Galaxy]:
+    """Return the galaxies of a table that `inclinet.data.tables.cells_of` made, as `read_galaxies` does of a file."""
+    return [*_galaxies(_with_meanings(cells, name, columns or {}), {})]
+
+
+def _galaxies(table: pd.DataFrame, ragged: Mapping[int | str, str]) -> Iterator[Galaxy]:
+    """Yield the galaxy of every row, by line."""
     blank = pd.Series("", table.index)
     cells = [table.get(column, blank) for column in ("inc", *_OPTIONAL)]
     images = table.get("image", blank)
@@ -185,17 +197,22 @@ def read_galaxies(path: Path, *, columns: Mapping[str, str] | None = None) -> li
     for key, reason in ragged.items():
         line = int(str(key).removeprefix("line "))
         found[line] = Galaxy(line, None, "", None, "", f"{key} of the catalogue {reason}")
-    return [found[line] for line in sorted(found)]
+    yield from (found[line] for line in sorted(found))
 
 
 def _read(path: Path, shown: str, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[int | str, str]]:
     """Return the table with a column for every meaning that is found, and why lines do not fit into it."""
+    table, ragged = read_table(path, shown)
+    return _with_meanings(table, shown, columns), ragged
+
+
+def _with_meanings(table: pd.DataFrame, shown: str, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table with a column for every meaning that is found."""
     unknown = [meaning for meaning in columns if meaning not in MEANINGS]
     if unknown:
         raise InclinetError(
             f"{unknown[0]!r} is nothing that a column can mean; give {', '.join(MEANINGS)}", setting="column"
         )
-    table, ragged = read_table(path, shown)
     found = find_columns(table, {meaning: columns.get(meaning, "") for meaning in MEANINGS}, shown)
     # Where there are PGC numbers, columns such as `id` may count rows.
     names = find_columns(table, dict.fromkeys(NAME_COLUMNS[: 3 if "pgc" in found else None], ""), shown)
@@ -207,7 +224,7 @@ def _read(path: Path, shown: str, columns: Mapping[str, str]) -> tuple[pd.DataFr
             f"--column galaxy=...{_found(table)}",
             setting="catalog",
         )
-    return table.assign(**{meaning: table[column] for meaning, column in found.items()}), ragged
+    return table.assign(**{meaning: table[column] for meaning, column in found.items()})
 
 
 def _found(table: pd.DataFrame) -> str:

@@ -97,6 +97,8 @@ def _read(source: Path | BinaryIO, at_least: int) -> tuple[np.ndarray, np.ndarra
     with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
         start = file.read(_START)
         file.seek(0)
+        if not start:
+            raise BadImageError("empty: it holds no bytes")
         if not is_fits(start):
             return read_picture(file, _MAX_SIDE, at_least)
         content = file.read(MAX_BYTES + 1)

@@ -33,8 +33,9 @@ def _holds_table(path: Path) -> bool:
 
     try:
         with fits.open(path, lazy_load_hdus=True) as hdus:
-            first = next((hdu for hdu in hdus if hdu.header.get("NAXIS", 0)), None)
-            return isinstance(first, fits.BinTableHDU | fits.TableHDU) and not isinstance(first, fits.CompImageHDU)
+            filled = [hdu for hdu in hdus if hdu.header.get("NAXIS", 0)]
+            # Pictures come with tables of what they were made from.
+            return bool(filled) and not any(hdu.is_image for hdu in filled)
     except (OSError, ValueError, TypeError):
         return False
 

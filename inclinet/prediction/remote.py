@@ -1,5 +1,6 @@
 """Galaxies that are given by name or position: their images are fetched from an image server."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ _NAME = re.compile(r"\d?[A-Za-z]+[A-Za-z\s_]*[\d+.-][\w\s+.-]*")
 def is_galaxy_name(text: str) -> bool:
     """Return whether a text is a galaxy's name, such as `NGC 2841`, and no path: there is nothing of that name."""
     path = Path(text)
-    is_path = "/" in text or "\\" in text or path.exists() or is_image(text) or is_catalogue(path)
+    is_path = "/" in text or "\\" in text or os.path.lexists(text) or is_image(text) or is_catalogue(path)
     return not is_path and _NAME.fullmatch(text.strip()) is not None
 
 

@@ -73,7 +73,7 @@ class Source:
             raise BadImageError("no such file") from None
         except IsADirectoryError:
             raise BadImageError("a folder, not an image") from None
-        except (OSError, InclinetError) as error:
+        except (OSError, ValueError, InclinetError) as error:
             raise BadImageError(f"cannot be read ({error})") from None
 
 

@@ -1,7 +1,9 @@
 """Which images to predict: finds them in files, folders, catalogues and at s3:// addresses."""
 
 import glob
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from inclinet.prediction.source import Source, in_store, source
 from inclinet.storage.addresses import split_address
 from inclinet.storage.store import FolderStore, Store
 
-__all__ = ["Source", "find_sources", "in_store", "of_catalogue", "of_galaxy", "source"]
+__all__ = ["Source", "expand", "find_sources", "in_store", "of_catalogue", "of_galaxies", "of_galaxy", "source"]
 
 # First bytes of files of the formats; of TIFF and of JPEG 2000 there are two kinds.
 _SIGNATURES = (
@@ -62,7 +64,7 @@ def find_sources(
         When a path does not exist, a folder holds no image, or a catalogue cannot be read.
     """
     given = [images] if isinstance(images, str | Path | Source) else images
-    folder = Path(impath).expanduser() if impath else None
+    folder = expand(impath) if impath else None
     found: list[Source] = []
     for one in given:
         if isinstance(one, Source):
@@ -84,11 +86,18 @@ class _NoSuchPathError(InclinetError):
     """There is nothing at a path."""
 
 
+def expand(path: str | Path) -> Path:
+    """Return a path with the home folder for `~`; as it is where there is no such user."""
+    with suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
+
+
 def _expand(given: str) -> list[str]:
     """Return what a path with `~` or wildcards stands for; one that stands for nothing, as it is."""
-    if given.lower().startswith("s3:") or Path(given).exists():
+    if not given or given.lower().startswith("s3:") or os.path.lexists(given):
         return [given]
-    expanded = str(Path(given).expanduser())
+    expanded = str(expand(given))
     found = sorted(glob.glob(expanded, recursive=True)) if glob.has_magic(expanded) else [expanded]  # noqa: PTH207
     return found or [given]
 
@@ -98,13 +107,13 @@ def _find(given: str, impath: Path | None, columns: Mapping[str, str], recursive
         return _find_at_address(given, recursive)
     path = Path(given)
     try:
-        if path.is_dir():
+        if given and path.is_dir():
             return list_images(FolderStore(path), "", given, recursive=recursive)
         if path.is_symlink() and not path.exists():
             return [replace(source(FolderStore(path.parent), path.name, given), problem=NO_TARGET)]
-        if not path.is_file():
-            raise _NoSuchPathError(f"{given}: no such image, folder or catalogue")
-    except PermissionError as error:
+        if not given or not path.is_file():
+            raise _NoSuchPathError(f"{given or 'an empty path'}: no such image, folder or catalogue")
+    except OSError as error:  # no permission, or a name that no file can have
         return [Source(given, FolderStore(Path()), "", problem=f"cannot be read ({error.strerror})")]
     if is_catalogue(path):
         return of_catalogue(path, impath, columns)
@@ -134,11 +143,18 @@ def _find_at_address(address: str, recursive: bool) -> list[Source]:
 
 
 def of_catalogue(path: Path, impath: Path | None, columns: Mapping[str, str]) -> list[Source]:
-    """Return the images of a catalogue's galaxies, row by row; a row without an image has a source with a problem."""
-    galaxies = read_galaxies(path, columns=columns)
-    if not galaxies:
-        raise InclinetError(f"{path}: the catalogue has no rows", setting="images")
+    """Return the images of a catalogue's galaxies, as `of_galaxies` does."""
     folder = impath or next((f for f in (path.parent / "galaxies", path.parent) if f.is_dir()), path.parent)
+    return of_galaxies(read_galaxies(path, columns=columns), folder, str(path))
+
+
+def of_galaxies(galaxies: Sequence[Galaxy], folder: Path, shown: str) -> list[Source]:
+    """Return the images of galaxies, row by row; a row without an image has a source with a problem.
+
+    `folder` holds the images, and `shown` stands for the catalogue in errors.
+    """
+    if not galaxies:
+        raise InclinetError(f"{shown}: the catalogue has no rows", setting="images")
     if not folder.is_dir():
         raise InclinetError(f"{folder}: no such folder of images", setting="impath")
     store = FolderStore(folder)
@@ -168,7 +184,7 @@ def _named_by_cell(given: str, folder: Store, shown: str) -> Source:
             return source(*split_address(given), given)
         except InclinetError as error:
             return Source(given, folder, "", problem=str(error))
-    path = Path(given).expanduser()
+    path = expand(given)
     if path.is_absolute() or ".." in path.parts:
         return source(FolderStore(path.parent), path.name, given)
     return source(folder, path.as_posix(), f"{shown}/{path.as_posix()}")

@@ -3,12 +3,15 @@
 import logging
 import os
 
+import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from PIL import Image
 
 from inclinet.data.images import BadImageError
 from inclinet.errors import InclinetError
+from inclinet.prediction.catalogues import is_catalogue
 from inclinet.prediction.sources import find_sources
 from inclinet.storage.addresses import open_store
 from tests.conftest import disc, write_catalog
@@ -208,3 +211,25 @@ def test_a_bucket_that_is_not_there_is_the_problem_of_its_image(s3_server):
     [found] = find_sources("s3://no-such-bucket-here/a.png")
     with pytest.raises(BadImageError, match="no such"):
         found.open()
+
+
+def test_paths_that_no_file_can_have_are_the_problem_of_their_row(galaxies, tmp_path):
+    names = ["~nobody/a.png", "x" * 5000, "a\0b.png"]
+    (tmp_path / "c.csv").write_text("".join(["name,file\n", *(f"G{k},{name}\n" for k, name in enumerate(names))]))
+    for found in (
+        find_sources([*names, galaxies]),
+        find_sources(tmp_path / "c.csv", galaxies, {"image": "file"}),
+    ):
+        for one in found[: len(names)]:
+            with pytest.raises(BadImageError, match="no such|cannot be read"):
+                one.open()
+
+
+def test_pictures_with_tables_are_no_catalogues(tmp_path):
+    path = tmp_path / "pgc5_x_r.fits"
+    table, picture = fits.table_to_hdu(Table({"name": ["a"]})), fits.ImageHDU(np.eye(9))
+    for others, expected in (([table, picture], False), ([picture, table], False), ([table], True)):
+        fits.HDUList([fits.PrimaryHDU(), *others]).writeto(path, overwrite=True)
+        assert is_catalogue(path) is expected
+    fits.HDUList([fits.PrimaryHDU(), table, fits.CompImageHDU(np.eye(9))]).writeto(path, overwrite=True)
+    assert not is_catalogue(path)
