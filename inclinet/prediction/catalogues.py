@@ -20,6 +20,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv", ".vot", ".votable", ".xml")
 """What the names of catalogues end in, before any `.gz`; FITS files may be catalogues, too."""
 
 _FITS = (".fits", ".fit", ".fts")
+_WHOLE, _LEADING_ZERO = re.compile(r"[+-]?\d+"), re.compile(r"0\d+")
 
 
 def is_catalogue(path: Path) -> bool:
@@ -88,7 +89,7 @@ def read_joined(given: Sequence[str], wanted: str) -> pd.DataFrame:
     if len(catalogues) != 1:
         raise InclinetError(f"{len(catalogues)} catalogues are given; columns can be carried from one", setting="join")
     table, _ = read_table(catalogues[0])
-    names = table.columns.tolist() if wanted == "all" else [name.strip() for name in wanted.split(",") if name.strip()]
+    names = table.columns.tolist() if wanted == "all" else [name.strip() for name in wanted.split(",")]
     found = find_columns(table, {name: name for name in names if name}, str(catalogues[0]))
     return table[list(found.values())]
 
@@ -98,13 +99,27 @@ def join_columns(table: pd.DataFrame, joined: pd.DataFrame) -> pd.DataFrame:
 
     A column that is called like one of the predictions gets the ending `_catalog`.
     """
-    typed = {
-        f"{name}_catalog" if name in table else name: _as_numbers(joined[name]) for name in map(str, joined.columns)
-    }
+    typed: dict[str, pd.Series] = {}
+    for column in map(str, joined.columns):
+        name = column
+        while name in table or name in typed or (name != column and name in joined):
+            name += "_catalog"
+        typed[name] = _as_numbers(joined[column])
     return table.join(pd.DataFrame(typed, joined.index), on="row")
 
 
 def _as_numbers(cells: pd.Series) -> pd.Series:
-    """Return a column as numbers, if all cells but the empty ones are numbers, else as it is."""
+    """Return a column as numbers, if all cells but the empty ones are numbers, else as it is.
+
+    Whole numbers keep all their digits: they may be identifiers, as those with leading zeros are.
+    """
+    given = cells[cells != ""]
+    if given.str.fullmatch(_LEADING_ZERO).any():
+        return cells
+    if len(given) and given.str.fullmatch(_WHOLE).all():
+        try:
+            return given.map(int).astype("Int64").reindex(cells.index)
+        except OverflowError:
+            return cells
     numbers = pd.to_numeric(cells.replace("", np.nan), errors="coerce")
     return numbers if (numbers.notna() | (cells == "")).all() else cells

@@ -218,3 +218,24 @@ def test_a_gallery_that_cannot_be_written_is_an_error_before_the_work(predict, s
     code, text = predict(small_sample / "galaxies", "--gallery", name)
     assert code == 1
     assert "option --gallery" in text or "end in .html" in text
+
+
+def test_columns_that_are_carried_over_keep_their_digits(predict, small_sample, tmp_path):
+    rows = [
+        "pgc,objid,code,ra,flag,flag_catalog,",
+        "1,1237648720693690487,0012,1.5,a,b,",
+        "999,,,,,,",
+        "x,y",
+        "2,7,13,2,,,",
+    ]
+    (tmp_path / "c.csv").write_text("\n".join(rows))
+    code, text = predict("c.csv", "-p", small_sample / "galaxies", "--join", "all", "-o", "t.fits")
+    assert code == 0, text
+    table = Table.read(tmp_path / "t.fits")
+    assert table["objid"].dtype.kind == "i"
+    joined = ["objid", "code", "ra", "flag_catalog_catalog", "flag_catalog"]
+    assert table.colnames[-5:] == joined
+    found = {row["row"]: ["" if np.ma.is_masked(row[name]) else str(row[name]) for name in joined] for row in table}
+    assert found[2] == ["1237648720693690487", "0012", "1.5", "a", "b"]
+    assert found[3] == found[4] == [""] * 5
+    assert found[5] == ["7", "13", "2.0", "", ""]
