@@ -33,6 +33,7 @@ from inclinet.errors import InclinetError
 from inclinet.prediction.catalogues import join_columns, read_joined
 from inclinet.prediction.gallery import check_gallery, summarize, write_gallery
 from inclinet.prediction.remote import fetch_source, is_galaxy_name
+from inclinet.prediction.source import printable
 from inclinet.prediction.sources import find_sources
 from inclinet.prediction.tables import STANDARD_OUTPUT, check_out, write_table
 from inclinet.progress import silent
@@ -82,10 +83,18 @@ def predict(
         typer.Option(
             "-o",
             "--out",
-            help="Table to write: .csv, .ecsv, .fits, .vot or .xml (VOTable), .parquet, .json or .jsonl; - writes "
-            "CSV to the standard output.",
+            help="Table to write: .csv, .ecsv, .fits, .vot or .xml (VOTable), .parquet, .json or .jsonl; - writes to "
+            "the standard output, as CSV unless --format names another text.",
         ),
     ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Format of the table, whatever its suffix: csv, ecsv, fits, votable, parquet, json or jsonl. FITS and "
+            "Parquet are no texts for the standard output.",
+        ),
+    ] = "",
     gallery: Annotated[
         Path | None,
         typer.Option("--gallery", help="Page to write (.html): pictures beside answers, flagged galaxies first."),
@@ -126,7 +135,9 @@ def predict(
     Example: inclinet predict catalog.fits -p cutouts --column galaxy=SGA_ID --join ra,dec,W20 -o inclinations.fits
     """
     if out:
-        check_out(out, overwrite=overwrite)
+        check_out(out, kind, overwrite=overwrite)
+    elif kind:
+        raise InclinetError(f"a table in the format {kind} needs a file, or - for the standard output", setting="out")
     if gallery:
         check_gallery(gallery, overwrite=overwrite)
     columns = parse_columns(column, image_column)
@@ -155,7 +166,7 @@ def predict(
     style = "" if choice.is_for_science else "yellow"
     console.print(predictor.statement, style=style, markup=False, highlight=False, soft_wrap=True)
     if out:
-        write_table(table, out, _header(choice))
+        write_table(table, out, _header(choice), kind)
         if out != STANDARD_OUTPUT:
             console.print(f"wrote {len(table)} rows to {out}", markup=False)
     if gallery:
@@ -186,7 +197,7 @@ def _header(choice: Choice) -> dict[str, str]:
         "version": choice.published.version,
         "store": choice.origin,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "about": choice.statement,
     }
 

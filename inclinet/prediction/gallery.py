@@ -16,7 +16,7 @@ from inclinet.errors import InclinetError
 from inclinet.figures.page import Card, Section, render_page
 from inclinet.prediction.flags import FLAGS
 from inclinet.prediction.galaxies import title_of
-from inclinet.prediction.source import Source
+from inclinet.prediction.source import Source, printable
 from inclinet.prediction.tables import check_place
 from inclinet.storage.atomic import write_text
 
@@ -66,7 +66,7 @@ def write_gallery(
     warning : bool
         Whether the answers are not for science.
     """
-    known = {one.name: one for one in sources}
+    known = {printable(one.name): one for one in sources}
     sections = []
     for title, rows in _group(table).items():
         if rows.empty:

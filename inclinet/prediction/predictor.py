@@ -25,7 +25,7 @@ from inclinet.networks.load import load_network
 from inclinet.prediction.flags import SHAPE, add_shapes
 from inclinet.prediction.galaxies import by_galaxy
 from inclinet.prediction.objects import Given, find_given
-from inclinet.prediction.source import Source
+from inclinet.prediction.source import Source, printable
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
 from inclinet.registry.choice import Choice, choose
@@ -233,13 +233,13 @@ class Predictor:
         angles = [*ESTIMATES, *self.networks]
         table = pd.DataFrame(
             {
-                "image": [source.name for source in chunk],
-                "galaxy": [source.galaxy for source in chunk],
+                "image": [printable(source.name) for source in chunk],
+                "galaxy": [printable(source.galaxy) for source in chunk],
                 "pgc": pd.array([source.pgc for source in chunk], dtype="Int64"),
                 "band": [_band(*row) for row in zip(chunk, loaded, strict=True)],
             }
         ).join(predicted.reindex(columns=[*angles, *SHAPE, "flag"]))
-        problems = [image if isinstance(image, str) else "" for image in loaded]
+        problems = [printable(image) if isinstance(image, str) else "" for image in loaded]
         rows = zip(chunk, problems, table["flag"].tolist(), strict=True)
         flags = ["; ".join(_all_flags(source, problem, found)) for source, problem, found in rows]
         table = table.assign(flag=flags, problem=problems, version=self.version).astype(

@@ -10,7 +10,7 @@ from inclinet.data.images import MAX_BYTES, BadImageError
 from inclinet.errors import InclinetError
 from inclinet.storage.store import Entry, Store
 
-__all__ = ["Source", "in_store", "source"]
+__all__ = ["Source", "in_store", "printable", "source"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ class Source:
             raise BadImageError("a folder, not an image") from None
         except (OSError, ValueError, InclinetError) as error:
             raise BadImageError(f"cannot be read ({error})") from None
+
+
+def printable(text: str) -> str:
+    """Return a text that any table can hold: names of files need not be UTF-8, and what is not becomes an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def source(store: Store, key: str, name: str, size: int = 0) -> Source:

@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
 import sys
+import tempfile
+import unicodedata
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,6 +29,7 @@ FORMATS = {
     ".fits": "FITS",
     ".vot": "VOTable",
     ".xml": "VOTable",
+    ".votable": "VOTable",
     ".parquet": "Parquet",
     ".json": "JSON",
     ".jsonl": "JSON lines",
@@ -32,23 +37,40 @@ FORMATS = {
 """Formats by file suffix."""
 
 STANDARD_OUTPUT = Path("-")
-"""Stands for the standard output, which is written to as CSV."""
+"""Stands for the standard output."""
+
+_NO_TEXT = ("FITS", "Parquet")
+_DIGITS = 15  # of numbers in JSON, the most that pandas writes
+_LONGEST_NAME = 60  # characters of a column of FITS
+_NO_NAME = re.compile(r"\W+", re.ASCII)
+# Characters that no line of a FITS header, and no XML, may have.
+_UNPRINTABLE, _NO_XML = re.compile(r"[^ -~]"), re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def check_out(path: Path, *, overwrite: bool = False) -> None:
-    """Check that a table can be written to a file, before the work.
+def check_out(path: Path, kind: str = "", *, overwrite: bool = False) -> None:
+    """Check that a table can be written to a file, or to the standard output, before the work.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        As for `write_table`.
+    overwrite : bool
 
     Raises
     ------
     InclinetError
-        When the suffix is not one of `FORMATS`, the file exists and is not to be overwritten, its folder does not exist
-        or cannot be written to, or the format needs a package that is not installed.
+        When the format is not one of `FORMATS`, or no text and meant for the standard output; the file exists and is
+        not to be overwritten, its folder does not exist or cannot be written to, or the format needs a package that is
+        not installed.
     """
+    found = _format_of(path, kind)
     if path == STANDARD_OUTPUT:
+        if found in _NO_TEXT:
+            raise InclinetError(f"{found} is no text for the standard output: name a file", setting="out")
         return
-    kind = _format_of(path)
     check_place(path, "out", overwrite=overwrite)
-    if kind == "Parquet":
+    if found == "Parquet":
         _check_parquet()
 
 
@@ -71,7 +93,16 @@ def check_place(path: Path, setting: str, *, overwrite: bool = False) -> None:
         raise InclinetError(f"{path.parent}: this folder cannot be written to", setting=setting)
 
 
-def _format_of(path: Path) -> str:
+def _format_of(path: Path, kind: str) -> str:
+    """Return the format of a table: that of `kind`, else of the suffix of its file, CSV for the standard output."""
+    if kind:
+        try:
+            return FORMATS[f".{kind.lower().removeprefix('.')}"]
+        except KeyError:
+            known = ", ".join(suffix.removeprefix(".") for suffix in FORMATS)
+            raise InclinetError(f"{kind!r}: unknown format of a table; give {known}", setting="format") from None
+    if path == STANDARD_OUTPUT:
+        return FORMATS[".csv"]
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
@@ -89,7 +120,7 @@ def _check_parquet() -> None:
         ) from None
 
 
-def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Path:
+def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str], kind: str = "") -> Path:
     """Write a table of inclinations; returns `path`.
 
     ECSV, FITS, VOTable and Parquet hold units and descriptions of the columns, FITS and VOTable their UCDs too (in the
@@ -100,32 +131,53 @@ def write_table(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> Pa
     table : DataFrame
         As `inclinet.prediction.predictor.Predictor.predict` returns it.
     path : Path
-        Its suffix chooses the format: one of `FORMATS`. `STANDARD_OUTPUT` is written to as CSV.
+        Its suffix chooses the format: one of `FORMATS`. On `STANDARD_OUTPUT`, it is CSV.
     about : mapping of str to str
         Where the table comes from, for the header. CSV and JSON lines have none; their rows name the version.
+    kind : str
+        The format, whatever the suffix: one of `FORMATS`, without the point.
 
     Raises
     ------
     InclinetError
-        When the suffix is not one of `FORMATS`, or a package for it is not installed.
+        When the format is not one of `FORMATS`, or a package for it is not installed.
     """
+    found = _format_of(path, kind)
     if path == STANDARD_OUTPUT:
-        table.to_csv(sys.stdout, index=False)
+        with tempfile.TemporaryDirectory(prefix="inclinet-") as folder:
+            part = Path(folder) / "table"
+            _write(table, part, found, about)
+            _print(part.read_bytes())
         return path
-    kind = _format_of(path)
     with atomic_file(path) as part:
-        if kind == "CSV":
-            table.to_csv(part, index=False)
-        elif kind == "JSON":
-            rows = json.loads(table.to_json(orient="records"))
-            part.write_text(json.dumps({"about": dict(about), "predictions": rows}, indent=1))
-        elif kind == "JSON lines":
-            table.to_json(part, orient="records", lines=True)
-        elif kind == "Parquet":
-            _write_parquet(table, part, about)
-        else:
-            _write_astropy(table, part, kind, about)
+        _write(table, part, found, about)
     return path
+
+
+def _print(content: bytes) -> None:
+    """Write to the standard output, until its reader has enough."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Else Python itself would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(table: pd.DataFrame, path: Path, kind: str, about: Mapping[str, str]) -> None:
+    if kind == "CSV":
+        table.to_csv(path, index=False)
+    elif kind == "JSON":
+        rows = json.loads(table.to_json(orient="records", double_precision=_DIGITS))
+        path.write_text(json.dumps({"about": dict(about), "predictions": rows}, indent=1))
+    elif kind == "JSON lines":
+        table.to_json(path, orient="records", lines=True, double_precision=_DIGITS)
+    elif kind == "Parquet":
+        _write_parquet(table, path, about)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about columns of a catalogue whose names some programs do not like
+            _write_astropy(table, path, kind, about)
 
 
 def _write_parquet(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> None:
@@ -158,7 +210,7 @@ def _write_astropy(table: pd.DataFrame, path: Path, kind: str, about: Mapping[st
         converted.meta.update(about)
         converted.write(path, format="ascii.ecsv", overwrite=True)
         return
-    converted.meta["description"] = "; ".join(f"{key}: {value}" for key, value in about.items())
+    converted.meta["description"] = _NO_XML.sub("\ufffd", "; ".join(f"{key}: {value}" for key, value in about.items()))
     with path.open("wb") as file:
         _write_votable(converted, file)
 
@@ -168,6 +220,7 @@ def _write_votable(table: "Table", file: BinaryIO) -> None:
 
     for name in table.colnames:
         if table[name].dtype.kind == "U":  # else a column of single letters would have no room for empty cells
+            table[name] = [value if np.ma.is_masked(value) else _NO_XML.sub("\ufffd", value) for value in table[name]]
             table[name] = table[name].astype(object)
     votable = from_table(table)
     for field in votable.get_first_table().fields:
@@ -193,11 +246,19 @@ def _to_astropy(table: pd.DataFrame) -> "Table":
 
 
 def _escaped(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with names and texts in ASCII, as FITS needs them."""
+    """Return the table with texts in ASCII, and names of letters, digits and underscores, as FITS needs them."""
     texts = table.select_dtypes(exclude="number").columns
-    escaped = table.assign(**{name: table[name].map(lambda value: _escape(str(value))) for name in texts})
-    return escaped.rename(columns=lambda name: _escape(str(name)))
+    cells = {name: ["" if pd.isna(value) else _escape(str(value)) for value in table[name]] for name in texts}
+    names: dict[str, str] = {}
+    for name in map(str, table.columns):
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        plain = short = _NO_NAME.sub("_", plain).strip("_")[:_LONGEST_NAME] or "column"
+        while plain in names.values() or (plain != name and plain in table):
+            plain = f"{short}_{len(names)}"
+        names[name] = plain
+    return table.assign(**cells).rename(columns=names)
 
 
 def _escape(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode()
+    ascii_text = text.encode("ascii", "backslashreplace").decode()
+    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", ascii_text)

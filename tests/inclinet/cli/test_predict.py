@@ -239,3 +239,31 @@ def test_columns_that_are_carried_over_keep_their_digits(predict, small_sample, 
     assert found[2] == ["1237648720693690487", "0012", "1.5", "a", "b"]
     assert found[3] == found[4] == [""] * 5
     assert found[5] == ["7", "13", "2.0", "", ""]
+
+
+@pytest.mark.parametrize("kind", ["ecsv", "votable"])
+def test_the_standard_output_takes_any_text(published, small_sample, kind):
+    command = [sys.executable, "-m", "inclinet", "predict", small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"]
+    command += ["--store", published[0].uri, "-o", "-", "--format"]
+    done = subprocess.run([*command, kind], stdout=subprocess.PIPE, check=True)
+    table = Table.read(io.BytesIO(done.stdout), format={"ecsv": "ascii.ecsv"}.get(kind, kind))
+    assert table["pgc"].tolist() == [1]
+    refused = subprocess.run([*command, "fits"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "error: FITS is no text for the standard output: name a file" in refused.stderr
+
+
+def test_a_reader_that_has_enough_ends_nothing(published, small_sample):
+    image = small_sample / "galaxies" / "pgc1_d25x2_rot_g.png"
+    command = [sys.executable, "-m", "inclinet", "predict", image, "--store", published[0].uri, "-o", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+        done.stdout.close()
+        said = done.stderr.read()
+    assert done.returncode == 0, said
+    assert "1 galaxies" in said or "1 galaxy" in said
+    assert "Traceback" not in said
+
+
+def test_a_format_needs_a_file(predict, small_sample):
+    code, text = predict(small_sample / "galaxies" / "pgc1_d25x2_rot_g.png", "--format", "ecsv")
+    assert (code, "needs a file, or - for the standard output (option --out)" in text) == (1, True)

@@ -1,5 +1,7 @@
 """Predictions of a published version whose network was really trained."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from inclinet.evaluation.evaluate import read_pictures
 from inclinet.evaluation.filenames import PREDICTIONS_FILE, REPORT_FILE
 from inclinet.prediction.flags import FLAGS
 from inclinet.prediction.predictor import open_predictor
+from inclinet.prediction.tables import write_table
 from inclinet.registry.card import assemble
 from inclinet.registry.choice import choose
 from inclinet.registry.versions import VersionInfo
@@ -270,3 +273,16 @@ def test_the_report_holds_everything(published):
 def test_a_missing_stored_batch_is_left_out(stored):
     assert read_pictures({}, {}, stored / "none.npz").batch is None
     assert isinstance(read_pictures({}, {}, stored / batch_folder(0) / batch_file(SIZE, 1)).batch, Batch)
+
+
+def test_file_names_need_not_be_utf_8(predict, image, tmp_path):
+    name = os.fsdecode(b"pgc5_gal\xe9_r.png")
+    try:
+        image(disc(48, 60), name)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    table = predict(tmp_path, str(tmp_path / name))
+    assert table["problem"].tolist() == ["", ""]
+    assert table["image"].str.endswith(r"pgc5_gal\udce9_r.png").all()
+    for end in ("csv", "ecsv", "fits", "vot", "json"):
+        write_table(table, tmp_path / f"t.{end}", {})

@@ -1,3 +1,4 @@
+import io
 import json
 import warnings
 
@@ -120,3 +121,64 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path):
     with pytest.raises(InclinetError, match="no such folder to write"):
         check_out(tmp_path / "none" / "t.csv")
     check_out(STANDARD_OUTPUT)
+
+
+ODD = ["gal\xe9", "a\nb", "bell\x07 tab\tx", None]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.ecsv", "t.fits", "t.vot", "t.parquet", "t.json", "t.jsonl"])
+def test_texts_and_names_of_a_catalogue_may_be_odd(tmp_path, name):
+    columns = {"galaxy": ODD, "W 20 (km/s)": [1.0, 2, 3, np.nan], "\xe9": "x", "n" * 80: 1, "1a": [1.5, None, None, 2]}
+    about = {"version": "v", "command": "inclinet predict 'a\nb\x07 \xe9.jpg'"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = write_table(pd.DataFrame(columns), tmp_path / name, about)
+        if name in ("t.ecsv", "t.fits", "t.vot"):
+            read = Table.read(path, format={"t.vot": "votable"}.get(name))
+            texts = ["" if np.ma.is_masked(text) else str(text) for text in read["galaxy"]]
+        elif name == "t.json":
+            texts = [row["galaxy"] or "" for row in json.loads(path.read_text())["predictions"]]
+        else:
+            reader = {"t.csv": pd.read_csv, "t.parquet": pd.read_parquet}.get(name)
+            read = reader(path) if reader else pd.read_json(path, lines=True)
+            texts = read["galaxy"].fillna("").tolist()
+    escaped = {
+        "t.fits": ["gal\\xe9", "a\\x0ab", "bell\\x07 tab\\x09x"],
+        "t.vot": ["gal\xe9", "a\nb", "bell\ufffd tab\tx"],
+    }
+    assert texts == [*escaped.get(name, ODD[:3]), ""]
+    if name == "t.fits":
+        assert read.colnames == ["galaxy", "W_20_km_s", "e", "n" * 60, "1a"]
+        assert read.meta["COMMAND"] == "inclinet predict 'a\\x0ab\\x07 \\xe9.jpg'"
+
+
+def test_names_of_fits_stay_different(tmp_path):
+    table = pd.DataFrame([[1, 2, 3, 4, 5]], columns=["a b", "a-b", "a_b", "()", "\xb2"])
+    assert Table.read(write_table(table, tmp_path / "t.fits", {})).colnames == ["a_b_0", "a_b_1", "a_b", "column", "2"]
+
+
+def test_numbers_keep_their_digits_in_json(tmp_path):
+    table = pd.DataFrame({"ra": [140.123456789012], "flux": [1.2345678901e-17], "id": pd.array([1237648720693690487])})
+    read = json.loads(write_table(table, tmp_path / "t.jsonl", {}).read_text())
+    assert read["ra"] == 140.123456789012
+    assert read["flux"] == pytest.approx(1.2345678901e-17, rel=1e-12)
+    assert read["id"] == 1237648720693690487
+
+
+@pytest.mark.parametrize("kind", ["csv", "ecsv", "votable", "xml", "json", "JSONL"])
+def test_every_text_goes_to_the_standard_output(table, tmp_path, capfdbinary, kind):
+    check_out(STANDARD_OUTPUT, kind)
+    write_table(table, STANDARD_OUTPUT, ABOUT, kind)
+    path = write_table(table, tmp_path / "t.dat", ABOUT, kind)
+    printed = capfdbinary.readouterr().out
+    assert printed.count(b"2148") == path.read_bytes().count(b"2148") == 1
+    if kind in ("ecsv", "votable"):
+        assert len(Table.read(io.BytesIO(printed), format={"ecsv": "ascii.ecsv"}.get(kind, kind))) == 2
+
+
+def test_what_is_no_text_needs_a_file(tmp_path):
+    for kind in ("fits", "parquet"):
+        with pytest.raises(InclinetError, match="is no text for the standard output: name a file"):
+            check_out(STANDARD_OUTPUT, kind)
+    with pytest.raises(InclinetError, match="'xlsx': unknown format of a table; give csv, ecsv"):
+        check_out(tmp_path / "t.csv", "xlsx")
