@@ -71,15 +71,18 @@ def read_fits(content: bytes, max_side: int) -> np.ndarray:
 
 
 def _unpack(content: bytes) -> bytes:
-    unpacking = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacking.decompress(content, _MAX_BYTES)
-    except zlib.error as error:
-        raise BadImageError(f"packed by gzip, but damaged ({error})") from None
-    if unpacking.unconsumed_tail:
-        raise BadImageError(f"unpacks to more than {_MAX_BYTES >> 20} MiB: too large for a cutout")
-    if not unpacking.eof:
-        raise BadImageError("packed by gzip, but cut off")
+    unpacked = b""
+    while content.startswith(_GZIP):  # of several members, one behind the other
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += unpacking.decompress(content, _MAX_BYTES + 1 - len(unpacked))
+        except zlib.error as error:
+            raise BadImageError(f"packed by gzip, but damaged ({error})") from None
+        if len(unpacked) > _MAX_BYTES:
+            raise BadImageError(f"unpacks to more than {_MAX_BYTES >> 20} MiB: too large for a cutout")
+        if not unpacking.eof:
+            raise BadImageError("packed by gzip, but cut off")
+        content = unpacking.unused_data
     return unpacked
 
 

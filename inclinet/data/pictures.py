@@ -13,6 +13,7 @@ from inclinet.data.filenames import IMAGE_FORMATS
 __all__ = ["read_picture"]
 
 # Some of Pillow's other formats are programs, which it would run.
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FORMATS = tuple(name for name in IMAGE_FORMATS if name != "FITS")
 
 
@@ -52,6 +53,11 @@ def read_picture(file: BinaryIO, max_side: int, at_least: int = 0) -> tuple[np.n
             image.load()
             return _deep_values(file) if deep else _values(image)
     except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(4).startswith(_TIFF):
+            raise BadImageError(
+                "a TIFF of a kind that is not read, such as 64-bit or colour floats: save it as FITS"
+            ) from None
         raise BadImageError(f"not a readable image (none of {', '.join(IMAGE_FORMATS)})") from None
     except Image.DecompressionBombError:
         raise BadImageError("too many pixels for a cutout") from None

@@ -164,3 +164,15 @@ def test_a_file_that_unpacks_without_end_is_refused(tmp_path):
     path.write_bytes(gzip.compress(b"SIMPLE  =" + bytes(401 * 2**20), 1))
     with pytest.raises(BadImageError, match="unpacks to more than 400 MiB"):
         open_image(path, None)
+
+
+def test_a_file_packed_in_several_members_is_read(tmp_path):
+    path = tmp_path / "image.fits"
+    fits.PrimaryHDU(light()).writeto(path)
+    content = path.read_bytes()
+    packed = tmp_path / "image.fits.gz"
+    packed.write_bytes(b"".join(gzip.compress(content[start : start + 5000]) for start in range(0, len(content), 5000)))
+    assert np.array_equal(levels(packed), levels(path))
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(BadImageError, match="cut off"):
+        levels(packed)

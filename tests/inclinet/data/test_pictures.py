@@ -184,3 +184,10 @@ def test_a_faint_or_small_galaxy_is_content(tmp_path):
 def test_a_format_that_is_a_program_is_refused():
     with pytest.raises(BadImageError, match="not a readable image"):
         open_image(io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), None)
+
+
+@pytest.mark.parametrize("pixels", [np.eye(9), np.ones((9, 9, 3), np.float32)], ids=["64 bits", "colour"])
+def test_a_tiff_that_pillow_does_not_read_says_so(tmp_path, pixels):
+    cv2.imwrite(str(tmp_path / "a.tif"), pixels)
+    with pytest.raises(BadImageError, match="a TIFF of a kind that is not read, .*: save it as FITS"):
+        open_image(tmp_path / "a.tif", None)
