@@ -5,6 +5,7 @@ The columns are `pgc`, `filter` (c, g, r, i), `inc_m` (human inclination) and on
 spread over the orientations of the image, `<model>_<subsample>_spread`.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from inclinet.data.bands import COLOUR_LETTER, is_band
 from inclinet.data.columns import INVERTED, KEYS, network_columns, spread_column
 from inclinet.data.galaxies import identify, parse_pgc
 from inclinet.data.inclination import MIN_INCLINATION
-from inclinet.data.tables import read_table
+from inclinet.data.tables import cells_of, read_table
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 
@@ -36,7 +37,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     ----------
     path : str or Path
         CSV file; an unnamed index column and bands written as ``b'c'`` are accepted. Also a table that `inclinet
-        predict` wrote for a catalogue with inclinations, as CSV, ECSV, FITS or VOTable: its rows with an answer and a
+        predict` wrote for a catalogue with inclinations, in any of its formats: its rows with an answer and a
         `truth` of 45 deg or more are judged.
 
     Returns
@@ -52,16 +53,29 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         If the file cannot be read, a column is missing, or a row holds something other than numbers, an inclination
         outside 45 to 90 deg or an unknown band.
     """
-    if Path(path).suffix.lower() == ".csv":
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except (OSError, ValueError) as error:
-            raise InclinetError(f"{path}: cannot be read as a CSV table of predictions ({error}).") from error
-    else:
-        table, _ = read_table(Path(path))
+    table = _read(Path(path))
     if "inclination" in table and KEYS[1] not in table:
         table = _of_predict(table, str(path))
     return tidy(table, str(path))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return the cells of a table, as text."""
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".json", ".jsonl", ".parquet"):
+        return read_table(path)[0]
+    try:
+        if suffix == ".csv":
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        if suffix == ".parquet":
+            return cells_of(pd.read_parquet(path).items())
+        text = path.read_text(encoding="utf-8")
+        rows = (
+            [json.loads(line) for line in text.splitlines()] if suffix == ".jsonl" else json.loads(text)["predictions"]
+        )
+        return cells_of(pd.DataFrame(rows, dtype=object).items())
+    except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
+        raise InclinetError(f"{path}: cannot be read as a table of predictions ({error}).") from error
 
 
 def _of_predict(table: pd.DataFrame, where: str) -> pd.DataFrame:

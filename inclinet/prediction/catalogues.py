@@ -90,7 +90,10 @@ def read_joined(given: Sequence[str], wanted: str) -> pd.DataFrame:
         raise InclinetError(f"{len(catalogues)} catalogues are given; columns can be carried from one", setting="join")
     table, _ = read_table(catalogues[0])
     names = table.columns.tolist() if wanted == "all" else [name.strip() for name in wanted.split(",")]
-    found = find_columns(table, {name: name for name in names if name}, str(catalogues[0]))
+    try:
+        found = find_columns(table, {name: name for name in names if name}, str(catalogues[0]))
+    except InclinetError as error:
+        raise InclinetError(str(error), setting="join") from None
     return table[list(found.values())]
 
 

@@ -40,7 +40,6 @@ STANDARD_OUTPUT = Path("-")
 """Stands for the standard output."""
 
 _NO_TEXT = ("FITS", "Parquet")
-_DIGITS = 15  # of numbers in JSON, the most that pandas writes
 _LONGEST_NAME = 60  # characters of a column of FITS
 _NO_NAME = re.compile(r"\W+", re.ASCII)
 # Characters that no line of a FITS header, and no XML, may have.
@@ -168,16 +167,21 @@ def _write(table: pd.DataFrame, path: Path, kind: str, about: Mapping[str, str])
     if kind == "CSV":
         table.to_csv(path, index=False)
     elif kind == "JSON":
-        rows = json.loads(table.to_json(orient="records", double_precision=_DIGITS))
-        path.write_text(json.dumps({"about": dict(about), "predictions": rows}, indent=1))
+        path.write_text(json.dumps({"about": dict(about), "predictions": _records(table)}, indent=1))
     elif kind == "JSON lines":
-        table.to_json(path, orient="records", lines=True, double_precision=_DIGITS)
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in _records(table)))
     elif kind == "Parquet":
         _write_parquet(table, path, about)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about columns of a catalogue whose names some programs do not like
             _write_astropy(table, path, kind, about)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows for JSON, which knows no NaN and no infinity; numbers keep all their digits."""
+    finite = table.replace([np.inf, -np.inf], np.nan).astype(object)
+    return finite.where(finite.notna(), None).to_dict("records")  # type: ignore[return-value]
 
 
 def _write_parquet(table: pd.DataFrame, path: Path, about: Mapping[str, str]) -> None:

@@ -103,6 +103,8 @@ def test_columns_of_the_catalogue_are_carried_over(predict, small_sample, tmp_pa
         ["B", 0],
         ["C", 250.5],
     ]
+    code, text = predict("c.csv", *columns, "--join", "W50")
+    assert (code, "there is no column 'W50'" in text, "(option --join)" in text) == (1, True, True)
     code, text = predict("c.csv", *columns, "--join", "all", "-o", "table.csv")
     assert (code, "table.csv: exists already; give --overwrite" in text) == (1, True)
     assert predict("c.csv", *columns, "--join", "all", "-o", "table.csv", "--overwrite")[0] == 0
@@ -164,7 +166,7 @@ def test_ten_thousand_rows_give_ten_thousand_rows(predict, small_sample, tmp_pat
 
 
 def test_its_own_tables_can_be_evaluated(inclinet, predict, small_sample, tmp_path):
-    for name in ("t.csv", "t.fits", "t.vot"):
+    for name in ("t.csv", "t.ecsv", "t.fits", "t.vot", "t.parquet", "t.json", "t.jsonl"):
         assert predict(small_sample / "catalog.csv", "-p", small_sample / "galaxies", "-o", name)[0] == 0
         code, text = inclinet("evaluate", "--predictions", name, "-o", "out")
         assert code == 0, text

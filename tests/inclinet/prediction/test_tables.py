@@ -159,10 +159,13 @@ def test_names_of_fits_stay_different(tmp_path):
 
 def test_numbers_keep_their_digits_in_json(tmp_path):
     table = pd.DataFrame({"ra": [140.123456789012], "flux": [1.2345678901e-17], "id": pd.array([1237648720693690487])})
-    read = json.loads(write_table(table, tmp_path / "t.jsonl", {}).read_text())
-    assert read["ra"] == 140.123456789012
-    assert read["flux"] == pytest.approx(1.2345678901e-17, rel=1e-12)
-    assert read["id"] == 1237648720693690487
+    table = table.assign(inclination=53.31, log_1_sin_i_high=np.inf, truth=np.nan, pgc=pd.array([None], dtype="Int64"))
+    text = write_table(table, tmp_path / "t.jsonl", {}).read_text()
+    assert text == (
+        '{"ra": 140.123456789012, "flux": 1.2345678901e-17, "id": 1237648720693690487, "inclination": 53.31, '
+        '"log_1_sin_i_high": null, "truth": null, "pgc": null}\n'
+    )
+    assert write_table(table[:0], tmp_path / "empty.jsonl", {}).read_text() == ""
 
 
 @pytest.mark.parametrize("kind", ["csv", "ecsv", "votable", "xml", "json", "JSONL"])
