@@ -27,6 +27,7 @@ __all__ = [
     "shapes_file",
     "skipped_file",
     "small_image",
+    "split_band",
     "validation_file",
 ]
 
@@ -125,6 +126,18 @@ def filter_of(word: str) -> str:
     """
     is_known = word in BANDS or _FILTER.fullmatch(word) or is_colour(word)
     return band_letter(word) if is_known and is_band(word) else ""
+
+
+def split_band(name: str) -> tuple[str, str]:
+    """Return the file name of any image without its suffix and band, and the band as arrays and tables spell it.
+
+    The band is empty if the name tells none.
+    """
+    match = _NAMED.fullmatch(name)
+    stem = match["stem"] if match else name
+    rest, _, word = stem.rpartition("_")
+    band = filter_of(word)
+    return (rest if rest and band else stem), band
 
 
 def band_folder(size: int, band: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from inclinet.data.filenames import filter_of, is_image, parse_cutout
+from inclinet.data.filenames import is_image, parse_cutout, split_band
 from inclinet.data.images import MAX_BYTES, BadImageError
 from inclinet.errors import InclinetError
 from inclinet.storage.store import Entry, Store
@@ -84,10 +84,10 @@ def printable(text: str) -> str:
 
 def source(store: Store, key: str, name: str, size: int = 0) -> Source:
     """Return the source of one image, with the galaxy and the band that its file name tells."""
-    parsed = parse_cutout(key.rpartition("/")[2])
+    file = key.rpartition("/")[2]
+    parsed = parse_cutout(file)
     if parsed is None:
-        stem = key.rpartition("/")[2].partition(".")[0]
-        return Source(name, store, key, band=filter_of(stem.rpartition("_")[2]) or None, size=size)
+        return Source(name, store, key, band=split_band(file)[1] or None, size=size)
     return Source(name, store, key, parsed.pgc, f"PGC {parsed.pgc}", band=parsed.filter or None, size=size)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from inclinet.data.bands import COLOUR_LETTER
 from inclinet.data.columns import network_columns
-from inclinet.data.filenames import filter_of
+from inclinet.data.filenames import split_band
 from inclinet.data.galaxies import same_name
 from inclinet.errors import InclinetError
 from inclinet.prediction.folders import list_images
@@ -83,9 +83,7 @@ def _named(image: Source) -> Source:
     """Return an image with a name of its galaxy: that of its file, without the band."""
     if image.galaxy:
         return image
-    stem = image.key.rpartition("/")[2].partition(".")[0]
-    name, _, last = stem.rpartition("_")
-    return replace(image, galaxy=name if name and filter_of(last) else stem)
+    return replace(image, galaxy=split_band(image.key.rpartition("/")[2])[0])
 
 
 def _identifier(pgc: int | None, name: str) -> str:

@@ -2,7 +2,16 @@ import pytest
 
 from inclinet.data import filenames
 from inclinet.data.bands import BANDS
-from inclinet.data.filenames import ImageName, SmallName, filter_of, parse_cutout, parse_image, parse_small, small_image
+from inclinet.data.filenames import (
+    ImageName,
+    SmallName,
+    filter_of,
+    parse_cutout,
+    parse_image,
+    parse_small,
+    small_image,
+    split_band,
+)
 from inclinet.data.galaxies import identify
 
 
@@ -79,3 +88,20 @@ def test_names_of_stored_files_are_parsed_back(band):
     for name in (f"64x32_{stored}", f"64x64_{stored}_x", "64x64_"):
         assert filenames.parse_band_folder(name) is None
         assert filenames.parse_packed(f"{name}.npz") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "galaxy", "band"),
+    [
+        ("J151.00000+21.00000_d25x2_g.png", "J151.00000+21.00000_d25x2", "g"),
+        ("J151.00000+21.00000_d25x2_gri.sdss.jpg", "J151.00000+21.00000_d25x2", "c"),
+        ("SDSSJ1234.5-0012.3_W1.fits.gz", "SDSSJ1234.5-0012.3", "W1"),
+        ("H..x_rot_z.PNG", "H..x_rot", "z"),
+        ("x_r", "x", "r"),
+        ("cutout.g.png", "cutout.g", ""),
+        ("g.fits", "g", "g"),
+        ("H.2_d25x2.png", "H.2_d25x2", ""),
+    ],
+)
+def test_the_band_of_any_name(name, galaxy, band):
+    assert split_band(name) == (galaxy, band)
