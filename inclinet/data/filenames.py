@@ -51,7 +51,7 @@ IMAGE_FORMATS = {
 
 _SUFFIXES = tuple(suffix for suffixes in IMAGE_FORMATS.values() for suffix in suffixes)
 _SUFFIX = rf"(?P<sdss>\.sdss)?(?P<suffix>{'|'.join(map(re.escape, sorted(_SUFFIXES, key=len, reverse=True)))})"
-_INPUT = re.compile(rf"pgc(?P<pgc>\d{{1,9}})(?P<rest>(?:[^0-9A-Za-z].*?)?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
+_INPUT = re.compile(rf"pgc[\s_]*(?P<pgc>\d{{1,9}})(?P<rest>(?:[^0-9A-Za-z].*?)?){_SUFFIX}", re.IGNORECASE | re.DOTALL)
 _FILTER = re.compile(r"[ugrizyUBVRIJHKY]|Ks|W[1-4]|NUV|FUV|F\d{3}[A-Z]")  # of ground, WISE, GALEX, HST and JWST
 _LIKE_PGC = re.compile(r"pgc[0-9]", re.IGNORECASE)  # with more digits than PGC numbers have
 _NAMED = re.compile(rf"(?P<stem>.+?){_SUFFIX}", re.IGNORECASE | re.DOTALL)

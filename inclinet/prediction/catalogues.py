@@ -34,9 +34,9 @@ def _holds_table(path: Path) -> bool:
 
     try:
         with fits.open(path, lazy_load_hdus=True) as hdus:
-            filled = [hdu for hdu in hdus if hdu.header.get("NAXIS", 0)]
-            # Pictures come with tables of what they were made from.
-            return bool(filled) and not any(hdu.is_image for hdu in filled)
+            # Pictures come with tables of what they were made from, and TOPCAT writes a line of bytes before a table.
+            has_picture = any(hdu.is_image and hdu.header.get("NAXIS", 0) > 1 for hdu in hdus)
+            return not has_picture and any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for hdu in hdus)
     except (OSError, ValueError, TypeError):
         return False
 
@@ -66,7 +66,7 @@ def _names_of(key: str) -> list[int | str]:
     name = key.rpartition("/")[2]
     parts = re.findall(r"[^\s_.-]+[\s_.-]*", name.rpartition(".")[0])
     beginnings: list[int | str] = [same_name("".join(parts[:n]).rstrip(". ")) for n in range(len(parts), 0, -1)]
-    match = re.match(r"pgc0*(\d{1,9})(?!\d)", name, re.IGNORECASE)
+    match = re.match(r"pgc[\s_]*0*(\d{1,9})(?!\d)", name, re.IGNORECASE)
     return [int(match[1]), *beginnings] if match else beginnings
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -231,5 +232,17 @@ def test_pictures_with_tables_are_no_catalogues(tmp_path):
     for others, expected in (([table, picture], False), ([picture, table], False), ([table], True)):
         fits.HDUList([fits.PrimaryHDU(), *others]).writeto(path, overwrite=True)
         assert is_catalogue(path) is expected
+    described = fits.PrimaryHDU(np.frombuffer(b"<?xml version='1.0'?><VOTABLE/>", np.uint8))  # as TOPCAT writes
+    fits.HDUList([described, table]).writeto(path, overwrite=True)
+    assert is_catalogue(path)
+    assert [one.galaxy for one in find_sources(path)] == ["a"]
     fits.HDUList([fits.PrimaryHDU(), table, fits.CompImageHDU(np.eye(9))]).writeto(path, overwrite=True)
     assert not is_catalogue(path)
+
+
+def test_pgc_numbers_in_file_names_are_spelled_as_in_catalogues(galaxies, tmp_path):
+    for name in ("PGC 000012_g.png", "pgc_12-r.png", "PGC12.png"):
+        shutil.copy(galaxies / "pgc3_d25x2_rot_g.png", galaxies / name)
+    (tmp_path / "c.csv").write_text("pgc,name\n12,NGC 1\n")
+    assert len(find_sources(tmp_path / "c.csv", galaxies)) == 3
+    assert [one.pgc for one in find_sources(galaxies)].count(12) == 3
