@@ -115,7 +115,7 @@ def _content(one: Given, name: str) -> bytes:
     if isinstance(one, bytes | bytearray | memoryview):
         return bytes(one)
     if _is_hdus(one):
-        return _of_hdus(one)
+        return _of_hdus(one, name)
     if isinstance(one, Image.Image):
         return _of_picture(one)
     if hasattr(one, "read") and not hasattr(one, "mask"):  # astropy's CCDData can read files
@@ -139,14 +139,17 @@ def _content(one: Given, name: str) -> bytes:
     return _of_bytes(pixels, missing) if pixels.dtype == np.uint8 else _of_light(pixels, missing)
 
 
-def _of_hdus(one: Given) -> bytes:
+def _of_hdus(one: Given, name: str) -> bytes:
     """Return a FITS file of an HDU or of several."""
     from astropy.io import fits
 
     written = io.BytesIO()
     if not isinstance(one, fits.HDUList):
         one = fits.HDUList([one] if isinstance(one, fits.PrimaryHDU) else [fits.PrimaryHDU(), one])
-    one.writeto(written, output_verify="silentfix")
+    try:
+        one.writeto(written, output_verify="silentfix")
+    except (OSError, ValueError, TypeError) as error:  # such as one whose file is closed
+        raise InclinetError(f"{name}: the HDU cannot be read ({error})", setting="images") from None
     return written.getvalue()
 
 

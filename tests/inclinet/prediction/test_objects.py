@@ -172,6 +172,14 @@ def test_hdus_are_as_their_files(tmp_path):
     assert np.array_equal(pixels(several), pixels(LIGHT))
 
 
+def test_an_hdu_whose_file_is_closed_says_so(tmp_path):
+    fits.PrimaryHDU(LIGHT).writeto(tmp_path / "image.fits")
+    with fits.open(tmp_path / "image.fits", memmap=False) as hdus:
+        [hdu] = hdus
+    with pytest.raises(InclinetError, match=r"image 0: the HDU cannot be read \(.*closed"):
+        find_given(hdu)
+
+
 def test_any_collection_of_paths(picture, tmp_path):
     path = str(picture)
     texts = [pd.Series([path]), pd.Index([path]), np.array([path]), Table({"file": [path]})["file"], {path}, (path,)]
