@@ -98,7 +98,7 @@ def _read(source: Path | BinaryIO, at_least: int) -> tuple[np.ndarray, np.ndarra
         start = file.read(_START)
         file.seek(0)
         if not start:
-            raise BadImageError("empty: it holds no bytes")
+            raise BadImageError("not a readable image (it is empty)")
         if not is_fits(start):
             return read_picture(file, _MAX_SIDE, at_least)
         content = file.read(MAX_BYTES + 1)

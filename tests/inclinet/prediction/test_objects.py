@@ -214,7 +214,7 @@ def test_what_is_no_image_among_others_has_a_row(picture, tmp_path):
         except BadImageError as error:
             problems.append(str(error))
     assert len(problems) == len(odd) - 1
-    assert problems[3] == problems[4] == "empty: it holds no bytes"
+    assert problems[3] == problems[4] == "not a readable image (it is empty)"
     with pytest.raises(InclinetError, match="an empty path: no such image"):
         find_given("")
 
