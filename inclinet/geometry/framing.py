@@ -15,7 +15,7 @@ from inclinet.data.padding import brightest_channel, fill_padding
 from inclinet.geometry.shape import HIDDEN, Shape, measure_shape
 from inclinet.settings import Framing
 
-__all__ = ["FIELD", "ZOOMS", "frame", "small_jpeg", "small_pixels", "to_small"]
+__all__ = ["FIELD", "ZOOMS", "frame", "load_frames", "small_jpeg", "small_pixels", "to_small"]
 
 FIELD = 2.3
 """Width of a frame in semi-major axes of the galaxy. The isophote of `measure_shape` has a median semi-major axis of
@@ -107,6 +107,22 @@ def _framed(
     if image is not opened and not shape.problem and _hidden_share(opened, image, shape) > _HIDDEN:
         shape = replace(shape, problem=HIDDEN)
     return [frame(whole, shape, size, zoom) for zoom in zooms], shape
+
+
+def load_frames(
+    image: tuple[BinaryIO | BadImageError, bool | None], size: int, framing: Framing
+) -> tuple[np.ndarray | str, Shape | None]:
+    """Do as `small_pixels` does with the source of an image and whether it is in colour; return why it can't be used.
+
+    What could not even be opened passes through.
+    """
+    source, colour = image
+    if isinstance(source, BadImageError):
+        return str(source), None
+    try:
+        return small_pixels(source, size, colour, framing)
+    except BadImageError as error:
+        return str(error), None
 
 
 def _hidden_share(opened: Image.Image, filled: Image.Image, shape: Shape) -> float:

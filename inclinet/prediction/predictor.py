@@ -1,11 +1,12 @@
 """Predict inclinations, with error bars and flags, with the networks of a published version."""
 
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from inclinet.evaluation.calibration import ESTIMATES, Calibration, combine, wid
 from inclinet.evaluation.filenames import CALIBRATION_FILE, NOVELTY_FILE
 from inclinet.evaluation.flags import NEARLY_FACE_ON, UNLIKE, is_nearly_face_on
 from inclinet.evaluation.novelty import Novelty
-from inclinet.geometry.framing import small_pixels
+from inclinet.geometry.framing import load_frames
 from inclinet.geometry.shape import LARGER, Shape
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.infer import predict_images
@@ -29,13 +30,15 @@ from inclinet.prediction.source import Source, printable
 from inclinet.progress import Track, silent
 from inclinet.records import read_record
 from inclinet.registry.choice import Choice, choose
+from inclinet.storage.parallel import MANY, in_processes, in_threads
 from inclinet.storage.store import Store
 
 __all__ = ["Predictor", "open_predictor"]
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 256  # images predicted at a time, while the next ones are read
+_CHUNK = 256  # images predicted at a time
+_AHEAD = 64  # images that are read meanwhile
 _GUESSED_GRAY = "r"
 _Loaded = tuple[np.ndarray | str, Shape | None]
 
@@ -168,7 +171,8 @@ class Predictor:
         per_image : bool
             Return one row per image instead of one per galaxy.
         workers : int, optional
-            Threads that read and downsample images. Default: one per core.
+            How many images are read and downsampled at a time; processes do it, if there are many. Default: one per
+            core.
         track : callable, optional
             Shows progress.
 
@@ -189,32 +193,20 @@ class Predictor:
         """
         sources = find_given(images, impath, columns)
         chunks = [sources[start : start + _CHUNK] for start in range(0, len(sources), _CHUNK)]
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-            parts = [
-                self._predict_chunk(chunk, loaded)
-                for chunk, loaded in track(self._load_ahead(pool, chunks), "predict", len(chunks))
-            ]
+        loaded = self._load(sources, workers)
+        parts = [
+            self._predict_chunk(chunk, list(islice(loaded, len(chunk))))
+            for chunk in track(iter(chunks), "predict", len(chunks))
+        ]
         table = pd.concat(parts, ignore_index=True) if parts else self._make_rows([], [], pd.DataFrame())
         table.attrs["about"] = self.statement
         return table if per_image else by_galaxy(table, self.calibration)
 
-    def _load_ahead(
-        self, pool: ThreadPoolExecutor, chunks: list[list[Source]]
-    ) -> Iterator[tuple[list[Source], list[_Loaded]]]:
-        """Yield each chunk with its pixels, while those of the next chunk are loading."""
-        loading = pool.map(self._load, chunks[0]) if chunks else iter(())
-        for number, chunk in enumerate(chunks, 1):
-            loaded = list(loading)
-            loading = pool.map(self._load, chunks[number]) if number < len(chunks) else iter(())
-            yield chunk, loaded
-
-    def _load(self, source: Source) -> _Loaded:
-        """Return the frames of an image, uint8 (frames, size, size[, 3]), and its shape, or why it cannot be used."""
-        try:
-            colour = None if source.band is None else is_colour(source.band)
-            return small_pixels(source.open(), self.size, colour, self.framing)
-        except BadImageError as error:
-            return str(error), None
+    def _load(self, sources: list[Source], workers: int | None) -> Iterator[_Loaded]:
+        """Yield the frames of images, uint8 (frames, size, size[, 3]), and their shapes, or why they cannot be used."""
+        load = partial(load_frames, size=self.size, framing=self.framing)
+        work = in_processes if len(sources) >= MANY else in_threads
+        return work(load, in_threads(_open, sources, workers), workers, _AHEAD)
 
     def _predict_chunk(self, chunk: list[Source], loaded: list[_Loaded]) -> pd.DataFrame:
         pixels = {row: image for row, (image, _) in enumerate(loaded) if not isinstance(image, str)}
@@ -249,6 +241,15 @@ class Predictor:
             table = table.assign(row=pd.array([source.row for source in chunk], dtype="Int64"))
         truths = [source.truth for source in chunk]
         return table if all(truth is None for truth in truths) else table.assign(truth=np.array(truths, dtype=float))
+
+
+def _open(source: Source) -> tuple[BinaryIO | BadImageError, bool | None]:
+    """Return the content of an image, or why there is none, and whether it is in colour if that is known."""
+    colour = None if source.band is None else is_colour(source.band)
+    try:
+        return source.open(), colour
+    except BadImageError as error:
+        return error, colour
 
 
 def _is_colour(frames: np.ndarray) -> bool:

@@ -22,14 +22,13 @@ from inclinet.progress import Track, silent
 from inclinet.settings import Framing
 from inclinet.storage.addresses import split_address
 from inclinet.storage.atomic import atomic_file, atomic_folder
-from inclinet.storage.parallel import in_processes, in_threads
+from inclinet.storage.parallel import MANY, in_processes, in_threads
 
 __all__ = ["Prepared", "check_bands", "downsample", "prep", "prep_bands", "write_shapes", "write_skipped"]
 
 logger = logging.getLogger(__name__)
 
 _NAMED = 3  # files that a warning names
-_FEW = 100  # images: for fewer, starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
@@ -256,7 +255,7 @@ def downsample(
     labelled = {pgc: name for pgc, name in chosen.items() if pgc in labels}
     small = partial(small_jpeg, size=size, colour=is_colour(band), framing=framing)
     found = in_threads(partial(_find, locate), labelled.values(), workers)
-    made = (in_processes if len(labelled) >= _FEW else in_threads)(small, found, workers)
+    made = (in_processes if len(labelled) >= MANY else in_threads)(small, found, workers)
     shapes: dict[int, Shape] = {}
     skipped: dict[int | str, str] = {}
     for (pgc, name), one in zip(labelled.items(), track(made, f"prep {band}", len(labelled)), strict=True):

@@ -8,17 +8,22 @@ from typing import TypeVar
 
 from inclinet.errors import InclinetError
 
-__all__ = ["in_processes", "in_threads"]
+__all__ = ["MANY", "in_processes", "in_threads"]
+
+MANY = 100
+"""Images from which on processes save more time than they take to start."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 2  # results for each worker that wait to be used
+_AHEAD = 2  # items for each worker that are worked on or wait to be used
 _IDLE_SECONDS = 10  # after which a process ends; if the one that it works for was killed, 30 s later
 _MOST_PROCESSES = 32  # 100 MB each
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+def in_threads(
+    function: Callable[[T], R], items: Iterable[T], workers: int | None = None, ahead: int | None = None
+) -> Iterator[R]:
     """Yield `function(item)` for every item, in order; memory does not grow with their number.
 
     An error of one item is raised when its turn comes; those that have not begun then are given up.
@@ -31,16 +36,20 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], workers: int | No
         Taken a few ahead of the results.
     workers : int or None
         Threads; None takes one per core.
+    ahead : int or None
+        Items that may be worked on or wait to be used; None takes twice as many as threads.
     """
     workers = workers or cpu_count() or 1
     pool = ThreadPoolExecutor(workers)
     try:
-        yield from _in_order(pool.submit, function, items, workers)
+        yield from _in_order(pool.submit, function, items, ahead or _AHEAD * workers)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def in_processes(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+def in_processes(
+    function: Callable[[T], R], items: Iterable[T], workers: int | None = None, ahead: int | None = None
+) -> Iterator[R]:
     """Do as `in_threads` does, in processes: for what holds the interpreter lock, or releases it for moments only.
 
     All callers share the same processes, which take half a second to start. On a single core there are threads instead.
@@ -53,6 +62,8 @@ def in_processes(function: Callable[[T], R], items: Iterable[T], workers: int | 
         Taken a few ahead of the results.
     workers : int or None
         How many are worked on at a time; None takes one per core.
+    ahead : int or None
+        As for `in_threads`.
 
     Raises
     ------
@@ -65,11 +76,11 @@ def in_processes(function: Callable[[T], R], items: Iterable[T], workers: int | 
     cores = min(loky.cpu_count(), _MOST_PROCESSES)
     workers = min(workers or cores, cores)
     if workers == 1:
-        yield from in_threads(function, items, 1)
+        yield from in_threads(function, items, 1, ahead)
         return
     pool = loky.get_reusable_executor(cores, timeout=_IDLE_SECONDS, initializer=_start)
     try:
-        yield from _in_order(pool.submit, function, items, workers)
+        yield from _in_order(pool.submit, function, items, ahead or _AHEAD * workers)
     except loky.BrokenProcessPool as error:
         raise InclinetError(
             "a process that worked on a part was killed, as the system does when memory runs out; run it again, "
@@ -85,13 +96,13 @@ def _start() -> None:
 
 
 def _in_order(
-    submit: Callable[[Callable[[T], R], T], Future[R]], function: Callable[[T], R], items: Iterable[T], workers: int
+    submit: Callable[[Callable[[T], R], T], Future[R]], function: Callable[[T], R], items: Iterable[T], ahead: int
 ) -> Iterator[R]:
     pending: deque[Future[R]] = deque()
     try:
         for item in items:
             pending.append(submit(function, item))
-            if len(pending) > _AHEAD * workers:
+            if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
