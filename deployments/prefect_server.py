@@ -16,7 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_REQUEST_TIMEOUT,
@@ -127,11 +127,12 @@ def create_pools(client: SyncPrefectClient, limits: Mapping[str, int]) -> None:
     existing = {pool.name for pool in client.read_work_pools()}
     for name in POOLS:
         if name not in existing:
-            client.create_work_pool(
-                WorkPoolCreate(
-                    name=name, type="process", base_job_template=template, concurrency_limit=limits.get(name)
-                )
+            pool = WorkPoolCreate(
+                name=name, type="process", base_job_template=template, concurrency_limit=limits.get(name)
             )
+            # A slow server may create it and answer too late: the client asks again, and hears that it exists.
+            with contextlib.suppress(ObjectAlreadyExists):
+                client.create_work_pool(pool)
 
 
 def mark_dead_runs(client: SyncPrefectClient) -> None:

@@ -1,4 +1,4 @@
-"""The Prefect server's transactions on SQLite."""
+"""The Prefect server: its transactions on SQLite, its work pools."""
 
 import asyncio
 import sqlite3
@@ -7,9 +7,12 @@ import pytest
 
 pytest.importorskip("prefect", reason="needs the extra `service`")
 
+from prefect import get_client
 from sqlalchemy import text
 
+from deployments.prefect_server import create_pools
 from deployments.server import WriteLockingSqlite
+from tests.tasks.conftest import prefect_api  # noqa: F401
 
 
 def test_a_transaction_takes_the_write_lock_before_it_reads(tmp_path):
@@ -25,3 +28,14 @@ def test_a_transaction_takes_the_write_lock_before_it_reads(tmp_path):
 
     with pytest.raises(sqlite3.OperationalError, match="database is locked"):
         asyncio.run(write_elsewhere_during_a_transaction())
+
+
+@pytest.mark.service
+@pytest.mark.xdist_group("tasks")
+def test_a_work_pool_that_exists_by_now_is_taken_as_it_is(prefect_api, monkeypatch):  # noqa: F811
+    """A slow server creates a pool, and its client, which waited for the answer too short a time, asks again."""
+    with get_client(sync_client=True) as client:
+        create_pools(client, limits={"gpu": 3})
+        monkeypatch.setattr(client, "read_work_pools", lambda: [])  # as it was before
+        create_pools(client, limits={"gpu": 5})
+        assert client.read_work_pool("gpu").concurrency_limit == 3
