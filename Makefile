@@ -1,4 +1,4 @@
-# `make help` lists the targets; the text behind ## is what it says of each.
+# `make help` lists the targets; the text behind ## is what it says of each, with a new line at each |.
 
 .DEFAULT_GOAL := help
 
@@ -40,7 +40,8 @@ NOTES ?=
 .PHONY: help install demo test test-all bench up worker down status watch shipped lint format docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { gsub(" [|] ", sprintf("\n%16s", ""), $$2); printf "make %-10s %s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## the pinned environment, in .venv
 
@@ -51,10 +52,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m deployments.database
 	@touch $@
 
-demo: $(INSTALLED) ## the whole service on simulated galaxies; your own: IMAGES= CATALOG= IMROOT= BANDS=
+demo: $(INSTALLED) ## the whole service at work on simulated galaxies, or on your own: | IMAGES= CATALOG= IMROOT= BANDS= (and the ports of make up)
 	@$(BIN)/python -m deployments.demo $(PORTS) $(SAMPLE)
 
-up: $(INSTALLED) ## start the service on this machine; other ports: PREFECT_PORT= STORE_PORT=
+up: $(INSTALLED) ## start the service on this machine; other ports, fewer workers: | PREFECT_PORT= STORE_PORT= WORKERS=
 	@$(BIN)/python -m deployments.service up $(PORTS) $(if $(WORKERS),--workers "$(WORKERS)")
 
 worker: $(INSTALLED) ## a worker on another machine, until Ctrl-C: POOL= ENV_FILE=
@@ -69,7 +70,7 @@ status: $(INSTALLED) ## show programs, runs, queue, and the version in use
 watch: $(INSTALLED) ## follow a run to its result, by default the last one: RUN=
 	@$(BIN)/python -m deployments.watch $(if $(RUN),--run "$(RUN)")
 
-shipped: $(INSTALLED) ## make a version the one that ships with the package: VERSION= STORE= NOTES=
+shipped: $(INSTALLED) ## make a version the one that ships with the package: | VERSION= STORE= NOTES=
 	@$(BIN)/python -m deployments.shipped $(if $(VERSION),--version "$(VERSION)") $(if $(STORE),--store "$(STORE)") \
 		$(if $(NOTES),--notes "$(NOTES)")
 

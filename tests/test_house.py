@@ -96,6 +96,13 @@ def test_the_readme_is_short():
     assert (ROOT / "README.md").stat().st_size < 6000
 
 
+def test_make_help_lists_every_target_within_80_columns():
+    lines = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    [targets] = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {line.split()[1] for line in lines if line.startswith("make ")} == set(targets.split())
+    assert max(map(len, lines)) <= 80
+
+
 def commands_in(text):
     """Yield (command, options) of every `inclinet COMMAND …` in the code of a Markdown page."""
     fenced = re.findall(r"^ *```.*?$(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
