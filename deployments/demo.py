@@ -22,9 +22,10 @@ from deployments.terminal import PrefectPort, StorePort, run_commands
 from inclinet.cli.app import show_table, track
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
-from inclinet.prediction.predictor import Predictor
+from inclinet.prediction.predictor import open_predictor
 from inclinet.prediction.sources import find_sources
 from inclinet.registry.champion import read_champion
+from inclinet.registry.choice import choose
 from inclinet.registry.versions import find_version
 from inclinet.settings import Augment, Sample, Split, Train
 from inclinet.simulation.simulate import simulate
@@ -149,7 +150,7 @@ def _show_answers(service: Service, run: str, message: str, sample: LocalSample)
         return
     wanted = pd.read_csv(tested)["pgc"].drop_duplicates().head(_ANSWERS).tolist()
     sources = [one for one in find_sources(sample.catalog, sample.images) if one.pgc in wanted]
-    table = Predictor.open(str(bucket), found[0]).predict(sources)
+    table = open_predictor(choose(str(bucket), found[0])).predict(sources)
     rows = [
         {
             "galaxy": row["galaxy"],

@@ -95,6 +95,7 @@ class Service:
             "PREFECT_API_AUTH_STRING": self.auth_string,
             "PREFECT_HOME": str(self.folder / "prefect"),
             "INCLINET_HOME": str(self.project),
+            "DO_NOT_TRACK": "1",  # no telemetry of Prefect's clients, as of its server
             **({"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"} if os.environ.get(_LOGS) == "json" else {}),
         }
 
