@@ -170,9 +170,7 @@ def predict(
         if out != STANDARD_OUTPUT:
             console.print(f"wrote {len(table)} rows to {out}", markup=False)
     if gallery:
-        told = _header(choice) | {"version": choice.statement.removeprefix("version ")}
-        about = {name.capitalize(): told[name] for name in ("version", "store", "date", "command")}
-        write_gallery(table, sources, gallery, about, warning=not choice.is_for_science)
+        write_gallery(table, sources, gallery, _about(choice), warning=not choice.is_for_science)
         console.print(f"wrote {gallery}", markup=False)
     console.print(summarize(table), markup=False, highlight=False)
     _report_failures(by_image["problem"].tolist())
@@ -197,9 +195,21 @@ def _header(choice: Choice) -> dict[str, str]:
         "version": choice.published.version,
         "store": choice.origin,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "command": printable(shlex.join(["inclinet", *sys.argv[1:]])),
         "about": choice.statement,
     }
+
+
+def _about(choice: Choice) -> dict[str, str]:
+    """Return what the top of a gallery says of where its answers come from."""
+    header = _header(choice)
+    about = {
+        "Version": choice.statement.removeprefix("version "),
+        "Store": choice.origin if choice.store else "",
+        "Date": f"{datetime.fromisoformat(header['date']):%Y-%m-%d %H:%M} UTC",
+        "Command": header["command"],
+    }
+    return {name: text for name, text in about.items() if text}
 
 
 def _report_failures(problems: list[str]) -> None:

@@ -1,6 +1,7 @@
 """The command `predict`."""
 
 import io
+import re
 import subprocess
 import sys
 import warnings
@@ -209,8 +210,11 @@ def test_the_gallery_shows_flagged_galaxies_first(predict, small_sample, tmp_pat
     assert min(natural for natural, _ in sizes) == 168
     assert min(width for _, width in sizes) > 140
     text = page.inner_text("body")
-    for expected in ("61 galaxies", "PGC 7", "broken.png", "not a readable image", "Command"):
+    for expected in ("61 galaxies", "PGC 7", "broken.png", "not a readable image"):
         assert expected in text
+    about = dict(zip(page.locator("dt").all_inner_texts(), page.locator("dd").all_inner_texts(), strict=True))
+    assert about["Command"].startswith("inclinet ")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", about["Date"])
     shot = page.screenshot(full_page=True)
     assert np.asarray(Image.open(io.BytesIO(shot)).convert("L")).std() > 20
 
