@@ -1,7 +1,6 @@
 """The sample of the demo: checked on this machine before anything runs, then uploaded to the object store."""
 
 import hashlib
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from botocore.client import BaseClient
 from deployments.processes import CONSOLE
 from deployments.settings import BUCKET, Service
 from inclinet.cli.app import settings, track
-from inclinet.data.filenames import filter_of, parse_image
+from inclinet.data.filenames import parse_image
+from inclinet.data.roots import bands_of, common_root
 from inclinet.errors import InclinetError
 from inclinet.settings import Sample
 
@@ -73,31 +73,24 @@ def choose_sample(images: Path, catalog: Path | None, imroot: str | None, bands:
     """
     if not images.is_dir():
         raise InclinetError(f"{images}: no such folder of images", setting="images")
-    imroot = imroot or _most_common_root(images)
-    parsed = [image for path in images.iterdir() if (image := parse_image(path.name, imroot))]
-    if not parsed:
+    names = [path.name for path in images.iterdir()]
+    imroot = imroot or common_root(names)
+    if imroot is None:
+        raise InclinetError(f"{images}: no image is named like pgc<ID>_<root>_gri.jpg", setting="images")
+    found = {image.band for name in names if (image := parse_image(name, imroot)) and image.band}
+    if not found:
         raise InclinetError(f"{images}: no image is named like pgc<ID>_{imroot}_gri.jpg", setting="imroot")
     catalog = catalog or images / "catalog.csv"
     if not catalog.is_file():
         raise InclinetError(f"{catalog}: no such catalogue", setting="catalog")
-    found = {image.band for image in parsed if image.band}
-    known = tuple(band for band in found if filter_of(band))  # not words such as mask
-    known = settings(Sample, bands=known).bands if known else ()
+    usual = tuple(bands_of(names, imroot))
+    known = settings(Sample, bands=usual).bands if usual else ()
     for band in bands or ():
         if band not in found:
             there = ", ".join(known)
             raise InclinetError(f"{images}: no image of the band {band}, only of {there}", setting="bands")
     checked = settings(Sample, imroot=imroot, bands=bands or known)
     return LocalSample(images, catalog, checked.imroot, checked.bands)
-
-
-def _most_common_root(images: Path) -> str:
-    """Return the most common root among the image names in a folder."""
-    stems = [path.stem.removesuffix(".sdss") for path in images.glob("pgc*_*_*") if path.suffix in (".jpg", ".png")]
-    roots = Counter(stem.partition("_")[2].rpartition("_")[0] for stem in stems)
-    if not roots:
-        raise InclinetError(f"{images}: no image is named like pgc<ID>_<root>_gri.jpg", setting="images")
-    return roots.most_common(1)[0][0]
 
 
 def upload_sample(service: Service, sample: LocalSample) -> Sample:

@@ -12,7 +12,7 @@ from prefect.utilities.annotations import opaque
 
 from flows.children import cancel_children
 from flows.fence import fenced
-from flows.naming import folder_of_run, keep_typed, sample_name, unique
+from flows.naming import folder_of_run, keep_typed, rename, sample_name, unique
 from flows.repair import remake_damaged
 from flows.settings import in_form
 from flows.sharing import Sharing, end_children, free_places
@@ -23,13 +23,26 @@ from inclinet.training.live import duration
 from tasks.batch import Listing, find_version_task, gather_task, list_images_task
 from tasks.live import RunPage
 from tasks.predict import find_chunk, predict_chunk_task
+from tasks.sample import choose_images_task
 from tasks.summary import read_summary
 
 __all__ = ["predict"]
 
 
+def _name_of(what: Predict) -> str:
+    return unique(f"predict-{sample_name(what.images)}")
+
+
 def _run_name() -> str:
-    return unique(f"predict-{sample_name(Predict.model_validate(flow_run.parameters['what']).images)}")
+    return _name_of(Predict.model_validate(flow_run.parameters["what"]))
+
+
+def _choose_images(what: Predict) -> Predict:
+    """Return what to predict, with the images that were chosen; this run gets their name, unless a person named it."""
+    chosen = choose_images_task(what, return_state=True).result()
+    if chosen != what and flow_run.name == _run_name():
+        rename(_name_of(chosen))
+    return chosen
 
 
 def _predict_missing(what: Predict, version: str, listing: Listing, page: RunPage) -> list[Reference]:
@@ -83,9 +96,11 @@ def predict(
 
     It has a row per galaxy; `images.csv` beside it has a row per image. Images that any run has predicted with this
     version are not predicted again: a run that ended early resumes when it is retried or run again, and a folder that
-    has grown costs only its new images. An image that cannot be used has the reason in the tables. Where the work pool
+    has grown costs only its new images. If nothing is at `input/galaxies`, the only folder `input/*/galaxies` of the
+    store is predicted. An image that cannot be used has the reason in the tables. Where the work pool
     has room for more runs, child runs predict some of the chunks.
     """
+    what = _choose_images(what)
     with fenced():
         version, statement = find_version_task(what.version, return_state=True).result()
         message = remake_damaged(lambda: _predict(what, version, statement))
