@@ -1,6 +1,7 @@
 """`prefect.yaml`: every deployment can be told apart, and runs code that exists."""
 
 import importlib
+import re
 
 import pytest
 import yaml
@@ -33,6 +34,20 @@ def test_deployments_run_flows_that_exist(deployments):
 def test_deployments_differ_in_description_and_tags(deployments):
     assert len({deployment["description"] for deployment in deployments}) == len(deployments)
     assert len({(deployment["name"], *deployment["tags"]) for deployment in deployments}) == len(deployments)
+
+
+def test_the_settings_that_the_description_of_full_names_are_in_its_form(deployments):
+    pytest.importorskip("prefect", reason="needs the extra `service`")
+    from flows.full import full
+
+    [description] = [one["description"] for one in deployments if one["name"] == "full"]
+    schema = full.parameters.model_dump()
+    fields = [*schema["properties"].values()]
+    for definition in schema["definitions"].values():
+        fields += definition.get("properties", {}).values()
+    named = re.findall(r"`([^`]+)`", description)
+    assert len(named) > 5
+    assert set(named) <= {field.get("title") for field in fields}
 
 
 def test_the_schedules_are_weekly(deployments):
