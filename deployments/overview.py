@@ -16,8 +16,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from rich import box
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from deployments.processes import CONSOLE
 from deployments.settings import BUCKET, POOLS
@@ -48,15 +48,12 @@ def show_runs(client: SyncPrefectClient) -> None:
     except httpx.HTTPError as error:
         CONSOLE.print(f"the Prefect server does not answer ({error})", style="yellow", markup=False)
         return
-    if running or ended:
-        table = Table("run", "state", "since", "what it says", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for run in [*running, *ended]:
-            table.add_row(run.name, run.state_name or "", _since(run), _message(run))
-        CONSOLE.print(table)
-    else:
+    for run in [*running, *ended]:
+        _show_run(run)
+    if not running and not ended:
         CONSOLE.print("no run yet: make demo, or prefect deployment run inclinet/full")
     queue = ", ".join(f"{n:,} in {pool}" for pool, n in waiting.items())
-    CONSOLE.print(f"queue       {queue}", markup=False)
+    CONSOLE.print(f"\nqueue       {queue}", markup=False)
 
 
 def show_version(store: Path) -> None:
@@ -108,6 +105,13 @@ def _count_due(client: SyncPrefectClient, pool: str) -> int:
     due.expected_start_time = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
     in_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     return client.count_flow_runs(flow_run_filter=due, work_pool_filter=in_pool)
+
+
+def _show_run(run: FlowRun) -> None:
+    """Print a run in lines of its own: a table would cut its name, or what it says, on a narrow screen."""
+    CONSOLE.print(f"{run.state_name or '':<10}  {_since(run)}  {run.name}", markup=False, highlight=False)
+    if message := _message(run):
+        CONSOLE.print(Padding(Text(message), (0, 0, 0, 12)))
 
 
 def _since(run: FlowRun) -> str:

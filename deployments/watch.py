@@ -1,12 +1,18 @@
 """`make watch`: follows a flow run stage by stage, and ends with its result."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterName,
+    FlowRunFilterParentTaskRunId,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
@@ -43,7 +49,9 @@ def watch(run: str = "", folder: Path = FOLDER) -> bool:
         raise InclinetError("the service does not run: start it with `make up`")
     service = Service(folder, PROJECT, *choose_ports(folder, None, None))
     with prefect_client(service) as client:
-        ended = follow(client, _find_run(client, run).id, {})
+        found = _find_run(client, run)
+        CONSOLE.print(f"run       {found.name}", markup=False)
+        ended = follow(client, found.id, {})
     completed = ended.state is not None and ended.state.is_completed()
     verdict = show_result(service.store.folder, folder_of(ended.name, ended.id)) if completed else ""
     CONSOLE.print(f"{ended.name} {ended.state_name}: {ended.state.message if ended.state else ''}", markup=False)
@@ -53,14 +61,16 @@ def watch(run: str = "", folder: Path = FOLDER) -> bool:
 
 
 def _find_run(client: SyncPrefectClient, run: str) -> FlowRun:
-    """Return the run of a name or id; by default the last one that was started and is no child of another."""
+    """Return the run of a name or id; by default the last one that has begun or is due, and is no child of another."""
     try:
         return client.read_flow_run(UUID(run))
     except ValueError:
         pass  # it is a name
-    named = FlowRunFilter(name=FlowRunFilterName(any_=[run])) if run else None
-    found = client.read_flow_runs(flow_run_filter=named, sort=FlowRunSort.START_TIME_DESC)
-    found = [one for one in found if run or one.parent_task_run_id is None]
+    # The runs that schedules have planned for the next weeks would come first.
+    due = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
+    first = FlowRunFilter(expected_start_time=due, parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True))
+    wanted = FlowRunFilter(name=FlowRunFilterName(any_=[run])) if run else first
+    found = client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.START_TIME_DESC, limit=1)
     if not found:
         what = f"no run is called {run!r}" if run else "there is no run yet: prefect deployment run inclinet/full"
         raise InclinetError(what, setting="run")

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +15,7 @@ pytest.importorskip("prefect", reason="needs the extra `service`")
 
 import psutil
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Scheduled
 
 from deployments import prefect_server, processes, service
 from deployments.prefect_server import prefect_client
@@ -76,7 +77,8 @@ def test_status_shows_runs_queue_and_the_version_in_use(running, client, tmp_pat
     text = capsys.readouterr().out
     assert ended.value.code == 0
     [run] = [line for line in text.splitlines() if client.read_flow_run(waiting).name in line]
-    assert "Running" in run
+    assert run.startswith("Running")
+    assert max(map(len, text.partition("queue")[0].splitlines())) <= 80
     assert "Completed" in text
     assert "queue       0 in cpu, 0 in gpu" in text
     assert f"in use      version {version}: trained on an unknown number of galaxies" in text
@@ -89,6 +91,11 @@ def test_watch_follows_a_run_to_its_end(running, client, capsys):
     text = capsys.readouterr().out
     assert text.splitlines()[-1].startswith(f"{run.name} Completed")
     assert watch(str(run.id), running.folder)
+    planned = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=2))
+    client.create_flow_run_from_deployment(run.deployment_id, state=planned)
+    capsys.readouterr()
+    assert watch("", running.folder)
+    assert run.name in capsys.readouterr().out.splitlines()[0]
     with pytest.raises(InclinetError, match="no run is called 'another'"):
         watch("another", running.folder)
     with pytest.raises(InclinetError, match="does not run"):
