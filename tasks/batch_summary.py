@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from inclinet.data.bands import COLOUR_LETTER
 from inclinet.data.content import BadImageError
+from inclinet.data.filenames import parse_cutout
 from inclinet.data.images import open_image, square
 from inclinet.evaluation.filenames import PREDICTIONS_FILE
 from inclinet.figures.markdown import assemble, escape, figure
@@ -74,14 +76,19 @@ def _example(row: dict, store: Store) -> Card:
 
 
 def _pixels(images: str, store: Store) -> np.ndarray | None:
-    """Return the image of a galaxy; of several, the first that can be read."""
-    for address in images.split("; "):
+    """Return the image of a galaxy; of several, the one in colour, or else the first that can be read."""
+    for address in sorted(images.split("; "), key=_is_gray):
         try:
             content = store.read(address.removeprefix(f"{store.uri}/"))
             return np.asarray(square(open_image(io.BytesIO(content), None)))
         except (FileNotFoundError, BadImageError):
             continue
     return None
+
+
+def _is_gray(address: str) -> bool:
+    image = parse_cutout(address.rpartition("/")[2])
+    return image is None or image.filter != COLOUR_LETTER
 
 
 def _flags(galaxies: pd.DataFrame) -> str:
