@@ -194,10 +194,10 @@ def _prediction(table: pd.DataFrame, column: str | pd.Series) -> pd.Series:
 
 
 def _running_band(axes: Axes, truth: np.ndarray, error: np.ndarray) -> None:
-    """Draw the median and the 16th to 84th percentile in windows of 5 deg that hold at least 5 images."""
+    """Draw the median and the 16th to 84th percentile in windows of 5 deg that hold at least 10 points."""
     centres = np.arange(45, 91)
     inside = [error[np.abs(truth - centre) <= 2.5] for centre in centres]
-    filled = np.array([window.size >= 5 for window in inside])
+    filled = np.array([window.size >= 10 for window in inside])
     if not filled.any():
         return
     low, median, high = np.array(

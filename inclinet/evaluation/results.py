@@ -22,6 +22,7 @@ CALIBRATED = "calibrated median"
 """What predicting gives: the median of all networks minus the mean error on left-out galaxies."""
 
 _MANY = 10  # rows from which on a slope tells something
+_FEW = 3  # and a confidence interval
 
 _Groups = dict[str, dict[str, pd.Series]]  # predictions (deg) by name, of networks, ensembles and baselines
 
@@ -203,7 +204,7 @@ def metric_rows(metrics: Mapping[str, Mapping[str, Any]], what: str = "") -> lis
             what: name,
             "n": f"{values['n']:,}",
             "RMS": f"{values['rms']:.2f}",
-            "95 % CI": "{:.2f}\N{EN DASH}{:.2f}".format(*values["ci"]["rms"]),
+            "95 % CI": _interval(values),
             "MAE": f"{values['mae']:.2f}",
             "bias": f"{values['bias']:+.2f}",
             # Labels that are all the same give no slope.
@@ -214,6 +215,11 @@ def metric_rows(metrics: Mapping[str, Mapping[str, Any]], what: str = "") -> lis
         }
         for name, values in metrics.items()
     ]
+
+
+def _interval(values: Mapping[str, Any]) -> str:
+    """Return the confidence interval of the RMS; a bootstrap over one or two galaxies has no width to speak of."""
+    return "\N{EN DASH}" if values["n"] < _FEW else "{:.2f}\N{EN DASH}{:.2f}".format(*values["ci"]["rms"])
 
 
 def markdown_table(evaluation: Mapping[str, Any]) -> str:

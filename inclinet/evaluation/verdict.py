@@ -50,7 +50,7 @@ def _against_baselines(baselines: Mapping[str, tuple[float, float]]) -> list[str
     lost = unbeaten(baselines)
     groups = {"Better": [name for name in baselines if name not in lost], "No better": lost}
     return [
-        f"{how} than {' and '.join(f'the {name}: {baselines[name][0]:.2f} deg' for name in names)}."
+        f"{how} than simple methods: {', '.join(f'{name} {baselines[name][0]:.2f} deg' for name in names)}."
         for how, names in groups.items()
         if names
     ]

@@ -7,7 +7,7 @@ import pytest
 from inclinet.data.columns import network_columns
 from inclinet.errors import InclinetError
 from inclinet.evaluation.metrics import bin_index, bin_names
-from inclinet.evaluation.results import evaluate, markdown_table, summaries, summary
+from inclinet.evaluation.results import evaluate, markdown_table, metric_rows, summaries, summary
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,12 @@ def test_evaluation_is_json_and_a_table(table):
     assert " | 5.00 | +5.00 | " in lines[4]
     assert lines[4].endswith("| 25.0 % |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_one_or_two_galaxies_have_no_interval(table):
+    rows = {row[""]: row["95 % CI"] for row in metric_rows(evaluate(table)["by_galaxy"]["by_bin"]["model5_0"])}
+    assert set(rows.values()) == {"–"}
+    assert "–" not in [row["95 % CI"] for row in metric_rows(evaluate(table)["by_galaxy"]["networks"])]
 
 
 def test_galaxies_are_judged_by_the_medians_of_their_images(table):
