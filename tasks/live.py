@@ -182,9 +182,12 @@ class TrainingPage:
         return f"network {done + 1} of {total}, step {len(metrics)} of {steps}, {error_text(_last(metrics))}"
 
     def _time_left(self, now: float, fraction: float) -> str:
+        if not 0 < fraction < 1:
+            return ""
+        # From the first step on: before it, a process starts and a network is built.
         self._began = self._began or (now, fraction)
         since, before = self._began
-        if not before < fraction < 1:
+        if before == fraction:
             return ""
         return f", {duration((now - since) / (fraction - before) * (1 - fraction))} left"
 

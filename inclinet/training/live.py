@@ -63,7 +63,7 @@ def draw_errors(networks: Mapping[str, Metrics], steps: int) -> "Figure | None":
         shown.add(MEASURED_ON[best])
     dress(axes, "step", "mean absolute error (deg)")
     axes.set_xlim(0.5, steps + 0.5)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * axes.dataLim.ymax if axes.dataLim.ymax > 0 else None)
     axes.set_title(f"thick: {' or '.join(sorted(shown))}; thin: training", fontsize=9.5, loc="left")
     if len(known) <= _NAMED:
         axes.legend(ncols=2, **LEGEND)

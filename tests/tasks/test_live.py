@@ -69,14 +69,14 @@ def test_a_parent_shows_how_far_its_children_are(store, monkeypatch):
     assert waiting["progress"] == (0.0, "training: 0 of 2 networks trained, the next one is about to start")
     percent, text = first["progress"]
     assert percent == 20
-    assert text.startswith("training: network 1 of 2, step 4 of 10, left-out MAE 2.2 deg, ")
-    assert text.endswith(" left")
+    assert text == "training: network 1 of 2, step 4 of 10, left-out MAE 2.2 deg"
     page, description = first["summary"]
     assert description == f"Training: {text.removeprefix('training: ')}."
     assert "| model4_0 | in training | 4 of 10 | left-out MAE 2.2 deg |" in page
     assert "| model4_1 | waiting | 0 of 10 |  |" in page
     assert "data:image/png;base64," in page
-    assert both["progress"][1].startswith("training: 0 of 2 networks trained, 2 under way")
+    assert both["progress"][1].startswith("training: 0 of 2 networks trained, 2 under way, ")
+    assert both["progress"][1].endswith(" left")  # by what was done since the first step
     assert last["progress"][0] == 75
     assert last["progress"][1].startswith("training: network 2 of 2, step 5 of 10")
     assert "| model4_0 | trained | 10 of 10 |" in last["summary"][0]

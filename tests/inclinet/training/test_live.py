@@ -33,6 +33,8 @@ def test_each_network_has_its_errors_in_degrees():
     assert np.allclose(lines["a_0"].get_ydata(), UNIT * 0.5 / np.arange(1, 11))
     assert len(axes.lines) == 3
     assert axes.get_xlim()[1] == 20.5
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > UNIT * 1.05  # no point on the edge
     assert "left-out galaxies or training" in axes.get_title(loc="left")
 
 
