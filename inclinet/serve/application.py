@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from inclinet.cutouts.surveys import SURVEYS
 from inclinet.errors import InclinetError
 from inclinet.prediction.remote import fetch_source
 from inclinet.records import Record
@@ -62,7 +63,8 @@ _FORM = {
         },
     }
 }
-Survey = Annotated[str, Query(pattern=r"^[a-z0-9-]*$", description="One of inclinet cutouts; sdss by default.")]
+Survey = Annotated[str, Query(pattern=r"^[a-z0-9-]*$", description=f"Survey: {', '.join(SURVEYS)}; sdss by default.")]
+_FORMATS = f"Format of the table: {', '.join(MEDIA_TYPES)}."
 Pictures = Annotated[bool, Query(description="Whether the answer holds the picture with the measured ellipse.")]
 
 
@@ -138,8 +140,8 @@ def _add_pages(app: FastAPI, version: Version, metrics: Metrics) -> None:
         return FileResponse(STATIC / "index.html")
 
     @app.get("/docs", include_in_schema=False)
-    async def show_reference() -> Response:
-        return Response(reference_page(app.openapi()), media_type="text/html")
+    async def show_reference(request: Request) -> Response:
+        return Response(reference_page(app.openapi(), str(request.base_url)), media_type="text/html")
 
     @app.get("/health", tags=["server"], summary="Whether the server works")
     async def check_health() -> Health:
@@ -183,9 +185,7 @@ def _add_predictions(app: FastAPI, engine: Engine, settings: Serve) -> None:
         return await engine.run(lambda: engine.answer([source], pictures=pictures))
 
     @app.post("/api/table", tags=["predictions"], response_class=Response, summary="Write answers as a table")
-    async def write_answers(
-        rows: Rows, format: Annotated[Format, Query(description="Format of the table.")] = "csv"
-    ) -> Response:
+    async def write_answers(rows: Rows, format: Annotated[Format, Query(description=_FORMATS)] = "csv") -> Response:
         content = await engine.run(lambda: table_file(rows.rows, format, engine.version))
         name = {"Content-Disposition": f'attachment; filename="inclinations.{format}"'}
         return Response(content, media_type=MEDIA_TYPES[format], headers=name)

@@ -10,8 +10,8 @@ __all__ = ["reference_page"]
 _TEMPLATE = Path(__file__).with_suffix(".html")
 
 
-def reference_page(openapi: dict[str, Any]) -> str:
-    """Return the HTML page of an OpenAPI description."""
+def reference_page(openapi: dict[str, Any], address: str) -> str:
+    """Return the HTML page of an OpenAPI description; `address` is that of the server, with a slash at its end."""
     calls = [
         {"method": method.upper(), "path": path, **call, "fields": _fields(call)}
         for path, methods in openapi["paths"].items()
@@ -20,7 +20,7 @@ def reference_page(openapi: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     schemas = openapi.get("components", {}).get("schemas", {})
     return environment.from_string(_TEMPLATE.read_text()).render(
-        info=openapi["info"], calls=calls, answer=_properties(schemas.get("Answer", {}))
+        info=openapi["info"], address=address, calls=calls, answer=_properties(schemas.get("Answer", {}))
     )
 
 

@@ -4,6 +4,7 @@ import { call, degrees, draw, make, save } from "./common.js";
 import { dial } from "./dial.js";
 
 const GROUP_IMAGES = 12;
+const ROUNDING = 0.05;
 const GROUP_BYTES = 12 * 2 ** 20;
 const CATALOGUE = /\.(csv|tsv|txt|dat)$/i;
 const $ = (id) => document.getElementById(id);
@@ -75,11 +76,19 @@ async function predict(files) {
 function finish(first, problems) {
   const many = answers.length - first;
   if (problems.length) fail(problems.length === 1 ? problems[0] : new Error(problems.map((one) => one.message).join("; ")));
-  else say(many === 1 ? "" : `${many} galaxies.`);
+  else say(many === 1 ? "" : `${count(answers.slice(first))}.`);
   if (many) {
-    show(first);
+    const answered = answers.findIndex((one, number) => number >= first && one.inclination !== null);
+    show(answered < 0 ? first : answered);
     if (!problems.length) $("answer").scrollIntoView({ block: "nearest" });
   }
+}
+
+// As `inclinet predict` ends: how many, how many of them flagged or without an answer.
+function count(some) {
+  const answered = some.filter((one) => one.inclination !== null);
+  const flagged = answered.filter((one) => one.flags.length).length;
+  return `${some.length} galaxies, ${flagged} flagged and ${some.length - answered.length} not predicted`;
 }
 
 function add(found) {
@@ -106,7 +115,7 @@ function row(answer, number) {
     "tr",
     {},
     make("td", {}, answer.picture ? make("img", { src: answer.picture.data, alt: "" }) : ""),
-    make("td", {}, button, make("div", { class: "remarks" }, remarks)),
+    make("td", {}, button, make("div", { class: answer.inclination === null ? "remarks" : "remarks flagged" }, remarks)),
     make("td", { class: "number" }, value),
     make("td", { class: "number wide-only" }, range),
   );
@@ -155,6 +164,7 @@ function words(answer) {
     "68 % interval": range(answer.low68, answer.high68),
     "95 % interval": range(answer.low95, answer.high95),
     ...Object.fromEntries(Object.entries(answer.networks).map(([name, deg]) => [`network ${name}`, degrees(deg)])),
+    ...correction(answer),
     "axis ratio": answer.row.axis_ratio ?? "–",
     "log10(1 / sin i)": answer.row.log_1_sin_i ?? "–",
     images: answer.row.images,
@@ -167,6 +177,15 @@ function words(answer) {
   const terms = Object.entries(facts).flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, String(text))]);
   parts.push(make("dl", {}, ...terms));
   return parts;
+}
+
+// What the calibration added to the answers of the networks, where that led out of their range.
+function correction({ inclination, networks }) {
+  const own = Object.values(networks).sort((a, b) => a - b);
+  const outside = inclination < own[0] - ROUNDING || inclination > own.at(-1) + ROUNDING;
+  if (!outside) return {};
+  const added = inclination - (own[Math.floor((own.length - 1) / 2)] + own[Math.ceil((own.length - 1) / 2)]) / 2;
+  return { "correction of them": `${added < 0 ? "−" : "+"}${degrees(Math.abs(added))}` };
 }
 
 const range = (low, high) => (low === null ? "–" : `${degrees(low)} to ${degrees(high)}`);

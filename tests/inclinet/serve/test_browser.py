@@ -86,6 +86,8 @@ def test_many_images_become_a_table_to_download(open_page, server):
     expect(page.locator("#rows tr")).to_have_count(16)
     page.wait_for_selector("#progress", state="hidden")
     assert page.inner_text("#count") == "16 galaxies"
+    assert page.inner_text("#status").startswith("16 galaxies, ")
+    assert page.inner_text("#status").endswith(" flagged and 1 not predicted.")
     assert "not a readable image" in page.inner_text("#rows")
     page.click("#rows button:text('PGC 9')")
     assert page.inner_text("#answer h2") == "PGC 9"
@@ -103,6 +105,7 @@ def test_what_cannot_be_used_is_said(open_page, server):
     page.set_input_files("#files", images(("a.jpg", jpeg()), ("<b>.jpg", b"nothing")))
     expect(page.locator("#rows tr")).to_have_count(2)
     assert page.inner_text("#rows tr:nth-child(1) button") == "<b>.jpg"
+    assert page.inner_text("#answer h2") == "a.jpg"  # the first one with an answer
     page.click("#rows tr:nth-child(1) button")
     assert "No answer: not a readable image" in page.inner_text("#answer")
 

@@ -113,7 +113,8 @@ def test_health_metrics_and_the_description(client):
     page = client.get("/docs").text
     for path in paths:
         assert path in page
-    assert "://" not in page.replace("http://127.0.0.1:8765", "")  # nothing from elsewhere
+    assert "curl -F files=@galaxy.jpg http://127.0.0.1/api/predict" in page
+    assert "://" not in page.replace("http://127.0.0.1/", "")  # nothing from elsewhere
 
 
 def test_the_pages_need_nothing_from_elsewhere(client):
