@@ -1,7 +1,10 @@
 """The Prefect server: its transactions on SQLite, its work pools."""
 
 import asyncio
+import os
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +15,8 @@ from sqlalchemy import text
 
 from deployments.prefect_server import create_pools
 from deployments.server import WriteLockingSqlite
+from deployments.settings import Service
+from tests.conftest import ROOT
 from tests.tasks.conftest import prefect_api  # noqa: F401
 
 
@@ -28,6 +33,15 @@ def test_a_transaction_takes_the_write_lock_before_it_reads(tmp_path):
 
     with pytest.raises(sqlite3.OperationalError, match="database is locked"):
         asyncio.run(write_elsewhere_during_a_transaction())
+
+
+def test_clients_of_the_service_send_no_telemetry(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name not in ("DO_NOT_TRACK", "CI")}
+    code = "import deployments, os; from prefect._internal.analytics import is_telemetry_enabled as on; print(on())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+    (tmp_path / "auth-string").write_text("a:b\n")
+    assert Service(tmp_path, ROOT, 1, 2).prefect_environment["DO_NOT_TRACK"] == "1"
 
 
 @pytest.mark.service
