@@ -30,7 +30,7 @@ from inclinet.registry.versions import find_version
 from inclinet.storage.addresses import open_store
 from inclinet.storage.store import Store
 
-__all__ = ["show_result", "show_runs", "show_version"]
+__all__ = ["show_result", "show_run", "show_runs", "show_version"]
 
 _ACTIVE = (StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
 _WAITING = (StateType.SCHEDULED, StateType.PENDING)
@@ -49,7 +49,7 @@ def show_runs(client: SyncPrefectClient) -> None:
         CONSOLE.print(f"the Prefect server does not answer ({error})", style="yellow", markup=False)
         return
     for run in [*running, *ended]:
-        _show_run(run)
+        show_run(run)
     if not running and not ended:
         CONSOLE.print("no run yet: make demo, or prefect deployment run inclinet/full")
     queue = ", ".join(f"{n:,} in {pool}" for pool, n in waiting.items())
@@ -107,11 +107,11 @@ def _count_due(client: SyncPrefectClient, pool: str) -> int:
     return client.count_flow_runs(flow_run_filter=due, work_pool_filter=in_pool)
 
 
-def _show_run(run: FlowRun) -> None:
+def show_run(run: FlowRun) -> None:
     """Print a run in lines of its own: a table would cut its name, or what it says, on a narrow screen."""
     CONSOLE.print(f"{run.state_name or '':<10}  {_since(run)}  {run.name}", markup=False, highlight=False)
     if message := _message(run):
-        CONSOLE.print(Padding(Text(message), (0, 0, 0, 12)))
+        CONSOLE.print(Padding(Text(message), (0, 0, 0, 12)), soft_wrap=False)
 
 
 def _since(run: FlowRun) -> str:

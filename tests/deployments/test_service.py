@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -15,9 +16,11 @@ pytest.importorskip("prefect", reason="needs the extra `service`")
 
 import psutil
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
-from prefect.states import Cancelling, Scheduled
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelling, Completed, Scheduled
 
 from deployments import prefect_server, processes, service
+from deployments.overview import show_run
 from deployments.prefect_server import prefect_client
 from deployments.service import BUCKET, app, bucket_client, down, status, up
 from deployments.terminal import run_commands
@@ -82,6 +85,16 @@ def test_status_shows_runs_queue_and_the_version_in_use(running, client, tmp_pat
     assert "Completed" in text
     assert "queue       0 in cpu, 0 in gpu" in text
     assert f"in use      version {version}: trained on an unknown number of galaxies" in text
+
+
+def test_what_a_run_says_is_wrapped_and_not_cut(capsys):
+    state = Completed(message=f"{'word ' * 60}end")
+    show_run(FlowRun(name="a-run", flow_id=uuid4(), state=state, state_name=state.name))
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("Completed ")
+    assert first.endswith(" a-run")
+    assert lines[-1].split()[-1] == "end"
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.service
