@@ -71,6 +71,10 @@ def test_a_dropped_galaxy_gets_its_inclination(open_page, server):
     assert "°" in page.inner_text("#inclination")
     assert "95 % interval" in page.inner_text("#answer dl")
     assert "network residual_0" in page.inner_text("#answer dl")
+    facts = dict(zip(*(page.locator(f"#answer {name}").all_inner_texts() for name in ("dt", "dd")), strict=True))
+    answer, own = (float(text.split("°")[0]) for text in (page.inner_text("#inclination"), facts["network residual_0"]))
+    added = facts.get("correction of them", "0").replace("−", "-").rstrip("°")
+    assert answer == pytest.approx(own + float(added), abs=0.16)  # each of them is rounded
     assert page.locator(".picture ellipse").count() == page.locator(".dial .needle").count() == 1
     # The ellipse is drawn on the picture, level and flat as the disc is.
     image, ellipse = (page.locator(f".picture {name}").bounding_box() for name in ("img", "ellipse"))
