@@ -1,5 +1,7 @@
 import io
 import json
+import shutil
+import subprocess
 import warnings
 
 import numpy as np
@@ -51,6 +53,21 @@ def test_columns_have_units(table, tmp_path, name):
     else:
         described = " ".join(read.meta["description"].split())  # astropy wraps long lines
         assert described == "; ".join(f"{key}: {value}" for key, value in ABOUT.items())
+
+
+@pytest.mark.skipif(not shutil.which("stilts"), reason="needs Debian's package stilts")
+def test_topcats_own_programs_read_them_without_a_warning(table, tmp_path):
+    votable, fits = (write_table(table, tmp_path / name, ABOUT) for name in ("t.vot", "t.fits"))
+
+    def stilts(*arguments):
+        return subprocess.run(["stilts", *map(str, arguments)], check=True, capture_output=True, text=True, timeout=120)
+
+    lint = stilts("votlint", votable)
+    assert (lint.stdout, lint.stderr) == ("", "")
+    for file in (votable, fits):
+        read = stilts("tpipe", f"in={file}", "cmd=keepcols 'pgc inclination problem'", "omode=out", "ofmt=csv")
+        assert read.stdout.splitlines() == ["pgc,inclination,problem", "2148,80.25,", ",,no such file"]
+        assert read.stderr == ""
 
 
 def test_names_that_are_not_ascii(table, tmp_path):
