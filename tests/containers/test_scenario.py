@@ -19,6 +19,7 @@ mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w m && unsha
 
 
 @pytest.mark.service
+@pytest.mark.slow
 def test_the_containers_work_as_written():
     if os.geteuid() != 0:
         pytest.skip("only root can mount layers and run commands as other users")

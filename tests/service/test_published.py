@@ -103,6 +103,7 @@ def better(service, store, sample, hardly_trained):
     return run("inclinet/retrain", sample=sample, rules=RULES, **LONGER), began
 
 
+@pytest.mark.slow
 def test_a_better_challenger_goes_in(service, store, hardly_trained, better):
     done, began = better
     assert done.state.name == "Completed", done.state.message
@@ -118,6 +119,7 @@ def test_a_better_challenger_goes_in(service, store, hardly_trained, better):
     assert decision["comparison"]["challenger"]["rms"] < decision["comparison"]["champion"]["rms"]
 
 
+@pytest.mark.slow
 def test_a_worse_challenger_is_kept_out(service, store, sample, better):
     before, began = read_champion(store), datetime.now(UTC)
     done = run("inclinet/retrain", sample=sample, rules=RULES, **WORSE)
@@ -129,6 +131,7 @@ def test_a_worse_challenger_is_kept_out(service, store, sample, better):
     assert event["payload"]["champion"] == before.version
 
 
+@pytest.mark.slow
 def test_nothing_changed_nothing_done(store, sample, better):
     before = {bundle.version for bundle in list_versions(store)}
     done = run("inclinet/retrain", sample=sample, rules=RULES, **LONGER)
@@ -142,6 +145,7 @@ def test_nothing_changed_nothing_done(store, sample, better):
         }
 
 
+@pytest.mark.slow
 def test_rolled_back_by_one_command_and_stays_so(store, sample, hardly_trained, better):
     mine = read_champion(store).version
     assert mine in inclinet("models").stdout

@@ -174,8 +174,8 @@ def test_twenty_clients_with_hostile_uploads_leave_the_memory_flat(server):
         for _ in range(10):
             assert list(clients.map(post, uploads)) == [200] + [422] * (len(uploads) - 1)
             memory.append(psutil.Process(process.pid).memory_info().rss)
-    # What a round frees is kept for those that follow, or not.
-    assert max(memory[5:]) < max(memory[:5]) + 100 * MIB
+    # A round may keep what it freed for those that follow: what grows shows in the least of them.
+    assert min(memory[5:]) < max(memory[:5]) + 50 * MIB
     assert max(memory) < 1000 * MIB
     opened = [file.path for file in psutil.Process(process.pid).open_files()]
     assert not [path for path in opened if Path(path).name.startswith(("inclinet-", "tmp"))]
