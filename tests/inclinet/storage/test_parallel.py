@@ -17,7 +17,8 @@ def test_results_are_in_order(workers):
     assert list(in_threads(lambda x: x * x, range(100), workers)) == [x * x for x in range(100)]
 
 
-def test_only_a_few_items_are_taken_ahead():
+@pytest.mark.parametrize("work", [in_threads, in_processes])
+def test_only_a_few_items_are_taken_ahead(work):
     taken = []
 
     def items():
@@ -25,7 +26,7 @@ def test_only_a_few_items_are_taken_ahead():
             taken.append(i)
             yield i
 
-    results = in_threads(lambda x: x, items(), 2)
+    results = work(abs, items(), 2)
     assert next(results) == 0
     assert len(taken) < 10
     results.close()
@@ -51,20 +52,6 @@ def test_processes_give_results_in_order_and_their_errors(workers):
     with pytest.raises(ValueError, match="math domain error"):
         list(in_processes(math.sqrt, [4, -1, 9], workers))
     assert list(in_processes(math.sqrt, [4, 9], workers)) == [2, 3]
-
-
-def test_processes_take_only_a_few_items_ahead():
-    taken = []
-
-    def items():
-        for i in range(100):
-            taken.append(i)
-            yield i
-
-    results = in_processes(math.sqrt, items(), 2)
-    assert next(results) == 0
-    assert len(taken) < 10
-    results.close()
 
 
 def kill_itself(_):
