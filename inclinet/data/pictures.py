@@ -12,8 +12,8 @@ from inclinet.data.filenames import IMAGE_FORMATS
 
 __all__ = ["read_picture"]
 
-# Some of Pillow's other formats are programs, which it would run.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Some of Pillow's other formats are programs, which it would run.
 _FORMATS = tuple(name for name in IMAGE_FORMATS if name != "FITS")
 
 
