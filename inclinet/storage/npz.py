@@ -11,9 +11,10 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from isal import isal_zlib
@@ -22,7 +23,7 @@ from numpy.typing import DTypeLike
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 from inclinet.storage.deflate import END, Piece, compress_rows, index_of, read_index, unpack
-from inclinet.storage.parallel import in_threads
+from inclinet.storage.parallel import in_processes, in_threads
 
 __all__ = ["Rows", "checksum", "read_arrays", "rows_per_chunk", "write_arrays"]
 
@@ -42,12 +43,13 @@ Chunk = np.ndarray | Callable[[], np.ndarray]
 class Rows:
     """An array given as a stream of chunks of rows, for `write_arrays`: arrays, or functions that make them.
 
-    The functions are called in threads.
+    The functions are called in threads or in processes, see `inclinet.storage.parallel`.
     """
 
     shape: tuple[int, ...]
     dtype: type
     chunks: Iterable[Chunk]
+    in_processes: bool = False
 
 
 def rows_per_chunk(shape: tuple[int, ...], dtype: DTypeLike) -> int:
@@ -72,7 +74,7 @@ def write_arrays(
     compressed : collection of str
         Arrays to compress.
     workers : int or None
-        Threads that make and compress chunks; None takes one per core.
+        Threads or processes that make and compress chunks; None takes one per core.
 
     Raises
     ------
@@ -110,10 +112,13 @@ def _make(chunk: Chunk, dtype: np.dtype) -> np.ndarray:
 
 def _made(array: np.ndarray | Rows, workers: int | None) -> Iterator[np.ndarray]:
     """Yield the chunks of an array."""
-    dtype = np.dtype(array.dtype)
     if isinstance(array, Rows):
-        return in_threads(lambda chunk: _make(chunk, dtype), array.chunks, workers)
-    return iter([_make(array, dtype)])
+        return _work_of(array)(partial(_make, dtype=np.dtype(array.dtype)), array.chunks, workers)
+    return iter([_make(array, np.dtype(array.dtype))])
+
+
+def _work_of(rows: Rows) -> Callable[..., Iterator[Any]]:
+    return in_processes if rows.in_processes else in_threads
 
 
 def _bytes(chunk: np.ndarray) -> memoryview:
@@ -122,12 +127,12 @@ def _bytes(chunk: np.ndarray) -> memoryview:
 
 def _pieces(array: np.ndarray | Rows, workers: int | None) -> Iterator[Piece]:
     """Yield the chunks of an array, compressed."""
-    dtype = np.dtype(array.dtype)
+    rows = array if isinstance(array, Rows) else Rows(array.shape, array.dtype.type, _cut(array))
+    return _work_of(rows)(partial(_compress, dtype=np.dtype(array.dtype)), rows.chunks, workers)
 
-    def compress(chunk: Chunk) -> Piece:
-        return compress_rows([_bytes(row) for row in _make(chunk, dtype)])
 
-    return in_threads(compress, array.chunks if isinstance(array, Rows) else _cut(array), workers)
+def _compress(chunk: Chunk, dtype: np.dtype) -> Piece:
+    return compress_rows([_bytes(row) for row in _make(chunk, dtype)])
 
 
 def _cut(array: np.ndarray) -> Iterator[np.ndarray]:
