@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -94,11 +94,21 @@ def _read_memo(key: str) -> dict[str, list]:
 
 
 def _digests(store: Store, folder: str, entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the SHA-256 of each file by key; a file of the same size and tag as before is not read again."""
+    """Return a digest of each file by key: its fingerprint where the listing tells one, else its SHA-256.
+
+    A file of the same size and tag as before is not read again.
+    """
+    entries = list(entries)
+    listed = {entry.key: entry.fingerprint for entry in entries if entry.fingerprint}
+    return listed | _sha256_of(store, folder, [entry for entry in entries if not entry.fingerprint])
+
+
+def _sha256_of(store: Store, folder: str, entries: Sequence[Entry]) -> dict[str, str]:
+    if not entries:
+        return {}
     where = hashlib.sha256(f"{store.uri}/{folder}".encode()).hexdigest()[:24]
     memo_key = f"digests/{where}.json"
     memo = _read_memo(memo_key)
-    entries = list(entries)
     unread = [entry for entry in entries if memo.get(entry.key, [])[:2] != [entry.size, entry.tag]]
 
     def read(entry: Entry) -> list:
@@ -117,7 +127,7 @@ def _digests(store: Store, folder: str, entries: Iterable[Entry]) -> dict[str, s
 
 
 def _digests_of_all(sample: Sample, band: str, found: Found, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of images by name; each store has its own memo."""
+    """Return the digests of images by name; each store has its own memo."""
     stores: dict[str, tuple[Store, dict[str, Entry]]] = {}
     for name in names:
         store, entry = found.stored[name]
@@ -148,8 +158,9 @@ def _unusable(found: Found, known: Mapping[int, str]) -> dict[int | str, str]:
 def inventory_task(sample: Sample, band: str, labels: Reference) -> State:
     """List the images of one band with their digests and labels, in buckets of 500 images at most.
 
-    Rows are ``[PGC number, name of the image, SHA-256, label]``. The artifact's `chunks` fact gives the digest of each
-    bucket: what the prep of that bucket depends on. One image more or less changes one bucket (see `tasks.buckets`).
+    Rows are ``[PGC number, name of the image, digest, label]``; the digest is S3's ETag where that has 32 digits,
+    else a SHA-256. The artifact's `chunks` fact gives the digest of each bucket: what the prep of that bucket depends
+    on. One image more or less changes one bucket (see `tasks.buckets`).
     """
     found, known = find_images(sample, band, labels), read_labels(labels)
     skipped = _unusable(found, known)

@@ -3,6 +3,7 @@
 import errno
 import mimetypes
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ __all__ = ["LINK_DAYS", "Entry", "FolderStore", "S3Store", "Store", "check_key"]
 LINK_DAYS = 7
 """Days for which the links to files of a bucket open: as long as S3 allows."""
 
+_WHOLE = re.compile("[0-9a-f]{32}")
 _TEMPORARY = (".part-", ".old-")  # names of files and folders that are being written, see `atomic`
 
 
@@ -26,13 +28,15 @@ _TEMPORARY = (".part-", ".old-")  # names of files and folders that are being wr
 class Entry:
     """One object of a listing: its key, its size in bytes and a tag that changes when it is rewritten.
 
-    `modified` is when that was (s since 1970).
+    `modified` is when that was (s since 1970). `fingerprint` tells contents apart, and is S3's ETag, an MD5 unless the
+    store encrypts; empty if there is none.
     """
 
     key: str
     size: int
     tag: str
     modified: float = 0.0
+    fingerprint: str = ""
 
 
 class Store(Protocol):
@@ -61,6 +65,9 @@ class Store(Protocol):
 
     def read(self, key: str) -> bytes:
         """Return the content of a small object; `FileNotFoundError` when it is missing."""
+
+    def read_with_fingerprint(self, key: str) -> tuple[bytes, str]:
+        """Return the content and the fingerprint, as in `Entry`; `FileNotFoundError` when it is missing."""
 
     def write(self, key: str, content: bytes) -> None:
         """Write a small object."""
@@ -161,6 +168,10 @@ class FolderStore:
         """Return an object's content."""
         return self._path(key).read_bytes()
 
+    def read_with_fingerprint(self, key: str) -> tuple[bytes, str]:
+        """Return an object's content; a folder tells no fingerprint."""
+        return self.read(key), ""
+
     def write(self, key: str, content: bytes) -> None:
         """Write an object."""
         with atomic_file(self._path(key)) as part:
@@ -207,7 +218,8 @@ class S3Store:
                 if not item["Key"].endswith("/"):  # else the empty object by which some tools mark a folder
                     modified = item["LastModified"]
                     tag = f"{item['ETag']} {modified.isoformat()}"
-                    yield Entry(item["Key"].removeprefix(self.prefix), item["Size"], tag, modified.timestamp())
+                    key, fingerprint = item["Key"].removeprefix(self.prefix), _fingerprint_of(item["ETag"])
+                    yield Entry(key, item["Size"], tag, modified.timestamp(), fingerprint)
 
     def list(self, folder: str) -> Iterator[Entry]:
         """Yield the objects directly in a folder."""
@@ -235,8 +247,13 @@ class S3Store:
 
     def read(self, key: str) -> bytes:
         """Return an object's content."""
+        return self.read_with_fingerprint(key)[0]
+
+    def read_with_fingerprint(self, key: str) -> tuple[bytes, str]:
+        """Return an object's content and fingerprint."""
         with _plain_errors(f"{self.uri}/{key}"):
-            return self._client.get_object(**self._object(key))["Body"].read()
+            answer = self._client.get_object(**self._object(key))
+            return answer["Body"].read(), _fingerprint_of(answer["ETag"])
 
     def write(self, key: str, content: bytes) -> None:
         """Write an object."""
@@ -253,6 +270,11 @@ class S3Store:
         seconds = LINK_DAYS * 24 * 3600
         wanted = self._object(key) | shown
         return link_client(self.bucket).generate_presigned_url("get_object", Params=wanted, ExpiresIn=seconds)
+
+
+def _fingerprint_of(etag: str) -> str:
+    """Return an ETag that stands for the content, which those of uploads in parts do not."""
+    return bare if _WHOLE.fullmatch(bare := etag.strip('"').lower()) else ""
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import httpx
 import pandas as pd
@@ -10,8 +11,9 @@ from prefect import flow, task
 from inclinet.errors import InclinetError
 from inclinet.settings import Sample, Split
 from inclinet.storage.artifacts import DamagedArtifactError
+from inclinet.storage.store import S3Store
 from tasks.catalogue import read_catalogue, read_labels
-from tasks.common import _worth_retrying, artifacts, is_transient
+from tasks.common import _worth_retrying, artifacts, is_transient, locate
 from tasks.compress import compress_task
 from tasks.filenames import FILES_FILE
 from tasks.inputs import catalogue_task, find_sample_task, inventory_task
@@ -81,6 +83,14 @@ def uploaded(store, small_sample):
     return Sample(bands=("g",))
 
 
+@pytest.fixture
+def in_a_folder(uploaded, small_sample, tmp_path):
+    """The same in a folder of this machine."""
+    shutil.copytree(small_sample / "galaxies", tmp_path / "galaxies")
+    local = {"images": str(tmp_path / "galaxies"), "catalog": str(small_sample / "catalog.csv")}
+    return uploaded.model_copy(update=local)
+
+
 @flow
 def prepare(sample):
     """Run the tasks of one band up to the split; return name of the state and reference of each."""
@@ -137,11 +147,41 @@ def test_an_image_without_a_galaxy_is_listed_though_nothing_else_changed(uploade
 
 
 @pytest.mark.parametrize("memo", [b"null", b"[1]", b'{"input/galaxies/pgc1_d25x2_rot_g.png": null}', b"\xff{"])
-def test_a_damaged_memo_of_digests_is_ignored(uploaded, store, memo):
-    before = prepare(uploaded)["inventory"][1]
+def test_a_damaged_memo_of_digests_is_ignored(in_a_folder, store, memo):
+    before = prepare(in_a_folder)["inventory"][1]
     [entry] = store.list("digests")
     store.write(entry.key, memo)
-    assert prepare(uploaded)["inventory"] == ("Cached", before)
+    assert prepare(in_a_folder)["inventory"] == ("Cached", before)
+
+
+def test_images_in_a_bucket_are_read_once(uploaded, monkeypatch):
+    """The listing tells them apart; only prep reads them."""
+    read, whole = [], S3Store.read_with_fingerprint
+
+    def count(store, key):
+        read.append(key)
+        return whole(store, key)
+
+    monkeypatch.setattr(S3Store, "read_with_fingerprint", count)
+    prepare(uploaded)
+    assert sum(key.endswith(".png") for key in read) == 60
+    assert len({key for key in read if key.endswith(".png")}) == 60
+
+
+@pytest.mark.parametrize("where", ["uploaded", "in_a_folder"])
+def test_an_image_that_changes_during_the_run_is_not_taken_for_the_listed_one(where, request, store, tmp_path):
+    sample = request.getfixturevalue(where)
+
+    @flow
+    def change_in_between():
+        labels = catalogue_task(sample, return_state=True).result()
+        listing = inventory_task(sample, "g", labels, return_state=True).result()
+        of, key = locate(f"{sample.images}/pgc1_d25x2_rot_g.png", store)
+        of.write(key, b"another")
+        prep_task(sample, "g", 16, listing, "all")
+
+    with pytest.raises(InclinetError, match="pgc1_d25x2_rot_g.png was changed during the run"):
+        change_in_between()
 
 
 def test_whether_there_is_a_sample(uploaded, store):
@@ -192,9 +232,8 @@ def test_a_slash_at_the_end_changes_nothing(uploaded):
     assert prepare(uploaded.model_copy(update={"images": "input/galaxies/"}))["split"][0] == "Completed"
 
 
-def test_inputs_may_lie_in_a_folder(uploaded, small_sample):
-    local = {"images": str(small_sample / "galaxies"), "catalog": str(small_sample / "catalog.csv")}
-    assert prepare(uploaded.model_copy(update=local))["split"][0] == "Completed"
+def test_inputs_may_lie_in_a_folder(in_a_folder):
+    assert prepare(in_a_folder)["split"][0] == "Completed"
 
 
 @pytest.fixture
@@ -242,7 +281,7 @@ def test_a_catalogue_that_names_the_images_gives_the_same(uploaded, named_in_a_c
     assert found["8"] == "no image in band g"
     assert "give a path or an s3:// address" in found["9"]
     small = [json.loads(store.read(f"{made['inventory'][1].folder}/{FILES_FILE}")) for made in (by_name, by_column)]
-    rows = [{row[0]: row[2:] for rows in one.values() for row in rows} for one in small]
+    rows = [{row[0]: row[3] for rows in one.values() for row in rows} for one in small]
     assert rows[1] == {pgc: row for pgc, row in rows[0].items() if str(pgc) not in found}
     assert by_column["split"][1].facts["train"] + by_column["split"][1].facts["test"] == 55
     assert set(names(prepare(named_in_a_column)).values()) == {"Cached"}

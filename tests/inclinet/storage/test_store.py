@@ -1,9 +1,11 @@
+import hashlib
+
 import httpx
 import pytest
 
 from inclinet.errors import InclinetError
 from inclinet.storage.addresses import open_store, split_address
-from inclinet.storage.store import check_key
+from inclinet.storage.store import _fingerprint_of, check_key
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -43,6 +45,23 @@ def test_the_tag_changes_with_the_content(store):
     store.write("one/a", b"2")
     [after] = store.list("one")
     assert before.tag != after.tag
+    assert store.read_with_fingerprint("one/a") == (b"2", after.fingerprint)
+
+
+def test_the_listing_of_a_bucket_tells_contents_apart(s3_uri):
+    store = open_store(s3_uri)
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        store.write(f"one/{name}", content)
+    same, as_before, other = sorted(store.list("one"), key=lambda entry: entry.key)
+    assert same.fingerprint == as_before.fingerprint == hashlib.md5(b"1").hexdigest()
+    assert other.fingerprint != same.fingerprint
+
+
+@pytest.mark.parametrize("etag", [f'"{"0" * 32}-2"', '"mtime-1"', ""])
+def test_the_etag_of_an_upload_in_parts_is_no_fingerprint(etag):
+    """It depends on the parts; other servers' ETags may be anything."""
+    assert _fingerprint_of(f'"{"A" * 32}"') == "a" * 32
+    assert _fingerprint_of(etag) == ""
 
 
 def test_links_that_form_a_circle_are_not_followed_for_ever(tmp_path):
