@@ -16,7 +16,8 @@ MANY = 100
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 2  # items for each worker that are worked on or wait to be used
+_AHEAD = 2  # items for each thread that are worked on or wait to be used
+_AHEAD_OF_PROCESSES = 8  # more: a result of a megabyte takes a while to arrive
 _IDLE_SECONDS = 10  # after which a process ends; if the one that it works for was killed, 30 s later
 _MOST_PROCESSES = 32  # 100 MB each
 
@@ -63,7 +64,7 @@ def in_processes(
     workers : int or None
         How many are worked on at a time; None takes one per core.
     ahead : int or None
-        As for `in_threads`.
+        Items that may be worked on or wait to be used; None takes eight times as many as processes.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def in_processes(
         return
     pool = loky.get_reusable_executor(cores, timeout=_IDLE_SECONDS, initializer=_start)
     try:
-        yield from _in_order(pool.submit, function, items, ahead or _AHEAD * workers)
+        yield from _in_order(pool.submit, function, items, ahead or _AHEAD_OF_PROCESSES * workers)
     except loky.BrokenProcessPool as error:
         raise InclinetError(
             "a process that worked on a part was killed, as the system does when memory runs out; run it again, "
