@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from inclinet.data.bands import sky
 from inclinet.data.samples import find_samples, read_samples
+from inclinet.data.sky import sky
 from inclinet.evaluation.calibrate import calibrate
 from inclinet.evaluation.calibration import LEVELS, THIRDS, combine, coverage, third
 from inclinet.evaluation.evaluate import predict_galaxies

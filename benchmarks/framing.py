@@ -1,9 +1,9 @@
-"""How far the answer moves when the same galaxy is cropped, padded or shifted.
+"""How far the answer moves when the same galaxy is cropped, padded or shifted, and how far it is from the label then.
 
-python -m benchmarks.framing IMAGES [--store STORE] [--version VERSION] [-n 100]
+python -m benchmarks.framing IMAGES CATALOG [--store STORE] [--version VERSION] [-n 100]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,10 @@ import pandas as pd
 import typer
 from PIL import Image
 
+from inclinet.data.catalog import read_catalog
+from inclinet.data.filenames import parse_cutout
 from inclinet.data.images import open_image
+from inclinet.data.inclination import MIN_INCLINATION, numeric_label
 from inclinet.prediction.predictor import Predictor
 from inclinet.storage.atomic import temporary_folder
 
@@ -55,14 +58,15 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def read_originals(images: Path, n: int) -> list[np.ndarray]:
-    """Return about n of the colour images in a folder, evenly spaced."""
-    paths = sorted(images.glob("*.jpg"))
-    return [np.asarray(open_image(path, colour=True)) for path in paths[:: max(1, len(paths) // n)][:n]]
+def read_originals(images: Path, labels: dict[int, int], n: int) -> dict[int, np.ndarray]:
+    """Return the colour images of about n labelled galaxies, evenly spaced, by PGC number."""
+    paths = {parsed.pgc: path for path in images.glob("*.jpg") if (parsed := parse_cutout(path.name))}
+    pgcs = sorted(paths.keys() & labels.keys())
+    return {pgc: np.asarray(open_image(paths[pgc], colour=True)) for pgc in pgcs[:: max(1, len(pgcs) // n)][:n]}
 
 
 def predict_changed(
-    predictor: Predictor, originals: list[np.ndarray], change: Callable[[np.ndarray], np.ndarray]
+    predictor: Predictor, originals: Iterable[np.ndarray], change: Callable[[np.ndarray], np.ndarray]
 ) -> pd.DataFrame:
     """Return the predictions for changed images, one row for each."""
     with temporary_folder("changed") as folder:
@@ -74,27 +78,38 @@ def predict_changed(
 
 def main(
     images: Path,
+    catalog: Path,
     store: Annotated[str | None, typer.Option()] = None,
     version: Annotated[str | None, typer.Option()] = None,
     n: Annotated[int, typer.Option("-n")] = 100,
 ) -> None:
-    """Print how far answers move, in deg and in error bars."""
+    """Print how far answers move, in deg and in error bars, and their errors."""
     predictor = Predictor.open(store, version)
-    originals = read_originals(images, n)
+    everyone = {pgc: numeric_label(label) for pgc, label in read_catalog(catalog).labels.items()}
+    labels = {pgc: label for pgc, label in everyone.items() if label >= MIN_INCLINATION}
+    originals = read_originals(images, labels, n)
+    truth = np.array([labels[pgc] for pgc in originals])
     answers = {
-        name: predict_changed(predictor, originals, change)[["inclination", "error"]].to_numpy()
+        name: predict_changed(predictor, originals.values(), change)[["inclination", "error"]].to_numpy()
         for name, change in CHANGES.items()
     }
-    plain = answers.pop("as it is")
-    usable = plain[:, 0] >= 50
+    plain = answers["as it is"]
     rows = []
-    for name, changed in answers.items():
-        moved = np.abs(changed - plain)[usable, 0]
-        bars = {"before": plain[usable, 1], "after": changed[usable, 1]}
-        shares = {f"within, {when}": f"{100 * np.mean(moved < bar / 2):.0f} %" for when, bar in bars.items()}
-        rows.append({"": name, "median (deg)": np.median(moved), "RMS (deg)": np.sqrt(np.mean(moved**2)), **shares})
+    for name, (answer, bar) in zip(answers, (changed.T for changed in answers.values()), strict=True):
+        moved, error = np.abs(answer - plain[:, 0]), np.abs(answer - truth)
+        rows.append(
+            {
+                "": name,
+                "moved, median (deg)": np.median(moved),
+                "RMS": np.sqrt(np.mean(moved**2)),
+                "by less than half a bar": f"{100 * np.mean(moved < bar / 2):.0f} %",
+                "error, RMS (deg)": np.sqrt(np.mean(error**2)),
+                "mean bar": np.mean(bar),
+                "within the bar": f"{100 * np.mean(error < bar):.0f} %",
+            }
+        )
     print(pd.DataFrame(rows).round(2).to_string(index=False))
-    print(f"{usable.sum()} galaxies of 50 deg and more; within: moved by less than half of the error bar")
+    print(f"{len(truth)} labelled galaxies")
 
 
 if __name__ == "__main__":

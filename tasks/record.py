@@ -16,7 +16,7 @@ from prefect.states import Completed
 
 from inclinet.data.bands import band_title
 from inclinet.evaluation.filenames import REPORT_FILE
-from inclinet.figures.page import name_page
+from inclinet.figures.naming import name_page
 from inclinet.storage.artifacts import Reference
 from inclinet.storage.atomic import temporary_folder
 from inclinet.storage.lineage import ancestors, lineage

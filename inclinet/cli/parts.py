@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from inclinet.cli.app import console, track
 from inclinet.cli.evaluation import evaluate_networks
-from inclinet.cli.versions import publish_networks
+from inclinet.cli.publishing import publish_networks
 from inclinet.cli.work import Part, Work
 from inclinet.data.bands import band_title
 from inclinet.data.catalog import Catalog, read_catalog
 from inclinet.data.filenames import skipped_file
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import REPORT_FILE
-from inclinet.figures.page import name_page
+from inclinet.figures.naming import name_page
 from inclinet.networks.filenames import network_file
 from inclinet.records import Record, read_record
 from inclinet.registry.admission import promote_last, what_is_in_use

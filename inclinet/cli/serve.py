@@ -7,7 +7,6 @@ import typer
 
 from inclinet.cli.app import StoreOption, Verbose, app, console, default, option, settings, track
 from inclinet.cli.group import check_extra
-from inclinet.registry.choice import choose
 from inclinet.serve.settings import Serve
 
 __all__ = ["serve"]
@@ -63,11 +62,12 @@ def serve(
         max_pixels=max_pixels,
         parallel=parallel,
     )
-    choice = choose(store, version)
     # What these import takes a second.
+    from inclinet.registry.choice import choose
     from inclinet.serve.server import address_of, listen, run_server
     from inclinet.serve.start import open_application
 
+    choice = choose(store, version)
     with listen(what) as opened:
         application = open_application(choice, what, label, out, track)
         console.print(application.statement, style="" if choice.is_for_science else "yellow", soft_wrap=True)

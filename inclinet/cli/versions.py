@@ -1,8 +1,7 @@
 """The commands for published versions: publish one, list them, put one into use."""
 
-from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,29 +18,19 @@ from inclinet.cli.app import (
     show_table,
 )
 from inclinet.cli.group import check_extra
-from inclinet.data.bands import band_letter
-from inclinet.data.samples import find_samples, read_samples
 from inclinet.errors import InclinetError
-from inclinet.networks.filenames import EXPORTED
-from inclinet.networks.listing import list_networks
 from inclinet.registry.admission import promote_first, what_is_in_use
-from inclinet.registry.card import assemble, code_facts, count_training
 from inclinet.registry.champion import promote as promote_version
 from inclinet.registry.champion import read_champion
 from inclinet.registry.choice import find_named_store
-from inclinet.registry.galaxies import GALAXIES_FILE, write_galaxies
 from inclinet.registry.shipped import NONE_SHIPPED, SHIPPED, read_shipped
-from inclinet.registry.statement import describe, state
-from inclinet.registry.versions import PublishedVersion, VersionInfo, list_versions
-from inclinet.registry.versions import publish as publish_folder
-from inclinet.settings import Framing, Sample, Size
+from inclinet.registry.statement import describe
+from inclinet.registry.versions import list_versions
+from inclinet.settings import Sample, Size
 from inclinet.storage.addresses import open_named_store
-from inclinet.storage.atomic import temporary_folder
-from inclinet.storage.digests import sha256
 from inclinet.storage.store import Store
-from inclinet.training.start import read_starts
 
-__all__ = ["models", "promote", "publish", "publish_networks"]
+__all__ = ["models", "promote", "publish"]
 
 _EXTRAS = ("networks", "size", "published", "run")
 _WRAPPED = ("status", "trained on", "tested on", "networks", "run")
@@ -73,55 +62,11 @@ def publish(
     check_extra("publish")
     opened = open_named_store(store)
     size, framed = settings(Size, size=size).size, settings(Sample, framing=framing).framing
+    # What this imports takes half a second.
+    from inclinet.cli.publishing import publish_networks
+
     published = publish_networks(models, samples, evaluation, size, opened, framing=framed)
     console.print(what_is_in_use(published.version, *promote_first(opened, published)), markup=False)
-
-
-def publish_networks(
-    models: Path,
-    samples: Path,
-    evaluation: Path,
-    size: int,
-    store: Store,
-    how: dict[str, Any] | None = None,
-    files: Collection[str] | None = None,
-    *,
-    framing: Framing,
-) -> PublishedVersion:
-    """Publish the networks in a folder (all, or those in `files`).
-
-    `framing` is that of the images that they were trained on: predicting frames in the same way. `how` are the settings
-    that they were trained with, for the record.
-    """
-    train_files = find_samples(samples, size, "train", 0)
-    train = read_samples(train_files, size)
-    networks = list_networks(models, files)
-    info = VersionInfo(
-        size=size,
-        framing=framing,
-        bands=tuple(band_letter(band) for band in train),
-        settings={"size": size, **(how or {})},
-        lineage={path.name: sha256(path) for path in train_files.values()},
-        code=code_facts(),
-    )
-    with temporary_folder("publish") as folder, temporary_folder("export") as exported:
-        networks += [_export(path, exported) for path in networks]
-        info = assemble(folder, networks, evaluation, info, count_training(train))
-        write_galaxies(folder / GALAXIES_FILE, train, read_starts(networks).values())
-        published = publish_folder(store, folder, info)
-    console.print(f"published {published.version} in {store.uri}/registry", markup=False)
-    console.print(
-        f"version {published.version}: {state(published.info)}", markup=False, highlight=False, soft_wrap=True
-    )
-    return published
-
-
-def _export(path: Path, folder: Path) -> Path:
-    """Export a trained network into a folder; returns its file."""
-    from inclinet.networks.export import export_network
-    from inclinet.networks.load import load_keras
-
-    return export_network(load_keras(path), folder / path.with_suffix(EXPORTED).name)
 
 
 @app.command()

@@ -1,10 +1,9 @@
-"""The bands: how each is spelled in names, arrays and texts; and whether an image is bright on a dark sky."""
+"""The bands: how each is spelled in names, arrays and texts."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from inclinet.settings import Band
@@ -18,10 +17,7 @@ __all__ = [
     "band_title",
     "is_band",
     "is_colour",
-    "is_negative",
     "order_bands",
-    "positive",
-    "sky",
     "stored_band",
 ]
 
@@ -98,32 +94,3 @@ def band_title(band: str) -> str:
     if band in (*_COLOURS, *_WORDS):
         return _COLOUR.title
     return f"{_COLOUR.title} {band}" if is_colour(band) else band
-
-
-def sky(images: np.ndarray) -> np.ndarray:
-    """Return the sky level of images: the median of each one's border, by channel.
-
-    Parameters
-    ----------
-    images : ndarray of integers, shape (…, size, size, 3)
-
-    Returns
-    -------
-    ndarray of float, shape (…, 3)
-    """
-    edges = [images[..., 0, :, :], images[..., -1, :, :], images[..., 1:-1, 0, :], images[..., 1:-1, -1, :]]
-    border = np.concatenate(edges, axis=-2)
-    # Of an even number of pixels. Faster than np.median, and called for every image of a stored batch.
-    middle = border.shape[-2] // 2
-    halves = np.partition(border, (middle - 1, middle), axis=-2)
-    return (halves[..., middle - 1, :].astype(float) + halves[..., middle, :]) / 2
-
-
-def is_negative(sky_level: np.ndarray) -> np.ndarray:
-    """Return whether images are dark on a bright sky, bool (…), from their sky level (…, channels)."""
-    return np.mean(sky_level, axis=-1) > 127
-
-
-def positive(images: np.ndarray) -> np.ndarray:
-    """Return images, uint8 (N, size, size, 3), bright on a dark sky; those that are not are inverted."""
-    return np.where(is_negative(sky(images))[:, None, None, None], 255 - images, images)

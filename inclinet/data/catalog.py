@@ -13,12 +13,9 @@ from inclinet.data.inclination import MIN_INCLINATION, numeric_label
 from inclinet.data.tables import find_columns, read_table
 from inclinet.errors import InclinetError
 
-__all__ = ["SIMULATED_PGC", "Catalog", "Galaxy", "find_galaxies", "read_catalog", "read_galaxies"]
+__all__ = ["Catalog", "Galaxy", "find_galaxies", "read_catalog", "read_galaxies"]
 
 logger = logging.getLogger(__name__)
-
-SIMULATED_PGC = 9_000_001
-"""Galaxies with this PGC number or a larger one are simulated; the real catalogue ends below 7 million."""
 
 _OPTIONAL = ("inc_flg", "fon", "inc_note")
 

@@ -1,8 +1,10 @@
 """Names of the columns in tables of predictions."""
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["INVERTED", "KEYS", "network_columns", "network_name", "parse_network_name", "spread_column"]
 
@@ -15,7 +17,7 @@ INVERTED = "inverted"
 _NETWORK = re.compile(r"(?P<model>[A-Za-z]\w*)_(?P<subsample>\d+)")
 
 
-def network_columns(table: pd.DataFrame) -> list[str]:
+def network_columns(table: "pd.DataFrame") -> list[str]:
     """Return the columns of `table` that hold a network's predictions: `<model>_<subsample>`."""
     names = [name for name in table if isinstance(name, str)]
     return [name for name in names if _NETWORK.fullmatch(name) and name not in KEYS]

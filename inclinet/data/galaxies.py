@@ -3,13 +3,16 @@
 import hashlib
 import re
 
-__all__ = ["MEANINGS", "NAME_COLUMNS", "galaxy_title", "identify", "parse_pgc", "same_name"]
+__all__ = ["MEANINGS", "NAME_COLUMNS", "SIMULATED_PGC", "galaxy_title", "identify", "parse_pgc", "same_name"]
 
 MEANINGS = ("pgc", "galaxy", "image", "inc", "inc_e", "inc_flg", "fon", "inc_note", "b_a")
 """What columns of a catalogue may mean; `image` names the file of a galaxy's image."""
 
 NAME_COLUMNS = ("galaxy", "name", "objname", "objid", "sga_id", "designation", "main_id", "source_id", "id")
 """Columns that may name the galaxies of a catalogue without PGC numbers, the most telling first."""
+
+SIMULATED_PGC = 9_000_001
+"""Galaxies with this PGC number or a larger one are simulated; the real catalogue ends below 7 million."""
 
 _NUMBER = re.compile(r"0*([1-9][0-9]{0,8})(?:\.0*)?")
 _PGC = re.compile(r"pgc[\s_]*0*([1-9][0-9]{0,8})", re.IGNORECASE)

@@ -1,10 +1,10 @@
 """Whether galaxies are real or simulated: counted, and told in words."""
 
-import numpy as np
-from numpy.typing import ArrayLike
+from collections.abc import Iterable
+
 from pydantic import Field
 
-from inclinet.data.catalog import SIMULATED_PGC
+from inclinet.data.galaxies import SIMULATED_PGC
 from inclinet.records import Record
 
 __all__ = ["Galaxies", "count_galaxies"]
@@ -36,8 +36,8 @@ class Galaxies(Record):
         return f"{' and '.join(named) or 'no'} {'galaxy' if only else 'galaxies'}"
 
 
-def count_galaxies(pgcs: ArrayLike) -> Galaxies:
+def count_galaxies(pgcs: Iterable[int]) -> Galaxies:
     """Count the galaxies among PGC numbers, each of which may appear several times."""
-    unique = np.unique(np.asarray(pgcs))
-    simulated = int(np.count_nonzero(unique >= SIMULATED_PGC))
+    unique = set(map(int, pgcs))
+    simulated = sum(pgc >= SIMULATED_PGC for pgc in unique)
     return Galaxies(real=len(unique) - simulated, simulated=simulated)

@@ -1,4 +1,4 @@
-"""Uncertainty of metrics: bootstrap over galaxies, not over images (Efron 1979, Ann. Statist. 7, 1).
+"""Uncertainty of metrics: chance, and bootstrap over galaxies, not over images (Efron 1979, Ann. Statist. 7, 1).
 
 The images of one galaxy share its label and look alike, so they are drawn together.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["confidence_intervals", "rms_difference"]
+__all__ = ["chance_range", "confidence_intervals", "rms_difference"]
 
 _RESAMPLES = 1000
 _CELLS = 500_000  # weights in memory at a time: resamples × images
@@ -112,3 +112,10 @@ def rms_difference(
     low, high = np.percentile(np.concatenate(drawn), _RANGE)
     one, two = np.sqrt(squares.mean(axis=0))
     return float(two - one), (float(low), float(high))
+
+
+def chance_range(n: int, share: float) -> tuple[float, float]:
+    """Return between which shares of `n` galaxies 95 % of chance lies, if each counts with probability `share`."""
+    drawn = np.random.default_rng(0).binomial(n, share, 20_000) / n
+    low, high = np.percentile(drawn, _RANGE)
+    return float(low), float(high)

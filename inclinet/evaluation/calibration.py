@@ -29,7 +29,6 @@ __all__ = [
     "ErrorBars",
     "ErrorModel",
     "Factors",
-    "chance_range",
     "combine",
     "coverage",
     "third",
@@ -257,10 +256,3 @@ def coverage(intervals: pd.DataFrame, truth: ArrayLike) -> dict[str, dict[str, d
             if rows.any()
         }
     return shares
-
-
-def chance_range(n: int, share: float) -> tuple[float, float]:
-    """Return between which shares of `n` galaxies 95 % of chance lies, if each counts with probability `share`."""
-    drawn = np.random.default_rng(0).binomial(n, share, 20_000) / n
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from inclinet.data.columns import parse_network_name
 from inclinet.data.inclination import inclination_bin
-from inclinet.evaluation.calibration import chance_range
+from inclinet.evaluation.bootstrap import chance_range
 from inclinet.evaluation.metrics import bin_names
 from inclinet.figures.style import (
     BLUE,

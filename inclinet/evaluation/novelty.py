@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inclinet.data.bands import is_colour, positive, sky
+from inclinet.data.bands import is_colour
 from inclinet.data.samples import Samples
+from inclinet.data.sky import positive, sky
 from inclinet.records import Record
 
 __all__ = ["Novelty", "describe", "learn_novelty"]

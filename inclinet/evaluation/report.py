@@ -8,7 +8,7 @@ import pandas as pd
 
 from inclinet.data.bands import band_title
 from inclinet.data.origin import Galaxies
-from inclinet.evaluation.calibration import chance_range
+from inclinet.evaluation.bootstrap import chance_range
 from inclinet.evaluation.results import metric_rows, summary
 from inclinet.evaluation.verdict import baselines_of, why_not_for_science
 from inclinet.figures.page import Card, Figure, Section, render_page

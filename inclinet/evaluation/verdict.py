@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inclinet.data.origin import Galaxies
-from inclinet.evaluation.calibration import chance_range
+from inclinet.evaluation.bootstrap import chance_range
 
 __all__ = ["baselines_of", "find_verdict", "unbeaten", "why_not_for_science"]
 

@@ -11,17 +11,14 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from inclinet.figures.inline import data_address
-from inclinet.storage.atomic import write_text
 
-__all__ = ["Card", "Figure", "Section", "name_page", "render_page"]
+__all__ = ["Card", "Figure", "Section", "render_page"]
 
 _TEMPLATE = Path(__file__).with_suffix(".html")
 _QUALITY = 90  # of the pictures of galaxies
-_NAMED = re.compile(r"<!--names-->.*?<!--/names-->", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -118,18 +115,3 @@ def render_page(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_TEMPLATE.read_text())
     return template.render(title=title, verdict=verdict, facts=facts, sections=sections, warning=warning, notes=notes)
-
-
-def name_page(path: Path, facts: Mapping[str, str]) -> None:
-    """Add facts to the page in a file, before its own, that were not known when it was made, such as a version's name.
-
-    They replace those of an earlier call. Empty ones are left out. A file that is missing, or no such page, is left as
-    it is.
-    """
-    if not path.is_file():
-        return
-    rows = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(*fact) for fact in facts.items() if fact[1])
-    page = path.read_text(encoding="utf-8")
-    named = _NAMED.sub(lambda _: f"<!--names-->{rows}<!--/names-->", page, count=1)
-    if named != page:
-        write_text(path, named)

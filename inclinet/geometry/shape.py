@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import sep
 
-from inclinet.data.bands import is_negative, sky
+from inclinet.data.sky import is_negative, sky
 from inclinet.geometry.peculiarity import ellipse_of, find_peculiarities
 
 __all__ = ["HIDDEN", "LARGER", "NOT_FOUND", "Shape", "measure_shape"]

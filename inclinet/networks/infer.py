@@ -7,10 +7,11 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from inclinet.data.bands import band_letter, is_negative, sky
+from inclinet.data.bands import band_letter
 from inclinet.data.columns import spread_column
 from inclinet.data.inclination import UNIT, to_degrees
 from inclinet.data.samples import Samples
+from inclinet.data.sky import is_negative, sky
 
 __all__ = ["ORIENTATIONS", "Network", "View", "predict_images", "predict_samples"]
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from inclinet.data.bands import is_colour, is_negative, sky
+from inclinet.data.bands import is_colour
+from inclinet.data.sky import is_negative, sky
 from inclinet.preparation.transformation import Transformation, draw_noise
 
 __all__ = ["pixels_of", "render", "render_all", "sky_of"]

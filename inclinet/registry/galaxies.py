@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from inclinet.data.catalog import SIMULATED_PGC
+from inclinet.data.galaxies import SIMULATED_PGC
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
 from inclinet.training.start import StartRecord

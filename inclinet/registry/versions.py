@@ -18,7 +18,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from inclinet.data.origin import Galaxies
 from inclinet.errors import InclinetError
 from inclinet.evaluation.filenames import REPORT_FILE
-from inclinet.figures.page import name_page
+from inclinet.figures.naming import name_page
 from inclinet.networks.filenames import parse_network
 from inclinet.networks.listing import name_of_network
 from inclinet.records import Record

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from inclinet.data.bands import GRAY_BANDS
-from inclinet.data.catalog import SIMULATED_PGC
+from inclinet.data.galaxies import SIMULATED_PGC
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
 from inclinet.simulation.catalogue import catalogue_row, catalogue_text, draw_entry

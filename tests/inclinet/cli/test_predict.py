@@ -12,10 +12,12 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
-from inclinet.cli.predict import _correction
+from inclinet.cli.predicting import _correction
 from inclinet.data.filenames import IMAGE_FORMATS
 from inclinet.prediction.catalogues import SUFFIXES
 from tests.conftest import write_catalog
+
+pytestmark = pytest.mark.xdist_group("predict")  # its fixtures take long: once is enough
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from inclinet.data.bands import (
@@ -7,13 +6,9 @@ from inclinet.data.bands import (
     band_title,
     is_band,
     is_colour,
-    is_negative,
     order_bands,
-    positive,
-    sky,
     stored_band,
 )
-from tests.conftest import disc
 
 
 def test_every_spelling_of_every_band():
@@ -44,12 +39,3 @@ def test_what_cannot_be_the_name_of_a_band(band):
 def test_bands_have_one_order():
     assert order_bands(["z", "i", "W1", "r", "RGB", "grz", "g"]) == ["RGB", "g", "r", "i", "W1", "grz", "z"]
     assert order_bands(["z", "i", "c"]) == ["c", "i", "z"]
-
-
-@pytest.mark.parametrize("level", [0, 40, 120])
-def test_inverted_images_become_positive(level):
-    image = np.maximum(disc(32, 60), level)
-    images = np.stack([image, 255 - image])
-    assert sky(images).tolist() == [[level] * 3, [255 - level] * 3]
-    assert is_negative(sky(images)).tolist() == [False, True]
-    assert np.array_equal(positive(images), np.stack([image, image]))

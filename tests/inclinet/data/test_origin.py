@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inclinet.data.catalog import SIMULATED_PGC
+from inclinet.data.galaxies import SIMULATED_PGC
 from inclinet.data.origin import Galaxies, count_galaxies
 
 

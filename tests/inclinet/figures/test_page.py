@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inclinet.figures.page import Card, Figure, Section, name_page, render_page
+from inclinet.figures.naming import name_page
+from inclinet.figures.page import Card, Figure, Section, render_page
 from inclinet.figures.style import new_figure, save
 
 WIDE, PHONE = {"width": 1300, "height": 900}, {"width": 390, "height": 844}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inclinet.data.catalog import SIMULATED_PGC
+from inclinet.data.galaxies import SIMULATED_PGC
 from inclinet.data.origin import Galaxies
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError

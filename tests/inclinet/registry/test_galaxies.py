@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inclinet.data.catalog import SIMULATED_PGC
+from inclinet.data.galaxies import SIMULATED_PGC
 from inclinet.data.samples import Samples
 from inclinet.errors import InclinetError
 from inclinet.registry.galaxies import GALAXIES_FILE, read_galaxies, write_galaxies
