@@ -4,10 +4,12 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from prefect import get_client
 
 from deployments.service import BUCKET, bucket_client, down, up
 from deployments.settings import WORKER_SETTINGS
 from tests.conftest import ROOT, free_port
+from tests.service.runs import forget, run_full
 
 
 @pytest.fixture(scope="package")
@@ -54,3 +56,11 @@ def put(service):
         return {"images": f"input/{name}/galaxies", "catalog": f"input/{name}/catalog.csv", **changes}
 
     return upload
+
+
+@pytest.fixture(scope="package")
+def first(service, put, small_sample):
+    """The first run of the plain discs; other modules may have run them before, so their artifacts are removed."""
+    forget(bucket_client(service), service)
+    with get_client(sync_client=True) as client:
+        return run_full(client, sample=put(small_sample, "discs"))

@@ -6,7 +6,6 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 
 from inclinet.figures.markdown import PAGE_BYTES
 from tasks.live import SUMMARY
-from tests.service.runs import run_full
 
 pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
 
@@ -18,11 +17,11 @@ WIDEST = """() => Math.max(document.documentElement.scrollWidth, ...[...document
 
 
 @pytest.fixture(scope="module")
-def summary(service, put, small_sample):
-    """A run of the plain discs, of networks that no other module publishes, and the artifact of its summary."""
+def summary(first):
+    """A run of the plain discs, and the artifact of its summary."""
+    run, *_ = first
+    assert run.state.name == "Completed", run.state.message
     with get_client(sync_client=True) as client:
-        run, *_ = run_full(client, sample=put(small_sample, "discs"), train={"seed": 5})
-        assert run.state.name == "Completed", run.state.message
         its = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=[SUMMARY]))
         [artifact] = client.read_artifacts(artifact_filter=its)
     return run, artifact

@@ -9,6 +9,8 @@ from inclinet.errors import InclinetError
 from inclinet.evaluation.metrics import bin_index, bin_names
 from inclinet.evaluation.results import evaluate, markdown_table, metric_rows, summaries, summary
 
+pytestmark = pytest.mark.xdist_group("results")  # its fixtures take long: once is enough
+
 
 @pytest.fixture(scope="module")
 def evaluation(published):

@@ -21,6 +21,8 @@ from inclinet.training.snapshots import Snapshots
 from tests.conftest import ROOT
 from tests.inclinet.training.killed import PLAN, POINTS, STEP, training
 
+pytestmark = pytest.mark.xdist_group("kill")  # its fixtures take long: once is enough
+
 FOLDER = checkpoint_folder(0, "model4")
 
 

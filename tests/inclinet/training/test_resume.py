@@ -220,6 +220,7 @@ def test_a_best_network_that_is_not_finite_is_never_finished(stored, after, monk
     assert not (out / network_file(0, "model4")).exists()
 
 
+@pytest.mark.slow
 def test_a_residual_network_is_resumed_within_its_warm_up(stored, tmp_path):
     plan = Plan("residual", 0, SIZE, 2, Train(N_batch_iter=2, training_batch_size=24, warm_up=2))
     networks = []

@@ -21,7 +21,6 @@ from tests.service.runs import (
     artifacts_of,
     finish,
     finish_full,
-    forget,
     keys,
     made_by,
     run_full,
@@ -30,14 +29,6 @@ from tests.service.runs import (
 )
 
 pytestmark = [pytest.mark.service, pytest.mark.xdist_group("service")]
-
-
-@pytest.fixture(scope="module")
-def first(service, put, small_sample):
-    """The first run of the plain discs; other modules may have run them before, so their artifacts are removed."""
-    forget(bucket_client(service), service)
-    with get_client(sync_client=True) as client:
-        return run_full(client, sample=put(small_sample, "discs"))
 
 
 def test_a_run_completes_and_its_tasks_have_clear_names(first):
