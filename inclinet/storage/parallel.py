@@ -1,5 +1,6 @@
 """Work in threads or processes: results in order, a few of them ahead of their use."""
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -79,6 +80,8 @@ def in_processes(
     if workers == 1:
         yield from in_threads(function, items, 1, ahead)
         return
+    # Processes end when they have been idle, and are started again if work comes just then: nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     pool = loky.get_reusable_executor(cores, timeout=_IDLE_SECONDS, initializer=_start)
     try:
         yield from _in_order(pool.submit, function, items, ahead or _AHEAD_OF_PROCESSES * workers)
