@@ -23,6 +23,8 @@ from deployments.automations import apply_automations
 from flows.disks import NEARLY_FULL
 from flows.heal import GIVEN_UP
 from inclinet.errors import InclinetError
+from tasks.drift import DRIFTED
+from tasks.prune import STORE_NEARLY_FULL
 from tests.tasks.conftest import prefect_api  # noqa: F401
 
 pytestmark = pytest.mark.xdist_group("tasks")
@@ -141,7 +143,9 @@ def test_a_crash_that_is_reported_twice_is_told_once(watched, webhook):
     ("event", "told"),
     [
         (GIVEN_UP, "galaxy is left to you: it crashed 6 times"),
-        (NEARLY_FULL, "it crashed 6 times"),
+        (NEARLY_FULL, "Inclinet: nearly full\\nit crashed 6 times"),
+        (STORE_NEARLY_FULL, "Inclinet: nearly full\\nit crashed 6 times"),
+        (DRIFTED, "Inclinet: predictions have drifted\\nit crashed 6 times"),
     ],
 )
 def test_what_runs_report_is_told(watched, webhook, event, told):
@@ -151,6 +155,13 @@ def test_what_runs_report_is_told(watched, webhook, event, told):
         payload={"why": "it crashed 6 times"},
     )
     webhook[1].find(told)
+
+
+def test_a_late_run_is_told(watched, webhook):
+    """The server looks every few seconds for runs that should have begun 15 s ago."""
+    deployment = watched.read_deployment_by_name("nightly/nightly")
+    watched.create_flow_run_from_deployment(deployment.id, name="inclinet-0003")
+    webhook[1].find("Inclinet: a run is late", "inclinet-0003 is Late")
 
 
 def test_a_pool_without_a_worker_is_told(watched, webhook):

@@ -1,6 +1,7 @@
 """Batch prediction through its tasks, with a real network that was not trained."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -82,6 +83,15 @@ def predict(store, versions):
         return listing, states, table
 
     return go
+
+
+def test_every_run_leaves_what_shows_drift(upload, predict, store):
+    upload(*range(1, 6))
+    _, _, table = predict()
+    drift = json.loads(store.read("predictions/run/drift.json"))
+    assert drift["images"] == drift["answers"] == len(table)
+    assert drift["flagged"] == sum(bool(row["flag"]) for row in table.values()) / len(table)
+    assert sum(drift["inclinations"]) == pytest.approx(1, abs=0.01)
 
 
 def test_an_image_more_costs_one_image(upload, predict):
