@@ -3,7 +3,8 @@
 `python -m tests.containers.scenario [--install]`, as root, in the project. It builds both images, starts the services
 of compose.yaml on Debian's PostgreSQL and on an S3 server outside us-east-1 that knows only a role with the documented
 policy, runs inclinet/full, and checks what the documentation promises. Without --install, the images' packages are
-those of this Python's environment; with it, those of the image `cpu` are installed as the Dockerfile says.
+those of this Python's environment, and tini is a script; with it, those of the image `cpu` are installed as the
+Dockerfile says.
 """
 
 import json
@@ -95,6 +96,9 @@ def borrow(engine, install):
     }
     if not install:
         engine.replaced["dependencies: pip install"] = "python -m venv --without-pip /opt/venv"
+        # Stands for Debian's package: takes the options of the charts, and starts what they name.
+        script = r"""'#!/bin/sh\n[ "$1 $2" = "-g --" ] && shift 2 && exec "$@"\n'"""
+        engine.replaced["runtime: apt-get"] = f"printf {script} > /usr/bin/tini && chmod +x /usr/bin/tini"
 
 
 def sample(folder):
@@ -176,6 +180,7 @@ def execute(engine, images, folder):
     print(said.strip().splitlines()[-1], flush=True)
     check_store(engine)
     check_processes(engine)
+    check_charts(engine)
     assert any(volumes["cache"].iterdir()), "the cache is not in its volume"
 
 
@@ -212,6 +217,16 @@ def check_processes(engine):
     """Nothing of the images' runs as root."""
     for name in ("prefect-server", "worker-cpu", "worker-gpu"):
         assert engine.run(name, "id", "-u").strip() == "10000"
+
+
+def check_charts(engine):
+    """The image has what Prefect's charts start, in a folder of theirs, and the documented command works there."""
+    start = ["env", "--chdir=/tmp", "/usr/bin/tini", "-g", "--", "/opt/prefect/entrypoint.sh"]
+    assert "API version" in engine.run("worker-cpu", *start, "prefect", "version")
+    page = (ROOT / "docs" / "operations.md").read_text()
+    [command] = re.findall(r"^kubectl exec deployment/inclinet-worker-cpu -- (.+)$", page, re.MULTILINE)
+    said = engine.run("worker-cpu", "env", "--chdir=/tmp", *command.split())
+    assert "created" not in said, said
 
 
 if __name__ == "__main__":

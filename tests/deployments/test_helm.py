@@ -1,8 +1,10 @@
 """The values for Prefect's Helm charts.
 
 The charts are in no package registry, so their own schemas cannot be used here. The schemas below state what is used of
-the documented values of prefect-server and prefect-worker, and refuse anything else.
+the documented values of prefect-server and prefect-worker (after 2025.3.7033449), and refuse anything else.
 """
+
+import re
 
 import jsonschema
 import pytest
@@ -23,7 +25,7 @@ def each(item):
     return {"type": "array", "items": item}
 
 
-QUANTITIES = of(cpu=TEXT, memory=TEXT, **{"ephemeral-storage": TEXT})
+QUANTITIES = of(cpu=TEXT, memory=TEXT)
 RESOURCES = of(requests=QUANTITIES, limits=QUANTITIES)
 IMAGE = of(repository=TEXT, prefectTag=TEXT, pullSecrets=each(TEXT))
 AUTH = of(enabled=YES, existingSecret=TEXT)
@@ -53,8 +55,7 @@ WORKER = of(
         image=IMAGE,
         config=of(workPool=TEXT, type=TEXT, queryInterval=NUMBER, http2=YES),
         apiConfig={"const": "selfHostedServer"},
-        selfHostedServerApiConfig=of(apiUrl=TEXT),
-        basicAuth=AUTH,
+        selfHostedServerApiConfig=of(apiUrl=TEXT, basicAuth=AUTH),
         extraEnvVars=VARIABLES,
         extraEnvVarsSecret=TEXT,
         podSecurityContext=POD,
@@ -87,8 +88,15 @@ def test_the_server_asks_for_the_auth_string_that_the_workers_have():
     assert f"create secret generic {servers['existingSecret']} --from-literal=auth-string=" in page
     for pool in POOLS:
         worker = values(f"worker-{pool}")["worker"]
-        assert worker["basicAuth"] == servers
+        assert worker["selfHostedServerApiConfig"]["basicAuth"] == servers
         assert worker["config"]["workPool"] == pool
+
+
+def test_the_image_has_what_the_charts_start():
+    """The scenario of `tests/containers` executes it."""
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
+    assert re.search(r"^RUN apt-get .* install .* tini ", dockerfile, re.MULTILINE)
+    assert " > /opt/prefect/entrypoint.sh" in dockerfile
 
 
 def test_jobs_read_the_auth_string_from_the_secret():
