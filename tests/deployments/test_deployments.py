@@ -1,13 +1,16 @@
 """`prefect.yaml`: every deployment can be told apart, and runs code that exists."""
 
+import asyncio
 import importlib
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
 from deployments.settings import POOLS
 from tests.conftest import ROOT
+from tests.tasks.conftest import prefect_api  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +58,23 @@ def test_the_schedules_are_weekly(deployments):
     assert scheduled.keys() == {"retrain", "weekly"}
     assert [(s["slug"], s["cron"], s["timezone"]) for s in scheduled["retrain"]] == [("weekly", "0 3 * * 1", "UTC")]
     assert [(s["slug"], s["cron"], s["timezone"]) for s in scheduled["weekly"]] == [("weekly", "0 4 * * 0", "UTC")]
+
+
+@pytest.mark.service
+@pytest.mark.xdist_group("tasks")
+def test_the_folder_of_the_code_is_that_of_the_worker(prefect_api, deployments, tmp_path, monkeypatch):  # noqa: F811
+    from prefect.deployments.steps.core import StepExecutionError, run_steps
+
+    from deployments.deploy import _want
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("INCLINET_HOME", "/home/of/whoever/deploys")
+    wanted = [_want(one, None, tmp_path / "none.yaml") for one in deployments]
+    (steps,) = {str(one.code["pull_steps"]): one.code["pull_steps"] for one in wanted}.values()
+    monkeypatch.setenv("INCLINET_HOME", str(tmp_path))
+    asyncio.run(run_steps(steps))
+    assert Path.cwd() == tmp_path
+    monkeypatch.setenv("INCLINET_HOME", str(tmp_path / "gone"))
+    with pytest.raises(StepExecutionError) as failed:
+        asyncio.run(run_steps(steps))
+    assert "start the worker with the folder of Inclinet in it" in str(failed.value.__cause__)
