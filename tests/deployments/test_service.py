@@ -178,7 +178,10 @@ def test_a_crashed_run_is_run_again_but_not_if_it_crashes_at_once(running, clien
     for attempt in (1, 2):
         wait_for_state(client, run, "Running", 120)
         assert client.read_flow_run(run).run_count == attempt
-        psutil.Process(int(client.read_flow_run(run).infrastructure_pid.rpartition(":")[2])).kill()
+        process = psutil.Process(int(client.read_flow_run(run).infrastructure_pid.rpartition(":")[2]))
+        # Of the deployment: the worker has no such setting.
+        assert process.environ()["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+        process.kill()
         wait_for_state(client, run, "Crashed")
     healing = DeploymentFilter(name=DeploymentFilterName(any_=["crashed"]))
     for _ in range(240):
