@@ -1,7 +1,11 @@
 """The demo: its options, its sample, and what it says in the end."""
 
 import hashlib
+import os
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +21,7 @@ from inclinet.errors import InclinetError
 from inclinet.registry.champion import promote
 from inclinet.registry.versions import VersionInfo, publish
 from inclinet.storage.addresses import open_store
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 
 
 @pytest.fixture
@@ -179,3 +183,42 @@ def test_the_demo_says_how_to_put_a_version_into_use(capsys, service, published,
     assert "not in use: worse than the axis ratio" in out
     assert f"inclinet predict --version {new} IMAGES" in out
     assert f"inclinet promote {new}" in out
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """A function that executes commands in a shell of its own, in a new folder with an installation."""
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "AWS_", "INCLINET_"))}
+
+    def execute(commands):
+        done = subprocess.run(
+            ["bash", "-ec", commands],
+            cwd=tmp_path,
+            env=own | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=1400,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    yield execute
+    execute(".venv/bin/python -m deployments.service down")
+
+
+@pytest.mark.service
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.xdist_group("deployments")
+def test_the_whole_demo(shell, tmp_path):
+    """What `make demo` starts, on a service with an auth string; then the command that it prints."""
+    ports = f"--prefect-port {free_port()} --store-port {free_port()}"
+    said = shell(f".venv/bin/python -m deployments.demo {ports}")
+    assert (tmp_path / ".service" / "auth-string").exists()
+    assert re.search(r"^result +\S", said, re.MULTILINE), said
+    [command] = re.findall(r"^predict +(.+?) IMAGES", " ".join(said.split("\n  ")), re.MULTILINE)
+    image = next((tmp_path / ".service" / "demo").glob("*_gri*"))
+    answer = shell(f"{command} {image}")
+    assert f"PGC {re.match('pgc([0-9]+)_', image.name)[1]} " in answer, answer
