@@ -206,7 +206,8 @@ def _apply(
     with get_client(sync_client=True) as client:
         for line in apply_automations(client):
             typer.echo(line)
-        typer.echo(f"alerts go to {len(receivers(client))} receivers")
+        number = len(receivers(client))
+        typer.echo(f"alerts go to {number} receiver{'s' if number != 1 else ''}")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,13 @@ pytestmark = [
 NAME = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
 
 
+def read(page):
+    return (ROOT / "docs" / f"{page}.md").read_text()
+
+
 def block(holds, section):
     """Return the shell commands in a section of the page that hold a text."""
-    page = (ROOT / "docs" / "operations.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    page = read("operations").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     [found] = [code for code in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if holds in code]
     return found
 
@@ -69,7 +73,7 @@ def shell(folder, commands):
     """Execute commands in the folder, in a shell of its own; return what they printed."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "AWS_", "INCLINET_"))}
     own |= {"PYTHONPATH": str(folder), "PATH": f"{folder.parent / 'bin'}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-euc", commands], cwd=folder, env=own, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(["bash", "-ec", commands], cwd=folder, env=own, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -91,6 +95,14 @@ def test_the_commands_for_one_machine(folder, origin):
     for auth, status in ((made.strip(), 401), (chosen, 200)):
         user, _, password = auth.partition(":")
         assert httpx.get(f"{address}/api/admin/version", auth=(user, password), timeout=60).status_code == status
+
+    # Alerts are applied at every start from now on.
+    [alerts] = re.findall(r"^python -m deployments.automations --alerts \S+hook$", read("service"), re.MULTILINE)
+    assert "`inclinet prune --dry-run`" in read("operations")
+    environment = "source .venv/bin/activate; source .service/env.sh"
+    said = shell(folder, f"{environment}\n{alerts}\ninclinet prune --dry-run")
+    assert "alerts go to 1 receiver\n" in said
+    assert "to remove" in said
 
     # As a person and a run would.
     with client_of(folder) as client:
