@@ -1,10 +1,13 @@
 """Work in threads or processes: results in order, a few of them ahead of their use."""
 
+import atexit
+import os
+import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from os import cpu_count
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from multiprocessing import current_process
 from typing import TypeVar
 
 from inclinet.errors import InclinetError
@@ -21,6 +24,9 @@ _AHEAD = 2  # items for each thread that are worked on or wait to be used
 _AHEAD_OF_PROCESSES = 8  # more: a result of a megabyte takes a while to arrive
 _IDLE_SECONDS = 10  # after which a process ends; if the one that it works for was killed, 30 s later
 _MOST_PROCESSES = 32  # 100 MB each
+
+_opening = threading.Lock()
+_pools: dict[int, Executor] = {}  # by the id of the process that they work for
 
 
 def in_threads(
@@ -41,7 +47,7 @@ def in_threads(
     ahead : int or None
         Items that may be worked on or wait to be used; None takes twice as many as threads.
     """
-    workers = workers or cpu_count() or 1
+    workers = workers or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers)
     try:
         yield from _in_order(pool.submit, function, items, ahead or _AHEAD * workers)
@@ -54,7 +60,8 @@ def in_processes(
 ) -> Iterator[R]:
     """Do as `in_threads` does, in processes: for what holds the interpreter lock, or releases it for moments only.
 
-    All callers share the same processes, which take half a second to start. On a single core there are threads instead.
+    All callers share the same processes, which take half a second to start. On a single core there are threads instead,
+    and in the processes of a `multiprocessing.Pool`, which may have none.
 
     Parameters
     ----------
@@ -77,19 +84,33 @@ def in_processes(
 
     cores = min(loky.cpu_count(), _MOST_PROCESSES)
     workers = min(workers or cores, cores)
-    if workers == 1:
-        yield from in_threads(function, items, 1, ahead)
+    if workers == 1 or current_process().daemon:
+        yield from in_threads(function, items, workers, ahead)
         return
-    # Processes end when they have been idle, and are started again if work comes just then: nothing is lost.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-    pool = loky.get_reusable_executor(cores, timeout=_IDLE_SECONDS, initializer=_start)
     try:
-        yield from _in_order(pool.submit, function, items, ahead or _AHEAD_OF_PROCESSES * workers)
+        yield from _in_order(_pool(cores).submit, function, items, ahead or _AHEAD_OF_PROCESSES * workers)
     except loky.BrokenProcessPool as error:
+        _pools.pop(os.getpid(), None)
         raise InclinetError(
             "a process that worked on a part was killed, as the system does when memory runs out; run it again, "
             f"beside less ({error})"
         ) from error
+
+
+def _pool(cores: int) -> Executor:
+    """Return the processes that work for this one; after a fork, those of its parent are not its own.
+
+    loky's reusable executor would be another for each thread.
+    """
+    import loky
+
+    # Processes end when they have been idle, and are started again if work comes just then: nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    with _opening:
+        if os.getpid() not in _pools:
+            atexit.register(_pools.clear)  # later, loky could not end them without an error message
+            _pools[os.getpid()] = loky.ProcessPoolExecutor(cores, timeout=_IDLE_SECONDS, initializer=_start)
+        return _pools[os.getpid()]
 
 
 def _start() -> None:

@@ -1,8 +1,11 @@
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -64,6 +67,42 @@ def test_a_process_that_is_killed_is_told_and_the_next_work_has_others():
     with pytest.raises(InclinetError, match="was killed, as the system does when memory runs out"):
         list(in_processes(kill_itself, range(5), 2))
     assert list(in_processes(math.sqrt, [4, 9], 2)) == [2, 3]
+
+
+def test_threads_share_the_same_processes():
+    def pids(_):
+        return set(in_processes(process_id, range(40), 2))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(pids, range(4)))
+    assert len(set.union(*found)) <= cpu_count()
+
+
+def process_id(_):
+    time.sleep(0.01)
+    return os.getpid()
+
+
+@pytest.mark.parametrize("daemon", [False, True])
+def test_a_fork_works_without_the_processes_of_its_parent(daemon):
+    """They would never answer it; daemons, such as those of a `multiprocessing.Pool`, may have none."""
+    assert list(in_processes(math.sqrt, [4, 9], 2)) == [2, 3]
+    fork = multiprocessing.get_context("fork")
+    answers = fork.Queue()
+    child = fork.Process(target=answer_in_processes, args=(answers,), daemon=daemon)
+    child.start()
+    assert answers.get(timeout=60) == [2, 3]
+    child.join()
+
+
+def answer_in_processes(answers):
+    answers.put(list(in_processes(math.sqrt, [4, 9], 2)))
+
+
+def test_a_program_that_used_processes_ends_without_a_word():
+    code = "import math; from inclinet.storage.parallel import in_processes; print(*in_processes(math.sqrt, [4, 9], 2))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("2.0 3.0\n", "")
 
 
 PROGRAM = """
