@@ -68,6 +68,7 @@ def end(process):
     return process.returncode, " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_prepare_train_as_an_array_and_publish(jobs, environment):
     folder = jobs(passes=1)
     models = folder / "inclinet-out" / "24x24-gri" / "models"

@@ -155,6 +155,7 @@ def test_secrets_stay_private(running):
         assert subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout == secret
 
 
+@pytest.mark.slow
 @pytest.mark.service
 def test_up_marks_runs_whose_process_died_with_its_worker(running, client):
     run = run_tiny(client, seconds=300)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pytest
 
 
 def test_all_stages_from_images_to_a_version(inclinet, small_sample, tmp_path):
@@ -45,6 +46,7 @@ def test_a_table_of_predictions_is_evaluated_without_networks(inclinet, tmp_path
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["networks"]["model4_0"]["rms"] == 3
 
 
+@pytest.mark.slow
 def test_galaxies_of_any_name_with_images_of_any_name(inclinet, small_sample, tmp_path):
     table = pd.read_csv(small_sample / "catalog.csv", sep="|", skipinitialspace=True).rename(columns=str.strip)
     (tmp_path / "pictures").mkdir()
@@ -76,6 +78,7 @@ def test_galaxies_of_any_name_with_images_of_any_name(inclinet, small_sample, tm
     assert one[0].read_bytes() == two[0].read_bytes()
 
 
+@pytest.mark.slow
 def test_bands_of_any_name_and_colour_of_other_surveys(inclinet, small_sample, tmp_path):
     (tmp_path / "galaxies").mkdir()
     for band, ending in {"z": "g.png", "W1": "r.png", "grz": "gri.sdss.jpg"}.items():

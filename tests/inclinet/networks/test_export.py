@@ -72,7 +72,9 @@ def difference(network, other):
     return UNIT * np.abs(other(images) - answers).max()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("model5", "model6"))) for name in MODELS]
+)
 def test_every_architecture_answers_as_keras_does(tmp_path, name):
     network = trained(build(name, max(24, smallest_size(name))))
     assert difference(network, exported(network, tmp_path, compact=False)) < 1e-4

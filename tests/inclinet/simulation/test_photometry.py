@@ -47,6 +47,7 @@ def test_a_galaxy_fainter_than_the_isophote_is_not_measured():
     assert all(map(math.isnan, axis_ratios(survey_image(0.5, mu0=ISOPHOTE + 1), PIXEL)))
 
 
+@pytest.mark.slow
 def test_axis_ratios_give_inclinations_as_poor_as_for_real_galaxies(tmp_path):
     """The axis-ratio formula is wrong by 7 to 8 deg RMS for 500 real galaxies, and by as much for mocks."""
     table = read_cells(simulate(320, tmp_path, seed=1, size=128, workers=1))
