@@ -68,7 +68,7 @@ _FORMATS = f"Format of the table: {', '.join(MEDIA_TYPES)}."
 Pictures = Annotated[bool, Query(description="Whether the answer holds the picture with the measured ellipse.")]
 
 
-class Rows(Record):
+class Rows(Record, defer_build=False):  # else FastAPI warns of its own alias
     """Answers to write as a table."""
 
     rows: list[dict[str, Cell]] = Field(max_length=20_000, description="The `row` of each answer.")

@@ -37,7 +37,7 @@ _PERSON = 2.6  # deg: the error of one judgement, "people agree with each other 
 _WEIGHT = 2  # judgements that this prior counts for
 
 
-class Label(Record):
+class Label(Record, defer_build=False):  # else FastAPI warns of its own alias
     """What one person says of one galaxy: an inclination or a reason to reject it."""
 
     galaxy: str = Field(min_length=1, max_length=200, description="Identifier of the galaxy.")
