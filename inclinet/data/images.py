@@ -23,6 +23,7 @@ __all__ = [
     "choose_images",
     "jpeg",
     "open_image",
+    "read_small",
     "square",
 ]
 
@@ -90,6 +91,21 @@ def open_image(source: Path | BinaryIO, colour: bool | None, at_least: int = 0) 
     if colour is None:
         colour = _is_colour(levels)
     return image.convert("RGB" if colour else "L")
+
+
+def read_small(path: Path) -> np.ndarray:
+    """Return a downsampled image, uint8 (height, width, 3), a JPEG in gray or colour; prep has seen what it shows.
+
+    Raises
+    ------
+    BadImageError
+        When it is missing, damaged, or not such an image.
+    """
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # on damaged files, Pillow raises nearly anything
+        raise BadImageError(f"not a readable image ({type(error).__name__}: {error})") from error
 
 
 def _read(source: Path | BinaryIO, at_least: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from inclinet.data.filenames import SmallName, packed_file, parse_small
-from inclinet.data.images import BadImageError, open_image
+from inclinet.data.images import BadImageError, read_small
 from inclinet.data.inclination import numeric_label
 from inclinet.errors import InclinetError
 from inclinet.progress import Track, silent
@@ -89,9 +89,9 @@ def _read_images(files: list[tuple[Path, SmallName]]) -> np.ndarray:
 def _read_image(path: Path, name: SmallName) -> np.ndarray:
     """Return one image, uint8 (size, size, 3)."""
     try:
-        image = open_image(path, colour=True)
+        image = read_small(path)
     except BadImageError as error:
         raise InclinetError(f"{path}: {error}; run `inclinet prep` again") from error
-    if image.size != (name.size, name.size):
-        raise InclinetError(f"{path}: has {image.width}×{image.height} pixels; run `inclinet prep` again")
-    return np.asarray(image)
+    if image.shape[:2] != (name.size, name.size):
+        raise InclinetError(f"{path}: has {image.shape[1]}×{image.shape[0]} pixels; run `inclinet prep` again")
+    return image
