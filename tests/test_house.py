@@ -44,6 +44,24 @@ def test_no_keras_before_it_is_needed(module):
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_no_command_needs_more_than_a_moment_for_its_help():
+    """Importing pandas alone takes longer than the rest."""
+    code = """
+import contextlib, io, sys
+from inclinet.cli.main import main
+
+for command in sys.argv[1:]:
+    sys.argv[1:] = [command, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main()
+print({"pandas", "PIL", "cv2", "keras", "onnxruntime", "boto3"} & sys.modules.keys() or "none")
+"""
+    commands = list(get_command(app).commands)
+    done = subprocess.run([sys.executable, "-c", code, *commands], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert len(commands) > 10
+    assert done.stdout == "none\n"
+
+
 @pytest.fixture
 def copy(tmp_path):
     """A copy of the code; returns a function that runs import-linter on it."""
