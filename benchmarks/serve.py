@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
+from tables import processor_time
 
 CLIENTS, ROUNDS = 20, 5
 
@@ -56,12 +57,6 @@ def measure(address: str, process: psutil.Process, image: Path) -> None:
                 f"{CLIENTS} clients at once {used:.2f} s of processor time, answered in {np.median(times):.2f} s "
                 f"(median) and {max(times):.2f} s (last); {memory(process)} MB"
             )
-
-
-def processor_time(process: psutil.Process) -> float:
-    """Return the processor time of a process so far, s."""
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def memory(process: psutil.Process) -> int:

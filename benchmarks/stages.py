@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import psutil
 from PIL import Image
-from tables import megabytes, print_header, print_row
+from tables import megabytes, print_header, print_row, processor_time
 
 from inclinet.data.bands import BANDS, COLOUR
 from inclinet.data.filenames import band_folder, packed_file, parse_image
@@ -41,15 +41,14 @@ Work = Callable[[], object]
 
 def seconds_of(work: Work) -> tuple[float, float]:
     """Return the seconds and the processor time (s) of a call."""
-    wall, cpu = time.perf_counter(), processor_time()
+    wall, cpu = time.perf_counter(), all_processor_time()
     work()
-    return time.perf_counter() - wall, processor_time() - cpu
+    return time.perf_counter() - wall, all_processor_time() - cpu
 
 
-def processor_time() -> float:
+def all_processor_time() -> float:
     """Return the processor time (s) of this process and of those that work for it."""
-    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
-    return time.process_time() + sum(one.user + one.system for one in times)
+    return time.process_time() + sum(map(processor_time, psutil.Process().children(recursive=True)))
 
 
 def in_parallel(function: Callable, items: list, workers: int) -> None:

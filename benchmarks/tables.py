@@ -1,9 +1,10 @@
-"""Markdown tables and their numbers, for RESULTS.md."""
+"""Markdown tables and the numbers in them, for RESULTS.md."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+import psutil
 from measurements import Result
 
 from inclinet.evaluation.bootstrap import confidence_intervals
@@ -32,6 +33,12 @@ def rate(images_per_second: float | None) -> str:
     if images_per_second is None:
         return "–"
     return f"{images_per_second:,.{0 if images_per_second >= 100 else 1}f}"
+
+
+def processor_time(process: psutil.Process) -> float:
+    """Return the processor time of a process so far, s."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def share(part: float, whole: float) -> str:

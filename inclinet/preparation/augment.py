@@ -4,7 +4,7 @@ A batch is made in three steps: `choice` says which images it holds, `transforma
 `rendering` does it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,14 @@ from inclinet.data.inclination import MIN_INCLINATION
 from inclinet.data.samples import Batch, Samples, find_samples, read_samples, write_batch
 from inclinet.errors import InclinetError
 from inclinet.preparation.choice import choose_rows
-from inclinet.preparation.rendering import pixels_of, render_all, sky_of
+from inclinet.preparation.rendering import render, sky_of
 from inclinet.preparation.split import left_out_galaxies, left_out_side
 from inclinet.preparation.transformation import (
     PRESETS,
     Ranges,
     Transformation,
+    draw_noise,
     draw_transformations,
-    noise_seed_of,
     ranges_of,
 )
 from inclinet.progress import Track, silent
@@ -36,7 +36,6 @@ __all__ = ["augment", "augment_batch", "left_out_batch", "training_batch", "vali
 
 _VALIDATION_SEED = 45  # fixed: validation metrics are comparable whatever the training batches
 _VALIDATION_RANGES = replace(PRESETS["published"], positive=True, inverted=0)  # as images are shown when predicting
-_MANY_CHUNKS = 50  # of 1 MiB: from there on, processes save more time than they take to start
 _VALIDATION_SHARE = 8  # a stored batch holds 8 times as many images as its validation batch
 
 
@@ -86,7 +85,7 @@ def write_training_batch(
     """
     drawn = _draw_training_batch(samples, subsample, batch, settings)
     chunks = track(drawn.chunks(), f"augment {subsample}-{batch:02d}", drawn.count_chunks())
-    images = Rows(drawn.shape, np.uint8, chunks, in_processes=drawn.count_chunks() >= _MANY_CHUNKS)
+    images = Rows(drawn.shape, np.uint8, chunks)
     write_batch(path, images, drawn.labels, drawn.pgcs, drawn.filters, raw=settings.raw, workers=workers)
     return len(drawn.labels)
 
@@ -180,7 +179,7 @@ def _draw(
         without = np.empty(0, int)
     rng = np.random.default_rng(list(seed))
     transformations = draw_transformations(choose_rows(samples, batchsize, rng, without), ranges, rng)
-    return _DrawnBatch(samples, transformations, noise_seed_of(rng))
+    return _DrawnBatch(samples, transformations, draw_noise(rng))
 
 
 @dataclass(frozen=True)
@@ -189,7 +188,7 @@ class _DrawnBatch:
 
     samples: Mapping[str, Samples]
     transformations: Sequence[Transformation]
-    noise_seed: str
+    noise_values: np.ndarray
     sky_levels: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     @property
@@ -213,20 +212,21 @@ class _DrawnBatch:
     def count_chunks(self) -> int:
         return -(-len(self.transformations) // rows_per_chunk(self.shape, np.uint8))
 
-    def chunks(self) -> Iterator[Callable[[], np.ndarray]]:
-        """Yield functions that render some images each, in order, for threads or processes to call."""
+    def chunks(self) -> Iterable[Callable[[], np.ndarray]]:
+        """Yield functions that render some images each, in order, for threads to call."""
         rows = rows_per_chunk(self.shape, np.uint8)
         for start in range(0, len(self.transformations), rows):
-            some = self.transformations[start : start + rows]
-            images = [pixels_of(self.samples[each.band].images[each.row], each.band) for each in some]
-            yield partial(render_all, images, some, [self._sky_of(each) for each in some], self.noise_seed)
+            yield partial(self._render, self.transformations[start : start + rows])
 
-    def _sky_of(self, transformation: Transformation) -> np.ndarray:
-        """Return the sky level of an image, measured once: it may stand in a batch many times."""
-        key = transformation.band, transformation.row
-        if key not in self.sky_levels:
-            self.sky_levels[key] = sky_of(self.samples[key[0]].images[key[1]], key[0])
-        return self.sky_levels[key]
+    def _render(self, transformations: Sequence[Transformation]) -> np.ndarray:
+        images = np.empty((len(transformations), *self.shape[1:]), np.uint8)
+        for i, each in enumerate(transformations):
+            image, key = self.samples[each.band].images[each.row], (each.band, each.row)
+            # Measured once: an image may stand in a batch many times.
+            if key not in self.sky_levels:
+                self.sky_levels[key] = sky_of(image, each.band)
+            images[i] = render(image, each, self.noise_values, self.sky_levels[key])
+        return images
 
     def render(self, workers: int | None = None) -> Batch:
         """Return the batch in memory."""

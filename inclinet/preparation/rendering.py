@@ -1,57 +1,26 @@
-"""Images of a stored batch, transformed as drawn.
+"""One image of a stored batch, transformed as drawn.
 
 Nothing is random here, so the bytes of a batch do not depend on the number of workers.
 """
 
 import math
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from inclinet.data.bands import is_colour
 from inclinet.data.sky import is_negative, sky
-from inclinet.preparation.transformation import Transformation, draw_noise
+from inclinet.preparation.transformation import Transformation
 
-__all__ = ["pixels_of", "render", "render_all", "sky_of"]
+__all__ = ["render", "sky_of"]
 
 _ANTIALIASED = 0.75  # a smaller zoom would alias
 _LEAST_BLUR = 0.1  # pixels; less changes nothing visible
 
 
-def pixels_of(image: np.ndarray, band: str) -> np.ndarray:
-    """Return an image, (size, size, 3) of 0 to 255, as uint8; one channel suffices if its band is gray."""
-    return np.ascontiguousarray(image if is_colour(band) else image[..., :1], np.uint8)
-
-
 def sky_of(image: np.ndarray, band: str) -> np.ndarray:
     """Return the sky level of an image, (size, size, 3), by channel: (3,) if its band is colour, else (1,)."""
     return sky(image if is_colour(band) else image[..., :1])
-
-
-def render_all(
-    images: Sequence[np.ndarray],
-    transformations: Sequence[Transformation],
-    sky_levels: Sequence[np.ndarray],
-    noise_seed: str,
-) -> np.ndarray:
-    """Return augmented images, uint8 (N, size, size, 3), in any process.
-
-    Parameters
-    ----------
-    images : sequence of ndarray
-        From `pixels_of`, one for each transformation.
-    transformations, sky_levels : sequence
-        As in `render`.
-    noise_seed : str
-        As in `draw_noise`.
-    """
-    size = len(images[0])
-    result = np.empty((len(images), size, size, 3), np.uint8)
-    noise_values = draw_noise(noise_seed)
-    for i, (image, transformation, sky_level) in enumerate(zip(images, transformations, sky_levels, strict=True)):
-        result[i] = render(image, transformation, noise_values, sky_level)
-    return result
 
 
 def render(
@@ -65,7 +34,7 @@ def render(
     Parameters
     ----------
     image : ndarray of integers, shape (size, size, 3)
-        Values 0 to 255; one channel suffices if the band is gray.
+        Values 0 to 255.
     transformation : Transformation
     noise_values : ndarray of float, shape (M,)
         Noise of standard deviation 1; the image uses those from `transformation.offset` on.
@@ -77,7 +46,7 @@ def render(
     ndarray of uint8, shape (size, size, 3)
     """
     colour = is_colour(transformation.band)
-    pixels = pixels_of(image, transformation.band)
+    pixels = np.ascontiguousarray(image if colour else image[..., :1], np.uint8)
     size = len(pixels)
     if sky_level is None:
         sky_level = sky_of(image, transformation.band)

@@ -3,11 +3,9 @@
 No transformation changes the axis ratio, because that would change the inclination.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy as np
 from inclinet.data.bands import is_colour
 from inclinet.settings import Augment
 
-__all__ = ["PRESETS", "Ranges", "Transformation", "draw_noise", "draw_transformations", "noise_seed_of", "ranges_of"]
+__all__ = ["PRESETS", "Ranges", "Transformation", "draw_noise", "draw_transformations", "ranges_of"]
 
 
 @dataclass(frozen=True)
@@ -159,18 +157,18 @@ def draw_transformations(
         Transformation(
             band=chosen[i][0],
             row=chosen[i][1],
-            angle=angle[i].item(),
-            zoom=zoom[i].item(),
-            flip=flip[i].item(),
+            angle=angle[i],
+            zoom=zoom[i],
+            flip=flip[i],
             shift=shift[i],
-            blur=blur[i].item(),
-            gamma=gamma[i].item(),
-            brightness=brightness[i].item(),
+            blur=blur[i],
+            gamma=gamma[i],
+            brightness=brightness[i],
             channels=channels[i],
-            noise=noise[i].item(),
-            offset=offset[i].item(),
-            invert=invert[i].item(),
-            sky=sky[i].item(),
+            noise=noise[i],
+            offset=offset[i],
+            invert=invert[i],
+            sky=sky[i],
             positive=ranges.positive,
         )
         for i in rng.permutation(n)
@@ -182,23 +180,7 @@ def _draw_zooms(ranges: Ranges, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.exp(rng.uniform(math.log(low), math.log(high), n)) if ranges.zoom_in_log else rng.uniform(low, high, n)
 
 
-def noise_seed_of(rng: np.random.Generator) -> str:
-    """Return from what `draw_noise` draws the noise of a batch: the state of a generator."""
-    return json.dumps(rng.bit_generator.state)
-
-
-@lru_cache(maxsize=2)  # each thread and process needs those of its batch again and again, and of no other
-def draw_noise(seed: str) -> np.ndarray:
-    """Draw the noise values that all images of a batch share, float64 (1048576,), standard deviation 1; read-only.
-
-    Parameters
-    ----------
-    seed : str
-        From `noise_seed_of`.
-    """
-    bits = np.random.PCG64()
-    bits.state = json.loads(seed)
+def draw_noise(rng: np.random.Generator) -> np.ndarray:
+    """Draw the noise values that all images of a batch share, float64 (1048576,), standard deviation 1."""
     # Drawn in single precision, multiplied in double: which value is rounded up does not depend on the library.
-    noise = np.random.Generator(bits).standard_normal(_NOISE_VALUES, np.float32).astype(np.float64)
-    noise.flags.writeable = False
-    return noise
+    return rng.standard_normal(_NOISE_VALUES, np.float32).astype(np.float64)

@@ -11,10 +11,9 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from isal import isal_zlib
@@ -23,7 +22,7 @@ from numpy.typing import DTypeLike
 from inclinet.errors import InclinetError
 from inclinet.storage.atomic import atomic_file
 from inclinet.storage.deflate import END, Piece, compress_rows, index_of, read_index, unpack
-from inclinet.storage.parallel import in_processes, in_threads
+from inclinet.storage.parallel import in_threads
 
 __all__ = ["Rows", "checksum", "read_arrays", "rows_per_chunk", "write_arrays"]
 
@@ -43,13 +42,12 @@ Chunk = np.ndarray | Callable[[], np.ndarray]
 class Rows:
     """An array given as a stream of chunks of rows, for `write_arrays`: arrays, or functions that make them.
 
-    The functions are called in threads or in processes, see `inclinet.storage.parallel`.
+    The functions are called in threads.
     """
 
     shape: tuple[int, ...]
     dtype: type
     chunks: Iterable[Chunk]
-    in_processes: bool = False
 
 
 def rows_per_chunk(shape: tuple[int, ...], dtype: DTypeLike) -> int:
@@ -74,7 +72,7 @@ def write_arrays(
     compressed : collection of str
         Arrays to compress.
     workers : int or None
-        Threads or processes that make and compress chunks; None takes one per core.
+        Threads that make and compress chunks; None takes one per core.
 
     Raises
     ------
@@ -112,13 +110,10 @@ def _make(chunk: Chunk, dtype: np.dtype) -> np.ndarray:
 
 def _made(array: np.ndarray | Rows, workers: int | None) -> Iterator[np.ndarray]:
     """Yield the chunks of an array."""
+    dtype = np.dtype(array.dtype)
     if isinstance(array, Rows):
-        return _work_of(array)(partial(_make, dtype=np.dtype(array.dtype)), array.chunks, workers)
-    return iter([_make(array, np.dtype(array.dtype))])
-
-
-def _work_of(rows: Rows) -> Callable[..., Iterator[Any]]:
-    return in_processes if rows.in_processes else in_threads
+        return in_threads(lambda chunk: _make(chunk, dtype), array.chunks, workers)
+    return iter([_make(array, dtype)])
 
 
 def _bytes(chunk: np.ndarray) -> memoryview:
@@ -127,12 +122,12 @@ def _bytes(chunk: np.ndarray) -> memoryview:
 
 def _pieces(array: np.ndarray | Rows, workers: int | None) -> Iterator[Piece]:
     """Yield the chunks of an array, compressed."""
-    rows = array if isinstance(array, Rows) else Rows(array.shape, array.dtype.type, _cut(array))
-    return _work_of(rows)(partial(_compress, dtype=np.dtype(array.dtype)), rows.chunks, workers)
+    dtype = np.dtype(array.dtype)
 
+    def compress(chunk: Chunk) -> Piece:
+        return compress_rows([_bytes(row) for row in _make(chunk, dtype)])
 
-def _compress(chunk: Chunk, dtype: np.dtype) -> Piece:
-    return compress_rows([_bytes(row) for row in _make(chunk, dtype)])
+    return in_threads(compress, array.chunks if isinstance(array, Rows) else _cut(array), workers)
 
 
 def _cut(array: np.ndarray) -> Iterator[np.ndarray]:

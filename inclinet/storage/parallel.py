@@ -20,8 +20,7 @@ MANY = 100
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 2  # items for each thread that are worked on or wait to be used
-_AHEAD_OF_PROCESSES = 8  # more: a result of a megabyte takes a while to arrive
+_AHEAD = 2  # items for each worker that are worked on or wait to be used
 _IDLE_SECONDS = 10  # after which a process ends; if the one that it works for was killed, 30 s later
 _MOST_PROCESSES = 32  # 100 MB each
 
@@ -72,7 +71,7 @@ def in_processes(
     workers : int or None
         How many are worked on at a time; None takes one per core.
     ahead : int or None
-        Items that may be worked on or wait to be used; None takes eight times as many as processes.
+        As for `in_threads`.
 
     Raises
     ------
@@ -88,7 +87,7 @@ def in_processes(
         yield from in_threads(function, items, workers, ahead)
         return
     try:
-        yield from _in_order(_pool(cores).submit, function, items, ahead or _AHEAD_OF_PROCESSES * workers)
+        yield from _in_order(_pool(cores).submit, function, items, ahead or _AHEAD * workers)
     except loky.BrokenProcessPool as error:
         _pools.pop(os.getpid(), None)
         raise InclinetError(

@@ -85,16 +85,6 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     assert not np.array_equal(other.images, batches[0].images)
 
 
-@pytest.mark.parametrize("raw", [False, True])
-def test_processes_make_the_bytes_that_threads_make(tmp_path, monkeypatch, raw):
-    samples, settings = samples_of(("RGB", "g"), range(45, 91), size=128), Augment(batchsize=6, raw=raw)
-    paths = [tmp_path / f"{chunks}.npz" for chunks in (1, 50)]
-    for path, chunks in zip(paths, (1, 50), strict=True):
-        monkeypatch.setattr("inclinet.preparation.augment._MANY_CHUNKS", chunks)
-        write_training_batch(path, samples, 1, 2, settings, workers=2)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
 def test_files_of_the_published_pipeline_are_read(tmp_path):
     """They are compressed, with big-endian labels and PGC numbers."""
     labels, pgcs = np.array([56, 81], ">i4"), np.array([2, 3], ">i4")
