@@ -14,8 +14,8 @@ from deployments.object_store import create_bucket
 from deployments.prefect_server import create_pools
 from deployments.terminal import run_commands
 from inclinet.storage.addresses import open_named_store
+from inclinet.storage.bucket import S3Store
 from inclinet.storage.s3 import s3_client
-from inclinet.storage.store import S3Store
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

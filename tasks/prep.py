@@ -45,7 +45,7 @@ def prep_task(sample: Sample, band: str, size: int, listing: Reference, bucket: 
                     content, fingerprint = store.read_with_fingerprint(key)
                 except FileNotFoundError:
                     content, fingerprint = b"", ""
-                if digests[name] not in (fingerprint, hashlib.sha256(content).hexdigest()):
+                if digests[name] != fingerprint and digests[name] != hashlib.sha256(content).hexdigest():
                     raise InclinetError(f"{store.uri}/{key} was changed during the run; run it again")
                 return io.BytesIO(content)
 

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from inclinet.errors import InclinetError
-from inclinet.storage.store import FolderStore, S3Store, Store, check_key
+from inclinet.storage.bucket import S3Store
+from inclinet.storage.store import FolderStore, Store, check_key
 
 __all__ = ["open_named_store", "open_store", "split_address"]
 

@@ -11,7 +11,7 @@ from prefect import flow, task
 from inclinet.errors import InclinetError
 from inclinet.settings import Sample, Split
 from inclinet.storage.artifacts import DamagedArtifactError
-from inclinet.storage.store import S3Store
+from inclinet.storage.bucket import S3Store
 from tasks.catalogue import read_catalogue, read_labels
 from tasks.common import _worth_retrying, artifacts, is_transient, locate
 from tasks.compress import compress_task

@@ -5,7 +5,8 @@ import pytest
 
 from inclinet.errors import InclinetError
 from inclinet.storage.addresses import open_store, split_address
-from inclinet.storage.store import _fingerprint_of, check_key
+from inclinet.storage.bucket import _fingerprint_of
+from inclinet.storage.store import check_key
 
 
 @pytest.fixture(params=["folder", "s3"])
