@@ -125,7 +125,8 @@ def claim_folder(folder: Path, silence: float = _SILENCE) -> Iterator[Claim]:
                 f"{folder}: {seen.owner or 'another process'} works in this folder: wait until it has ended, or write "
                 "to another folder"
             )
-        _remove(path, seen)
+        if _take_over(path, seen, owner, silence):
+            break
     claim = Claim(path, owner)
     try:
         yield claim
@@ -195,12 +196,28 @@ def _runs_here(owner: Owner) -> bool:
     return False
 
 
-def _remove(path: Path, seen: _Seen) -> None:
-    """Remove the file of a lapsed claim, unless another process was faster."""
-    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    with suppress(FileNotFoundError):
-        path.rename(aside)
-        if _look(aside) != seen:  # already the claim of another process
-            with suppress(FileExistsError):
-                os.link(aside, path)
-        aside.unlink()
+def _take_over(path: Path, seen: _Seen, owner: Owner, silence: float) -> bool:
+    """Put a claim in the place of a lapsed one; returns False if another process was faster.
+
+    One process at a time may, so that the claim which another has put there meanwhile is never overwritten.
+    """
+    turn = path.with_name(f".{path.name}.turn")
+    if not _create(turn, owner):
+        _end_turn_of_the_dead(turn, silence)
+        return False
+    try:
+        if _look(path) != seen:
+            return False
+        ours = path.with_name(f".{path.name}-{owner.token}")
+        ours.write_text(owner.model_dump_json(), encoding="utf-8")
+        ours.replace(path)
+        return True
+    finally:
+        turn.unlink(missing_ok=True)
+
+
+def _end_turn_of_the_dead(turn: Path, silence: float) -> None:
+    """Wait for the turn of another process, which takes milliseconds; end it if that process has died in it."""
+    seen = _look(turn)
+    if seen and not _is_alive(turn, seen, silence) and _look(turn) == seen:
+        turn.unlink(missing_ok=True)

@@ -214,10 +214,12 @@ def pool(client):
     client.create_work_pool(WorkPoolCreate(name="some", type="process"))
     for name, seconds in {"a": 600, "b": 600, "gone": 1}.items():
         client.send_worker_heartbeat("some", name, heartbeat_interval_seconds=seconds)
-    for _ in range(100):
+    for _ in range(600):  # the server looks every 15 s
         if any(one.status == WorkerStatus.OFFLINE for one in client.read_workers_for_work_pool("some")):
             break
         time.sleep(0.1)
+    else:
+        pytest.fail("the server does not notice that a worker is silent")
     yield
     client.delete_work_pool("some")
 

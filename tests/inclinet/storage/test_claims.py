@@ -97,17 +97,18 @@ def test_a_damaged_claim_lapses(folder):
         pass
 
 
-def test_of_many_that_see_a_lapsed_claim_one_gets_the_folder(folder):
+@pytest.mark.parametrize("again", range(20))
+def test_of_many_that_see_a_lapsed_claim_one_gets_the_folder(folder, again):
     claim_of_another_machine(folder)
     inside, most, refused, together = [], [], [], threading.Barrier(8)
 
     def work():
         together.wait()
         try:
-            with claim_folder(folder, silence=0.3):
+            with claim_folder(folder, silence=0.02):
                 inside.append(1)
                 most.append(len(inside))
-                time.sleep(0.5)
+                time.sleep(0.05)
                 inside.pop()
         except InclinetError:
             refused.append(1)
@@ -119,6 +120,14 @@ def test_of_many_that_see_a_lapsed_claim_one_gets_the_folder(folder):
         thread.join()
     assert len(refused) + len(most) == 8
     assert set(most) == {1}
+
+
+def test_a_process_that_died_while_it_took_over_bars_no_other(folder):
+    turn = folder.with_name(f".{folder.name}.claim.turn")
+    turn.write_bytes(claim_of_another_machine(folder).read_bytes())
+    with claim_folder(folder, silence=0.1):
+        assert claim_file(folder).exists()
+    assert [one.name for one in folder.parent.iterdir()] == []
 
 
 def test_a_process_that_was_suspended_notices_that_another_took_over(folder, monkeypatch):
