@@ -31,6 +31,7 @@ __all__ = [
     "log_file",
     "print_status",
     "records",
+    "restore_sigint",
     "spawn",
     "stop",
     "stop_programs",
@@ -109,12 +110,12 @@ def spawn(program: Program, log: Path) -> psutil.Process:
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that neither Ctrl-C nor the end of `make` reaches it
-            preexec_fn=_restore_sigint,
+            preexec_fn=restore_sigint,
         )
     return psutil.Process(child.pid)
 
 
-def _restore_sigint() -> None:
+def restore_sigint() -> None:
     """Restore SIGINT, which background jobs of a shell ignore: workers would then ignore SIGTERM, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -20,6 +20,7 @@ from rich import box
 from rich.table import Table
 
 from deployments.auth import AUTH_FILE, choose_auth_string
+from deployments.leftovers import remove_leftovers
 from deployments.object_store import create_bucket
 from deployments.ports import choose_ports
 from deployments.processes import (
@@ -81,6 +82,8 @@ def up(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("logs", "tmp"):
         (folder / name).mkdir(exist_ok=True)
+    if not any(find_all(folder).values()):
+        remove_leftovers(folder / "tmp")
     pools = _choose_pools(folder, workers)
     service = Service(folder, project, *choose_ports(folder, prefect_port, store_port))
     choose_auth_string(folder)

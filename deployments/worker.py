@@ -14,7 +14,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from deployments.processes import CONSOLE, bypass_proxies, clean_environment
+from deployments.processes import CONSOLE, bypass_proxies, clean_environment, restore_sigint
 from deployments.settings import FOLDER, PROJECT, WORKER_SETTINGS, limit_options
 from deployments.terminal import run_commands
 from inclinet.errors import InclinetError
@@ -108,6 +108,7 @@ def _worker(
     CONSOLE.print(f"{' '.join(command[3:])}, store {store.uri}", markup=False)
     sys.stdout.flush()
     environment = _complete(clean_environment(given) if given else os.environ)
+    restore_sigint()
     os.execve(command[0], command, environment)  # noqa: S606 - no shell
 
 

@@ -61,7 +61,7 @@ class Snapshot:
         Raises
         ------
         InclinetError
-            When the file is missing or damaged, or holds a number that is not finite.
+            When the file is missing or damaged, or holds something other than finite numbers.
         """
         arrays = read_arrays(path, check=True)
         if missing := [name for name in _OWN if name not in arrays]:
@@ -71,6 +71,8 @@ class Snapshot:
         if not whole or history.dtype.kind != "f" or history.shape[:1] != (int(step),) or precision.dtype != np.uint8:
             raise InclinetError(f"{path}: not a snapshot of this version, because its step and its history disagree")
         state = {name: np.array(array) for name, array in arrays.items()}
+        if strange := [name for name, array in state.items() if array.dtype.kind not in "biuf"]:
+            raise InclinetError(f"{path}: not a snapshot, because {strange[0]} does not hold real numbers")
         if name := find_not_finite(state):
             raise InclinetError(f"{path}: {name} holds numbers that are not finite")
         return cls(state, int(step), np.array(history), precision.tobytes().decode(errors="replace"))

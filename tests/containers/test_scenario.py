@@ -23,6 +23,8 @@ mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w m && unsha
 def test_the_containers_work_as_written():
     if os.geteuid() != 0:
         pytest.skip("only root can mount layers and run commands as other users")
+    if ROOT.is_relative_to("/tmp"):
+        pytest.skip("the containers have a /tmp of their own, and the project lies there")
     if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
         pytest.skip("PostgreSQL is not installed")
     if subprocess.run(["unshare", "--mount", "sh", "-ec", OVERLAY], capture_output=True).returncode:

@@ -1,6 +1,7 @@
 """The service on one machine: real store, real Prefect server, real workers."""
 
 import json
+import os
 import socket
 import stat
 import subprocess
@@ -207,7 +208,11 @@ def test_down_ends_flow_runs_and_keeps_data(running):
     assert len(down(running.folder)) == 4
     assert alive(tree) == []
     assert down(running.folder) == []
+    of_a_killed_run = running.folder / "tmp" / "inclinet-train-killed"
+    of_a_killed_run.mkdir()
+    os.utime(of_a_killed_run, (0, 0))
     assert up(running.folder, running.project) == running
+    assert not of_a_killed_run.exists()
     assert bucket_client(running).head_object(Bucket=BUCKET, Key="a/b.txt")["ContentLength"] == 6
     # What `down` stopped goes on.
     with prefect_client(running) as client:

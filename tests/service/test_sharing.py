@@ -131,4 +131,5 @@ def test_a_killed_parent_goes_on_without_predicting_anything_twice(service, clie
     assert finish(client, run.id).state.name == "Crashed"
     run = healed(client, run)
     assert_each_image_once(service, run)
-    assert client.read_flow_run(child.id).state.name == "Cancelled"
+    # A child run may be quick enough to predict the rest before its parent is run again.
+    assert client.read_flow_run(child.id).state.name in {"Cancelled", "Completed"}
