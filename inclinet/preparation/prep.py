@@ -109,7 +109,7 @@ def prep_bands(
     def read(columns: tuple[tuple[str, str], ...]) -> Catalog:
         return read_catalog(catalog, columns=dict(columns))
 
-    names = [] if "image" in columns else _list_names(impath, imroot)
+    names = [] if "image" in columns else _list_names(impath, imroot, catalog)
     prepared = []
     for band in bands:
         table = read(tuple((meaning, column.replace("{band}", band)) for meaning, column in columns.items()))
@@ -175,8 +175,10 @@ def _locate(folder: Path, name: str) -> Path | BinaryIO:
         raise BadImageError(f"cannot be read ({error})") from None
 
 
-def _list_names(impath: Path, imroot: str) -> list[str]:
-    """Return the names in a folder; a warning counts the files that are no images, or not called like a galaxy's.
+def _list_names(impath: Path, imroot: str, catalog: Path) -> list[str]:
+    """Return the names in a folder, where the catalogue may lie, too.
+
+    A warning counts the files that are no images, or not called like a galaxy's.
 
     Raises
     ------
@@ -184,7 +186,7 @@ def _list_names(impath: Path, imroot: str) -> list[str]:
         When the folder cannot be read.
     """
     try:
-        names = sorted(path.name for path in impath.iterdir())
+        names = sorted(path.name for path in impath.iterdir() if path.absolute() != catalog.absolute())
     except PermissionError as error:
         raise InclinetError(f"{impath}: this folder cannot be read ({error.strerror})", setting="impath") from None
     others = [name for name in names if parse_cutout(name) is None and parse_image(name, imroot) is None]
@@ -255,7 +257,9 @@ def downsample(
     labelled = {pgc: name for pgc, name in chosen.items() if pgc in labels}
     small = partial(small_jpeg, size=size, colour=is_colour(band), framing=framing)
     found = in_threads(partial(_find, locate), labelled.values(), workers)
-    made = (in_processes if len(labelled) >= MANY else in_threads)(small, found, workers)
+    # Measuring holds the interpreter lock; decoding and resampling do not.
+    measured = framing == "measured" and len(labelled) >= MANY
+    made = (in_processes if measured else in_threads)(small, found, workers)
     shapes: dict[int, Shape] = {}
     skipped: dict[int | str, str] = {}
     for (pgc, name), one in zip(labelled.items(), track(made, f"prep {band}", len(labelled)), strict=True):

@@ -56,7 +56,7 @@ def test_blank_images_and_links_without_a_target_are_skipped_and_other_files_cou
     fits.PrimaryHDU(disc(48, 60, channels=1) + np.eye(48, dtype=np.float32)).writeto(folder / "pgc4_d25x2_rot_g.fits")
     (folder / "README.md").write_text("nothing")
     columns = {"inc": 60, "inc_flg": 0, "fon": "", "inc_note": ""}
-    catalog = write_catalog(tmp_path / "c.csv", [{"pgc": pgc, **columns} for pgc in (1, 2, 3, 4)])
+    catalog = write_catalog(folder / "c.csv", [{"pgc": pgc, **columns} for pgc in (1, 2, 3, 4)])
     done = prep(folder, catalog, "g", size=16, outfolder=tmp_path)
     assert done.images == 2
     assert done.skipped == {
