@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from inclinet.data.bands import COLOUR_LETTER, GRAY_BANDS, band_title, order_bands
 from inclinet.errors import InclinetError
@@ -28,6 +27,9 @@ from inclinet.figures.style import (
     new_figure,
     save,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = [
     "error_against_truth",
@@ -166,7 +168,7 @@ def _unit(rows: pd.DataFrame) -> str:
     return "images" if "filter" in rows else "galaxies"
 
 
-def _points(axes: Axes, rows: pd.DataFrame, values: np.ndarray) -> None:
+def _points(axes: "Axes", rows: pd.DataFrame, values: np.ndarray) -> None:
     """Draw values (deg) against the labels of images, coloured by band, or of galaxies."""
     labels = rows["inc_m"].to_numpy(dtype=float)
     shifted = labels + np.random.default_rng(0).uniform(-0.3, 0.3, labels.size)
@@ -193,7 +195,7 @@ def _prediction(table: pd.DataFrame, column: str | pd.Series) -> pd.Series:
     return ensembles[column]
 
 
-def _running_band(axes: Axes, truth: np.ndarray, error: np.ndarray) -> None:
+def _running_band(axes: "Axes", truth: np.ndarray, error: np.ndarray) -> None:
     """Draw the median and the 16th to 84th percentile in windows of 5 deg that hold at least 10 points."""
     centres = np.arange(45, 91)
     inside = [error[np.abs(truth - centre) <= 2.5] for centre in centres]
@@ -207,7 +209,7 @@ def _running_band(axes: Axes, truth: np.ndarray, error: np.ndarray) -> None:
     axes.plot(centres, median, color=INK, lw=2.2, label="running median", zorder=4)
 
 
-def _errors(axes: Axes, error: np.ndarray, label: str, color: str) -> None:
+def _errors(axes: "Axes", error: np.ndarray, label: str, color: str) -> None:
     """Draw one distribution of errors (deg), as a share of the images."""
     edges = np.arange(-20.5, 21, 1).tolist()
     # Errors outside the axis are counted in its outermost bars, so that none is hidden.

@@ -1,17 +1,21 @@
 """The figure of many answers: how many galaxies have which inclination."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from inclinet.figures.style import BLUE, LEGEND, ORANGE, dress, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_answers"]
 
 _BIN = 5  # deg
 
 
-def draw_answers(galaxies: pd.DataFrame) -> Figure:
+def draw_answers(galaxies: pd.DataFrame) -> "Figure":
     """Draw the distribution of the inclinations of galaxies, those with a flag on top of those without.
 
     `galaxies` has `inclination` (deg, NaN without an answer) and `flag`.

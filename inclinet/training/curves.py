@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from inclinet.data.inclination import UNIT
 from inclinet.errors import InclinetError
 from inclinet.figures.style import BLUE, GRAY, GREEN, INK, LEGEND, VERMILLION, WIDTH, dress, new_figure, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["learning_curves", "training_curves"]
 
@@ -89,7 +90,7 @@ def learning_curves(networks: Mapping[str, Metrics], path: str | Path) -> Path:
 
 
 def _draw_network(
-    axes: Axes, metrics: Metrics, key: str, to_degrees: Callable[[np.ndarray], np.ndarray], *, alone: bool
+    axes: "Axes", metrics: Metrics, key: str, to_degrees: Callable[[np.ndarray], np.ndarray], *, alone: bool
 ) -> np.ndarray:
     """Draw one metric of a network; returns its steps. Beside others (not `alone`), the lines are thin."""
     steps = np.array(sorted(map(int, metrics)))
@@ -99,7 +100,7 @@ def _draw_network(
     return steps
 
 
-def _finish(axes: Axes, label: str, steps: np.ndarray) -> None:
+def _finish(axes: "Axes", label: str, steps: np.ndarray) -> None:
     dress(axes, "step", label)
     _step_axis(axes, steps)
     _log_axis(axes)
@@ -116,7 +117,7 @@ def _mean(scaled: np.ndarray) -> np.ndarray:
     return UNIT * scaled
 
 
-def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, color: str, alone: bool) -> None:
+def _curve(axes: "Axes", steps: np.ndarray, values: np.ndarray, name: str, color: str, alone: bool) -> None:
     # The axis is logarithmic: it cannot show zero.
     known = np.isfinite(values) & (values > 0)
     steps, values = steps[known], values[known]
@@ -131,13 +132,15 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, name: str, color: 
     axes.plot(steps, smooth, color=color, lw=1.8, zorder=3, label=f"{name} (running median)")
 
 
-def _step_axis(axes: Axes, steps: np.ndarray) -> None:
+def _step_axis(axes: "Axes", steps: np.ndarray) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     margin = max(0.5, 0.02 * (steps[-1] - steps[0]))
     axes.set_xlim(steps[0] - margin, steps[-1] + margin)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
-def _log_axis(axes: Axes) -> None:
+def _log_axis(axes: "Axes") -> None:
     values = np.concatenate([line.get_ydata() for line in axes.lines] or [[1.0]])
     axes.set_yscale("log")
     low, high = values.min() / 1.3, values.max() * 1.3
@@ -145,8 +148,10 @@ def _log_axis(axes: Axes) -> None:
     _decimal_ticks(axes, low, high)
 
 
-def _decimal_ticks(axes: Axes, low: float, high: float) -> None:
+def _decimal_ticks(axes: "Axes", low: float, high: float) -> None:
     """Set round ticks, in plain decimals, on a logarithmic axis: at least four, whatever its range."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
     linear = np.array(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(low, high))
     choices = (*(np.outer(decades, digits).ravel() for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7))), linear)
