@@ -150,9 +150,9 @@ def cells(table: pd.DataFrame | None) -> list[str]:
     return error_cells(ensemble_predictions(table)["median of all"], table["inc_m"], table["pgc"])
 
 
-def parse() -> argparse.Namespace:
-    """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def build_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of the options for training and testing in folds."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--imroot", default="d25x1.25")
@@ -173,7 +173,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", default=Train().precision)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="working folder, which a later run resumes from")
-    return parser.parse_args()
+    return parser
 
 
 def name_of(options: argparse.Namespace, start: Start | None) -> str:
@@ -207,7 +207,7 @@ def run(folder: Path, options: argparse.Namespace, start: Start | None) -> None:
 
 def main() -> None:
     """Print the learning curve."""
-    options = parse()
+    options = build_parser(__doc__).parse_args()
     # That there is no test set is known, and what a start may have seen stands above the table.
     for name in ("inclinet.training", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
