@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from learning_curve import build_parser, measure, prepare
+from learning_curve import build_parser, measure, name_of, prepare
 from tables import error_cells, print_header, print_row
 
 from inclinet.evaluation.metrics import ensemble_predictions
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("files", nargs="+", help="networks to start from")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
+        folder = (options.folder or Path(temporary)) / name_of(options, None)
         folder.mkdir(parents=True, exist_ok=True)
         table = predict(folder, options)
     print_header(["networks", "RMS (95 %)", "MAE", "bias"], left=0)

@@ -185,8 +185,9 @@ def _list_names(impath: Path, imroot: str, catalog: Path) -> list[str]:
     InclinetError
         When the folder cannot be read.
     """
+    beside = catalog.name if catalog.absolute().parent == impath.absolute() else ""
     try:
-        names = sorted(path.name for path in impath.iterdir() if path.absolute() != catalog.absolute())
+        names = sorted(path.name for path in impath.iterdir() if path.name != beside)
     except PermissionError as error:
         raise InclinetError(f"{impath}: this folder cannot be read ({error.strerror})", setting="impath") from None
     others = [name for name in names if parse_cutout(name) is None and parse_image(name, imroot) is None]
